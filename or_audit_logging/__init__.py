@@ -1,0 +1,79 @@
+"""The audit trail for LLM calls through OpenRouter, as an extension of Python's standard `logging`.
+
+    from or_audit_logging import audited, configure
+
+    configure("audit_logs")                 # key from OR_AUDIT_KEY or the file OR_AUDIT_KEY_FILE names
+
+    @audited
+    def ask(messages, model="openai/gpt-4o-mini", *, user_id=None): ...
+
+Names are imported when they are first used, so that `import or_audit_logging` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING
+
+from or_audit_logging.version import __version__
+
+if TYPE_CHECKING:
+    from or_audit_logging.capture.decorator import audited
+    from or_audit_logging.context import bind
+    from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+    from or_audit_logging.evidence.report import VerificationReport
+    from or_audit_logging.evidence.verify import verify
+    from or_audit_logging.handlers.configure import configure
+    from or_audit_logging.handlers.file import AuditFileHandler
+    from or_audit_logging.handlers.filters import RedactionFilter
+    from or_audit_logging.handlers.formatters import AuditJsonFormatter
+    from or_audit_logging.record import AuditRecord
+    from or_audit_logging.redaction import Redactor
+
+_HOMES = {
+    "AuditError": "errors",
+    "AuditFileHandler": "handlers.file",
+    "AuditJsonFormatter": "handlers.formatters",
+    "AuditRecord": "record",
+    "AuditWriteError": "errors",
+    "ConfigError": "errors",
+    "RedactionFilter": "handlers.filters",
+    "Redactor": "redaction",
+    "VerificationReport": "evidence.report",
+    "audited": "capture.decorator",
+    "bind": "context",
+    "configure": "handlers.configure",
+    "verify": "evidence.verify",
+}
+
+__all__ = [
+    "AuditError",
+    "AuditFileHandler",
+    "AuditJsonFormatter",
+    "AuditRecord",
+    "AuditWriteError",
+    "ConfigError",
+    "RedactionFilter",
+    "Redactor",
+    "VerificationReport",
+    "__version__",
+    "audited",
+    "bind",
+    "configure",
+    "verify",
+]
+
+logging.getLogger("or_audit_logging").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

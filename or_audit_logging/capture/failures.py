@@ -1,0 +1,112 @@
+"""How a call ended that raised: facts from an exception of any SDK or HTTP client, or of the caller's own.
+
+    failure_facts(openai.RateLimitError(...))     -> status "error", error_type "rate_limit_exceeded", 429
+
+Exceptions are told apart by what they carry and by the names of their classes, so that no SDK is imported.
+The provider's own message goes before str(exception), which in some SDKs holds the whole body. Nothing
+unread is read: a reply's body counts only where the client has already fetched it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from or_audit_logging.capture.facts import Facts
+from or_audit_logging.capture.provider_error import ProviderError, provider_error
+from or_audit_logging.capture.read import count, read, text
+from or_audit_logging.capture.response import response_facts
+
+_TIMEOUTS = frozenset(
+    {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
+)
+_QUOTE_THE_RESPONSE = frozenset({"ValidationError", "ResponseValidationError"})
+_BODY_LIMIT = 1 << 20
+_ERROR, _STATUS_LIMIT = 400, 600
+
+
+def failure_facts(error: BaseException) -> Facts:
+    """Return what *error* says.
+
+    `error_type` is OpenRouter's where its error object has one, else the class. `error_code` is the HTTP
+    status where that says error, else the object's code. Where the model had answered (an SDK that refuses
+    a cut answer hands it along), what it cost is kept.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    name = type(error).__name__
+    if not isinstance(error, Exception) or "CancelledError" in kinds:
+        return Facts(status="cancelled", error_type=name, error_message=_message(error))
+    response = read(error, "response")
+    headers = read(response, "headers") or read(error, "headers")
+    http_status = _http_status(error, response)
+    said = provider_error(_error_object(error, response))
+    message = said.message if said else None
+    if message is None and not kinds & _QUOTE_THE_RESPONSE:
+        message = _message(error)
+    answered = response_facts(read(error, "completion"))
+    facts = answered or Facts(status="error", provider=_header(headers, "X-Provider-Name"))
+    return replace(
+        facts,
+        status=_status(error, kinds, said, http_status),
+        generation_id=facts.generation_id or _header(headers, "X-Generation-Id"),
+        error_type=(said.error_type if said else None) or name,
+        error_code=http_status if http_status is not None else (said.code if said else None),
+        error_message=message,
+    )
+
+
+def _status(
+    error: BaseException, kinds: set[str], said: ProviderError | None, http_status: int | None
+) -> str:
+    if isinstance(error, TimeoutError) or kinds & _TIMEOUTS:
+        return "timeout"
+    return said.status(http_status) if said else "error"
+
+
+def _http_status(error: BaseException, response: object) -> int | None:
+    """Return the HTTP status where it is one of an error: from the exception, else from its response."""
+    for source, name in (
+        (error, "status_code"),
+        (response, "status_code"),
+        (error, "status"),
+        (response, "status"),
+        (error, "code"),
+    ):
+        status = count(read(source, name))
+        if status is not None and _ERROR <= status < _STATUS_LIMIT:
+            return status
+    return None
+
+
+def _error_object(error: BaseException, response: object) -> object:
+    """Return OpenRouter's error object: from the parsed body, the SDK's data, or bytes already fetched."""
+    body = read(error, "body")
+    if isinstance(body, (str, bytes)):
+        body = _parsed(body)
+    if isinstance(body, Mapping):
+        return body.get("error") or body
+    if (data := read(read(error, "data"), "error")) is not None:
+        return data
+    fetched = _parsed(read(getattr(response, "__dict__", None), "_content"))  # httpx, httpx2, requests
+    return fetched.get("error") if isinstance(fetched, Mapping) else None
+
+
+def _parsed(body: object) -> object:
+    if not isinstance(body, (str, bytes)) or len(body) > _BODY_LIMIT:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _header(headers: object, name: str) -> str | None:
+    return text(read(headers, name)) or text(read(headers, name.lower()))
+
+
+def _message(error: BaseException) -> str | None:
+    try:
+        return text(str(error))
+    except Exception:  # noqa: BLE001 - the caller's own exception class; its name is what we have
+        return None

@@ -1,0 +1,53 @@
+"""`or-audit`: set up, verify, anchor and try out an audit log.
+
+Exit codes: 0 done, 1 findings or refusals, 2 could not; `verify` adds 3, intact but unanchored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from or_audit_logging.cli import checkpoint, demo, init, verify
+from or_audit_logging.cli.output import complain
+from or_audit_logging.errors import AuditError
+from or_audit_logging.version import __version__
+
+COMMANDS = (init, verify, checkpoint, demo)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(
+        prog="or-audit",
+        description="The audit trail for LLM calls through OpenRouter.",
+        epilog="Try it: or-audit demo",
+    )
+    top.add_argument("--version", action="version", version=f"or-audit {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except AuditError as error:
+        complain(str(error))
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 2
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 2
+    return code

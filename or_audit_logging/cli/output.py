@@ -1,0 +1,44 @@
+"""What commands print: plain words, colour only on a terminal, errors on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def colourful(stream: TextIO) -> bool:
+    """Whether *stream* is a terminal that shows colour (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """Return *text* in *style* where *stream* (default: stdout) shows colour."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colourful(stream or sys.stdout) else text
+
+
+def complain(message: str) -> None:
+    """Print an error on stderr."""
+    print(paint("or-audit:", "red", sys.stderr), message, file=sys.stderr)
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Return *rows*, the first of which is the head, in columns; those numbered in *right* end flush."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = "  ".join(cells).rstrip()
+        lines.append(paint(line, "bold") if number == 0 else line)
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Return *text* with control characters escaped, so that a file's content cannot drive a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

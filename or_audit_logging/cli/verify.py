@@ -1,0 +1,95 @@
+"""`or-audit verify DIR`: is this log what was written, all of it, and how far does somebody else vouch for it?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from datetime import timedelta
+from typing import Any
+
+from or_audit_logging.cli.output import paint, printable
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.report import VerificationReport
+from or_audit_logging.evidence.verify import verify
+
+HELP = "check chain, seals and anchors of a log"
+
+_STYLES = {"verified": "green", "unanchored": "yellow", "tampered": "red", "cannot verify": "red"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LISTED = 20
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to *commands*."""
+    parser = commands.add_parser(
+        "verify",
+        help=HELP,
+        description="Check that a log's lines are those that were written: shape, order, chain, seals and "
+        "checkpoints with the key; lines up to an anchor without it.",
+        epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored. "
+        "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors",
+    )
+    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
+    parser.add_argument(
+        "--anchor",
+        metavar="FILE|DIR",
+        action="append",
+        default=[],
+        help="a checkpoint kept elsewhere, or a folder of them; may be given again",
+    )
+    parser.add_argument("--log-id", metavar="ID", help="the log id or origin that this log must have")
+    parser.add_argument(
+        "--max-age", metavar="AGE", type=_age, help="how old the newest anchor may be: 30m, 1h, 7d"
+    )
+    parser.add_argument("--unanchored-ok", action="store_true", help="exit 0 where only an anchor is missing")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verify and say what was found."""
+    report = verify(
+        options.log,
+        key=options.key,
+        anchors=options.anchor,
+        log_id=options.log_id,
+        max_age=options.max_age,
+        progress=_progress if sys.stderr.isatty() else None,
+    )
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    if options.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        _print(report)
+    return 0 if report.verdict == "unanchored" and options.unanchored_ok else report.exit_code
+
+
+def _print(report: VerificationReport) -> None:
+    print(paint(report.verdict.upper(), _STYLES[report.verdict]))
+    print(printable(report.summary()))
+    for finding in report.findings[:_LISTED]:
+        place = f"{finding.segment}:{finding.line}" if finding.line else finding.segment or "log"
+        print(f"  {paint('finding', 'red')}  {printable(place)}  {printable(finding.message)}")
+    if report.finding_count > _LISTED:
+        print(f"  ... {report.finding_count - _LISTED} more findings (--json lists up to {len(report.findings)})")
+    for note in report.notes[:_LISTED]:
+        place = f"{note.segment}:{note.line}" if note.line else note.segment or "log"
+        print(f"  note     {printable(place)}  {printable(note.message)}")
+    if len(report.notes) > _LISTED:
+        print(f"  ... {len(report.notes) - _LISTED} more notes (--json lists them)")
+
+
+def _progress(lines: int) -> None:
+    sys.stderr.write(f"\r{lines:,} lines")
+    sys.stderr.flush()
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if match is None:
+        raise ConfigError(f"--max-age is a number and s, m, h or d, such as 1h; not {text!r}")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,67 @@
+"""Who is asking, said once for every call inside a block.
+
+    with bind(user_id="u-42", session_id="s-1", feature="faq"):
+        ask(messages)                       # its record bears user, session and metadata {"feature": "faq"}
+
+Bound values live in a contextvar: asyncio tasks inherit them, concurrent tasks do not mix, new threads
+start without. What the call itself is given goes before what is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the enclosing `bind` blocks say, the inner one first."""
+
+    user_id: object = None
+    session_id: object = None
+    request_id: object = None
+    metadata: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_NAMED = ("user_id", "session_id", "request_id")
+_NOTHING = Bound()
+_current: ContextVar[Bound] = ContextVar("or_audit_logging.bound", default=_NOTHING)
+
+
+def current() -> Bound:
+    """Return what is bound here; the value does not change afterwards."""
+    return _current.get()
+
+
+class bind:  # noqa: N801 - a context manager, named like the function it is used as
+    """Binds user_id, session_id and request_id; every other name is metadata.
+
+    Inner blocks win over outer ones, name by name, and None takes an outer value away; metadata is merged.
+    Use each object for one block. It is no decorator: on an async function that would bind nothing.
+    """
+
+    __slots__ = ("_fields", "_tokens")
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+        self._tokens: list[Token[Bound]] = []
+
+    def __enter__(self) -> Self:
+        outer = _current.get()
+        named = {name: self._fields[name] for name in _NAMED if name in self._fields}
+        rest = {name: value for name, value in self._fields.items() if name not in _NAMED}
+        if rest:
+            named["metadata"] = MappingProxyType({**outer.metadata, **rest})
+        self._tokens.append(_current.set(replace(outer, **named)))  # type: ignore[arg-type]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            _current.reset(self._tokens.pop())
+        except ValueError:  # left in another context than entered, as a generator closed elsewhere does;
+            pass  # nothing was bound here

@@ -1,0 +1,81 @@
+"""The errors this package raises: one root, every name ends in Error.
+
+Each carries its facts as attributes and a message that says what to do next. "Wrong"
+(`VerificationError` and below) and "could not check" (`KeyNotFoundError`, `FormatError`) are different
+types. No message contains unredacted content or a key.
+"""
+
+from __future__ import annotations
+
+
+class AuditError(Exception):
+    """Root of every error raised by this package."""
+
+
+class ConfigError(AuditError, ValueError):
+    """A set-up mistake, raised where a handler, filter or client is constructed."""
+
+
+class MissingExtraError(AuditError, ImportError):
+    """An optional dependency is not installed; `extra` names the extra that brings it."""
+
+    def __init__(self, *, extra: str, needed_for: str) -> None:
+        self.extra = extra
+        super().__init__(f"{needed_for} needs the extra '{extra}': pip install 'or-audit-logging[{extra}]'")
+
+
+class AuditWriteError(AuditError):
+    """A record could not be written and `on_failure="raise"` is set.
+
+    `response` is the model's response where the call itself had succeeded, so that a paid answer is
+    not lost with its record; otherwise None.
+    """
+
+    def __init__(self, message: str, *, response: object = None) -> None:
+        self.response = response
+        super().__init__(message)
+
+
+class FormatError(AuditError, ValueError):
+    """Bytes that are not what their format says (a line, a checkpoint note, an anchor, a key file)."""
+
+
+class KeyNotFoundError(AuditError):
+    """No key was found in the named sources, or none that fits the log."""
+
+
+class VerificationError(AuditError):
+    """Evidence is wrong: `segment` and `line` (1-based) say where."""
+
+    def __init__(self, message: str, *, segment: str | None = None, line: int | None = None) -> None:
+        self.segment = segment
+        self.line = line
+        super().__init__(message)
+
+
+class ChainBrokenError(VerificationError):
+    """A line's MAC, sequence number or key id does not follow from the line before it."""
+
+
+class CheckpointMismatchError(VerificationError):
+    """A checkpoint states another tree than the lines before it give."""
+
+
+class SegmentMissingError(VerificationError):
+    """Lines that the chain proves to have existed are not there."""
+
+
+class RetentionError(AuditError):
+    """Retention was refused; nothing was touched."""
+
+
+class LegalHoldError(RetentionError):
+    """Retention or redaction was refused because a legal hold covers the lines."""
+
+
+class GenerationError(AuditError):
+    """OpenRouter's generation endpoint answered with an error."""
+
+
+class GenerationNotReadyError(GenerationError):
+    """The generation record is not there yet, or the id is unknown (the endpoint answers 404 to both)."""

@@ -1,0 +1,146 @@
+"""Whose log it is, and which of the given keys sealed it.
+
+The first line says so: log_id, origin, format, kcv. None of that is believed before the chain holds; it is
+where a walk has to start. A first line that was damaged may leave some of it unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from or_audit_logging.errors import FormatError, KeyNotFoundError
+from or_audit_logging.evidence.sources import Source
+from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.keys import KeyRing
+from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
+from or_audit_logging.sealing.checkpoint import ORIGIN
+from or_audit_logging.sealing.control import FORMAT_VERSION
+from or_audit_logging.sealing.line import parse_line
+
+_LOG_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a log says of itself at its start. `log` is what its lines bear: 16 hex digits of the log id."""
+
+    log: str
+    log_id: bytes | None
+    origin: str | None
+    format: object
+    kcv: str | None
+    vkey: object
+    kid: int
+
+    @property
+    def genesis_prev(self) -> bytes | None:
+        """What stands in for the line before seq 0."""
+        if self.log_id is None or self.origin is None:
+            return None
+        return genesis_prev(self.origin, self.log_id)
+
+    @property
+    def format_is_known(self) -> bool:
+        """Whether this version knows the log's format (or none is stated)."""
+        return self.format is None or (type(self.format) is int and self.format == FORMAT_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChoice:
+    """The keys that sealed the log's first lines, None where none of the given ones did.
+
+    `contradicts_kcv`: they did, although the log states another key check value.
+    """
+
+    keys: LogKeys | None
+    contradicts_kcv: bool = False
+
+
+def identify(sources: Sequence[Source], *, wanted: str | None = None) -> Identity | None:
+    """Return what the log in *sources* says of itself; None where not one sealed line is there.
+
+    Where the files are of several logs it is the log *wanted*, if it is there, or the one most often named.
+    """
+    starts = [source for source in sources if source.first is not None]
+    if not starts:
+        return None
+    stated = [_first_line_members(source) for source in starts]
+    borne = [log for source in starts for log in sorted(source.logs)]
+    named = Counter([*borne, *(log for log in _logs_stated(stated) if log in borne)])
+    log = wanted if wanted in borne else named.most_common(1)[0][0]
+    own = [(source, members) for source, members in zip(starts, stated, strict=True) if log in source.logs]
+    source, members = min(own, key=lambda pair: (not pair[1], pair[0].first_seq))
+    log_id, origin, kcv = members.get("log_id"), members.get("origin"), members.get("kcv")
+    return Identity(
+        log=log,
+        log_id=_log_id(log_id),
+        origin=origin if isinstance(origin, str) and ORIGIN.fullmatch(origin) else None,
+        format=members.get("format"),
+        kcv=kcv if isinstance(kcv, str) else None,
+        vkey=members.get("vkey"),
+        kid=source.first.kid if source.first is not None and members else 0,
+    )
+
+
+def choose_keys(identity: Identity, ring: KeyRing | None, sources: Iterable[Source]) -> KeyChoice:
+    """Return the keys that the log started with.
+
+    Where no key has the check value that the log states, its lines decide: one that a given key sealed
+    shows that the statement was changed; none shows that the key is another log's.
+    """
+    if ring is None or identity.log_id is None or identity.kid != 0:
+        return KeyChoice(None)
+    try:
+        return KeyChoice(ring.log_keys(identity.log_id, kcv=identity.kcv or ""))
+    except KeyNotFoundError:
+        keys = _key_that_sealed(ring.candidates(identity.log_id), identity, sources)
+        return KeyChoice(keys, contradicts_kcv=keys is not None)
+
+
+def _first_line_members(source: Source) -> dict[str, object]:
+    """Return what a genesis or open line states, read leniently; nothing for any other line."""
+    if source.first is None or not source.first.is_control:
+        return {}
+    try:
+        members = json.loads(source.first.raw)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(members, dict) or members.get("event_type") not in ("log.genesis", "log.open"):
+        return {}
+    return members
+
+
+def _logs_stated(stated: Iterable[dict[str, object]]) -> list[str]:
+    logs = []
+    for members in stated:
+        log_id, origin = members.get("log_id"), members.get("origin")
+        logs += [log_id[:16]] if isinstance(log_id, str) else []
+        logs += [origin.rpartition("/")[2]] if isinstance(origin, str) else []
+    return logs
+
+
+def _log_id(text: object) -> bytes | None:
+    return bytes.fromhex(text) if isinstance(text, str) and _LOG_ID.fullmatch(text) else None
+
+
+def _key_that_sealed(
+    candidates: Sequence[LogKeys], identity: Identity, sources: Iterable[Source]
+) -> LogKeys | None:
+    """Return the key that sealed any line under kid 0, each line taken behind the one that stands before it."""
+    prev = identity.genesis_prev
+    for source in sources:
+        with LineStream(source.segment, source.size) as stream:
+            for raw in stream:
+                try:
+                    line = parse_line(raw.removesuffix(b"\n"))
+                except FormatError:
+                    continue
+                for keys in candidates:
+                    if prev and line.kid == 0 and keys.check(prev, line.sealed_part, line.mac):
+                        return keys
+                prev = leaf_hash(line.raw)
+    return None

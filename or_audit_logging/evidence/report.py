@@ -1,0 +1,178 @@
+"""What a verification found, as values: to print, to compare, to keep.
+
+    report.verdict, report.exit_code         -> "tampered", 1
+    report.findings[0]                       -> Finding(segment="audit_2026-11-21.jsonl", line=12, seq=11, kind="mac", ...)
+
+A finding is evidence that something was changed, taken away or added. A note is worth knowing and speaks
+against nobody. No message quotes a user's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+Verdict = Literal["verified", "tampered", "cannot verify", "unanchored"]
+Tail = Literal["anchored", "chain-only", "unchecked"]
+
+EXIT_CODES: dict[Verdict, int] = {"verified": 0, "tampered": 1, "cannot verify": 2, "unanchored": 3}
+LISTED = 1000
+"""So many findings (and notes) are listed; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence of a change. `line` counts from 1 within `segment`; `kind` is a stable word for programs."""
+
+    segment: str | None
+    line: int | None
+    seq: int | None
+    kind: str
+    message: str
+    expected: str | int | None = None
+    found: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth knowing that is no evidence of a change."""
+
+    segment: str | None
+    line: int | None
+    kind: str
+    message: str
+
+
+class Observations:
+    """Findings and notes in the order they are made: listed up to a limit, counted without one."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.notes: list[Note] = []
+        self.finding_count = 0
+        self.note_count = 0
+
+    def find(self, findings: Iterable[Finding], *, unlisted: int = 0) -> None:
+        """Add *findings*, and count *unlisted* more that were not kept."""
+        for finding in findings:
+            self.finding_count += 1
+            if len(self.findings) < LISTED:
+                self.findings.append(finding)
+        self.finding_count += unlisted
+
+    def note(self, notes: Iterable[Note]) -> None:
+        """Add *notes*."""
+        for note in notes:
+            self.note_count += 1
+            if len(self.notes) < LISTED:
+                self.notes.append(note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """The outcome of one verification.
+
+    `reasons` say why a log could not be verified. `anchored_to` is the last seq that an anchor covers,
+    `anchored_at` when its keeper recorded it; `tail` says what holds for the lines after it. `findings` and
+    `notes` list at most 1,000 each; `finding_count` and `note_count` count all. `records_lost` adds up what
+    log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop.
+    """
+
+    path: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    finding_count: int = 0
+    notes: tuple[Note, ...] = ()
+    note_count: int = 0
+    log_id: str | None = None
+    origin: str | None = None
+    segments: int = 0
+    lines: int = 0
+    user_lines: int = 0
+    control_lines: int = 0
+    first_seq: int | None = None
+    last_seq: int | None = None
+    key_checked: bool = False
+    anchored_to: int | None = None
+    anchored_at: datetime | None = None
+    anchor_too_old: bool = False
+    tail: Tail | None = None
+    records_lost: int = 0
+    unstopped: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status of `or-audit verify`: 0 verified, 1 tampered, 2 cannot verify, 3 unanchored."""
+        return EXIT_CODES[self.verdict]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as plain values, ready for `json.dumps`."""
+        members = {"exit_code": self.exit_code} | asdict(self)
+        members["anchored_at"] = self.anchored_at.isoformat() if self.anchored_at else None
+        return members
+
+    def summary(self) -> str:
+        """Return the outcome in a few plain sentences, one per line."""
+        verdict = {
+            "verified": self._verified,
+            "tampered": self._tampered,
+            "cannot verify": self._cannot_verify,
+            "unanchored": self._unanchored,
+        }[self.verdict]()
+        return "\n".join([*verdict, *self._losses()])
+
+    def _verified(self) -> list[str]:
+        checked = "chain, seals and anchor hold" if self.key_checked else "the anchor's tree holds"
+        return [f"verified: {self._extent()}, {checked}.", self._anchor(), *self._after_the_anchor()]
+
+    def _tampered(self) -> list[str]:
+        first = self.findings[0]
+        where = f"{first.segment} line {first.line}" if first.line else first.segment
+        said = f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."
+        return [said, f"First: {f'{where}: ' if where else ''}{first.message}."]
+
+    def _cannot_verify(self) -> list[str]:
+        return [f"cannot verify: {'; '.join(self.reasons)}."]
+
+    def _unanchored(self) -> list[str]:
+        held = f"intact: {self._extent()}, chain and seals hold" if self.key_checked else self._extent()
+        if self.anchor_too_old:
+            return [f"{held}.", self._anchor(), "That is longer ago than the age allowed, or not known."]
+        return [
+            f"{held}; nothing outside this machine vouches for the end.",
+            f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE",
+        ]
+
+    def _extent(self) -> str:
+        return f"{_count(self.lines, 'line')} in {_count(self.segments, 'segment')}"
+
+    def _anchor(self) -> str:
+        kept = self.anchored_at.isoformat(timespec="seconds") if self.anchored_at else "an unknown time"
+        return f"Anchored up to seq {self.anchored_to} by a checkpoint kept elsewhere at {kept}."
+
+    def _after_the_anchor(self) -> list[str]:
+        after = (self.last_seq or 0) - (self.anchored_to or 0)
+        lines = "The line after it is" if after == 1 else f"The {after} lines after it are"
+        if self.tail == "chain-only":
+            return [f"{lines} chain-only: whoever holds the key could have written them anew."]
+        if self.tail == "unchecked":
+            return [f"{lines} unchecked: that takes the key, or a later anchor."]
+        return []
+
+    def _losses(self) -> list[str]:
+        said = []
+        if self.records_lost:
+            said.append(f"The log itself says that {_count(self.records_lost, 'record')} could not be written.")
+        if self.unstopped:
+            said.append(
+                f"{_count(self.unstopped, 'process')} wrote no log.stop: still running, or ended by force."
+            )
+        return said
+
+
+def _count(number: int, word: str) -> str:
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{number:,} {word if number == 1 else plural}"

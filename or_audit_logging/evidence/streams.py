@@ -1,0 +1,155 @@
+"""A segment's lines as a stream of bytes, plain or compressed, in bounded memory.
+
+    with LineStream(segment, size) as stream:
+        for raw in stream: ...            # each with its newline; the last one may lack it
+    stream.problem                        # what was wrong with an archive, once its end was reached
+
+A line longer than any line may be comes in pieces of `MAX_LINE_BYTES`. An archive is exactly one gzip
+member: whatever follows it, an early end and a wrong checksum are problems, and no exceptions.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from or_audit_logging.log.segments import ARCHIVE, Segment
+from or_audit_logging.sealing.line import MAX_LINE_BYTES
+
+_BLOCK = 1 << 18
+
+
+class LineStream:
+    """The first *size* bytes of a segment, line by line; of an archive, all that it holds."""
+
+    def __init__(self, segment: Segment, size: int) -> None:
+        """Open the file, or the archive that took its place meanwhile; raises `OSError`."""
+        self._inflated: _Inflated | None = None
+        try:
+            raw: io.RawIOBase = _open(segment.path)
+            archived = segment.archived
+        except FileNotFoundError:
+            raw = _open(segment.path.parent / ARCHIVE / f"{segment.name}.gz")
+            archived = True
+        if archived:
+            raw = self._inflated = _Inflated(raw, None if segment.archived else size)
+        else:
+            raw = _Head(raw, size)
+        self._file = io.BufferedReader(raw, _BLOCK)
+
+    def __enter__(self) -> LineStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self._file.readline, MAX_LINE_BYTES), b"")
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the archive, as far as it was read."""
+        return self._inflated.problem if self._inflated is not None else None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes in blocks instead of lines."""
+        return iter(partial(self._file.read, _BLOCK), b"")
+
+
+def same_bytes(one: LineStream, other: LineStream) -> bool:
+    """Return whether two streams hold the same bytes; reads both to the first difference."""
+    while True:
+        left, right = one._file.read(_BLOCK), other._file.read(_BLOCK)
+        if left != right:
+            return False
+        if not left:
+            return True
+
+
+def digest(segment: Segment, size: int) -> tuple[int, str, bool]:
+    """Return the length and SHA-256 of a file's bytes, and whether a newline is among them."""
+    length, hasher, newline = 0, hashlib.sha256(), False
+    with LineStream(segment, size) as stream:
+        for block in stream.blocks():
+            length += len(block)
+            hasher.update(block)
+            newline = newline or b"\n" in block
+    return length, hasher.hexdigest(), newline
+
+
+def _open(path: Path) -> io.FileIO:
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return io.FileIO(descriptor, "rb")
+
+
+class _Head(io.RawIOBase):
+    """The first bytes of a file that may be growing."""
+
+    def __init__(self, file: io.RawIOBase, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._file.readinto(buffer[: min(len(buffer), self._left)]) or 0
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Inflated(io.RawIOBase):
+    """What one gzip member holds; `problem` says why it ended otherwise than it should."""
+
+    def __init__(self, file: io.RawIOBase, size: int | None) -> None:
+        self._file = file
+        self._left = size
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._waiting = b""
+        self.problem: str | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        room = len(buffer) if self._left is None else min(len(buffer), self._left)
+        while room and not self.problem and not self._zlib.eof:
+            piece = self._waiting or self._file.read(_BLOCK) or b""
+            try:
+                out = self._zlib.decompress(piece, room)
+            except zlib.error:
+                self.problem = "the archive is damaged: its compression or its checksum does not hold"
+                break
+            self._waiting = self._zlib.unconsumed_tail
+            if self._zlib.eof and (self._zlib.unused_data or self._file.read(1)):
+                self.problem = "something follows the end of the archive"
+            if out:
+                buffer[: len(out)] = out
+                if self._left is not None:
+                    self._left -= len(out)
+                return len(out)
+            if not piece and not self._zlib.eof:
+                self.problem = "the archive ends early"
+        return 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,167 @@
+"""Where secrets come from: `env:NAME`, `file:PATH`, a callable, or several of them as a ring (FORMAT 3).
+
+    ring = KeyRing.from_sources(None)                 # OR_AUDIT_KEY, else the file OR_AUDIT_KEY_FILE names
+    ring = KeyRing.from_sources("file:/run/secrets/audit.key")
+    keys = ring.log_keys(log_id, kcv=kcv)             # the member of the ring that sealed this log
+
+A secret is the bytes as they stand, one trailing newline removed, at least 32 of them; it is never
+decoded, never logged and never part of an error text.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from or_audit_logging.errors import ConfigError, KeyNotFoundError
+from or_audit_logging.policy import DigestKey
+from or_audit_logging.sealing.chain import MIN_SECRET, LogKeys, digest_key
+
+KeySource: TypeAlias = str | Callable[[], bytes]
+KeySources: TypeAlias = KeySource | Sequence[KeySource] | None
+
+KEY_VARIABLE = "OR_AUDIT_KEY"
+KEY_FILE_VARIABLE = "OR_AUDIT_KEY_FILE"
+
+_MAX_SECRET = 64 * 1024
+_SECRET_FOLDERS = ("/run/secrets", "/var/run/secrets")
+_log = logging.getLogger("or_audit_logging")
+_warned_readable: set[str] = set()
+
+
+class KeyRing:
+    """The secrets a process holds, in the order of their sources; the first makes prompt hashes."""
+
+    def __init__(self, sources: Sequence[KeySource], *, key_readable: bool = False) -> None:
+        self._sources = tuple(sources)
+        self._key_readable = key_readable
+        self._secrets: tuple[bytes, ...] = ()
+        self.reload()
+
+    @classmethod
+    def from_sources(cls, key: KeySources, *, key_readable: bool = False) -> KeyRing:
+        """Return the ring that *key* names, read now; raises `ConfigError`.
+
+        None stands for the environment. *key_readable* allows a key file that others may read.
+        """
+        if key is None:
+            sources: Sequence[KeySource] = (default_source(),)
+        elif isinstance(key, str) or callable(key):
+            sources = (key,)
+        else:
+            sources = [key[index] for index in range(len(key))]  # by index: dictConfig converts on access
+        if not sources:
+            raise ConfigError("an empty list of keys; name at least one, such as env:OR_AUDIT_KEY")
+        return cls(sources, key_readable=key_readable)
+
+    def reload(self) -> None:
+        """Read every source again; raises `ConfigError`."""
+        self._secrets = tuple(
+            read_secret(source, key_readable=self._key_readable) for source in self._sources
+        )
+
+    @property
+    def digest_key(self) -> DigestKey:
+        """The key for prompt hashes and pseudonyms."""
+        return digest_key(self._secrets[0])
+
+    def new_log_keys(self, log_id: bytes) -> LogKeys:
+        """Return the keys that a new log starts with."""
+        return LogKeys(self._secrets[0], log_id=log_id)
+
+    def log_keys(self, log_id: bytes, *, kcv: str) -> LogKeys:
+        """Return the keys whose check value is *kcv*; raises `KeyNotFoundError` where none fits."""
+        for secret in self._secrets:
+            keys = LogKeys(secret, log_id=log_id)
+            if keys.kcv == kcv:
+                return keys
+        raise KeyNotFoundError(
+            f"no key of the {len(self._secrets)} given has this log's key check value {kcv}"
+        )
+
+    def candidates(self, log_id: bytes) -> tuple[LogKeys, ...]:
+        """Return the keys of every secret for the log, whatever its check value."""
+        return tuple(LogKeys(secret, log_id=log_id) for secret in self._secrets)
+
+
+def default_source() -> str:
+    """Return the source that the environment names; raises `ConfigError` where it names none."""
+    if os.environ.get(KEY_VARIABLE):
+        return f"env:{KEY_VARIABLE}"
+    if path := os.environ.get(KEY_FILE_VARIABLE):
+        return f"file:{path}"
+    raise ConfigError(
+        f"no audit key: set {KEY_VARIABLE} or {KEY_FILE_VARIABLE}, or pass key='file:PATH'; "
+        "'or-audit init DIR' makes a key file"
+    )
+
+
+def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
+    """Return the secret that *source* names; raises `ConfigError`, never with any of its bytes."""
+    if callable(source):
+        secret, where = source(), "the key callable"
+        if not isinstance(secret, bytes):
+            raise ConfigError("the key callable must return bytes")
+    else:
+        kind, _, name = str(source).partition(":")
+        if kind == "env" and name:
+            secret, where = _from_environment(name), f"the environment variable {name}"
+        elif kind == "file" and name:
+            secret, where = _from_file(name, key_readable=key_readable), f"the key file {name}"
+        else:
+            raise ConfigError(
+                "a key is named as env:NAME or file:PATH; the key itself never stands there"
+            )
+    secret = secret.removesuffix(b"\n")
+    if len(secret) < MIN_SECRET:
+        raise ConfigError(
+            f"{where} holds {len(secret)} bytes; a key has at least {MIN_SECRET} ('or-audit init DIR' makes one)"
+        )
+    return secret
+
+
+def _from_environment(name: str) -> bytes:
+    value = os.environ.get(name)
+    if value is None:
+        raise ConfigError(f"the environment variable {name} is not set; 'or-audit init DIR' makes a key")
+    return os.fsencode(value)
+
+
+def _from_file(path: str, *, key_readable: bool) -> bytes:
+    path = os.path.expanduser(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"the key file {path} is not a regular file")
+        if os.name == "posix":
+            _check_mode(path, status.st_mode, key_readable=key_readable)
+        return file.read(_MAX_SECRET)
+
+
+def _check_mode(path: str, mode: int, *, key_readable: bool) -> None:
+    if mode & 0o022:
+        raise ConfigError(f"the key file {path} can be written by others; run: chmod 600 {path}")
+    if not mode & 0o044 or _in_secret_folder(path):
+        return
+    if not key_readable:
+        raise ConfigError(
+            f"the key file {path} can be read by others; run: chmod 600 {path} (or key_readable: true)"
+        )
+    if path not in _warned_readable:
+        _warned_readable.add(path)
+        _log.warning("the key file %s can be read by others (key_readable is set)", path)
+
+
+def _in_secret_folder(path: str) -> bool:
+    folders = [*_SECRET_FOLDERS]
+    if credentials := os.environ.get("CREDENTIALS_DIRECTORY"):
+        folders.append(os.path.abspath(credentials))
+    places = (os.path.abspath(path), os.path.realpath(path))
+    return any(place.startswith(folder.rstrip("/") + "/") for place in places for folder in folders)

@@ -1,0 +1,5 @@
+"""The edge between rules and disk: where a log's lines stand, and the one way to add to them.
+
+`segments` knows names and order, `lock` keeps processes apart, `tail` finds where a log ends, `writer`
+adds lines. Handlers and commands write through `LogWriter`; readers use `segments` alone.
+"""

@@ -1,0 +1,77 @@
+"""A log's folder before it is written to: may it be, and what did a crash leave in it?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+
+from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """Bytes that are no line: what a crash cut."""
+
+    length: int
+    sha256: str
+
+
+def check_folder(layout: LogLayout) -> None:
+    """Make the folder (0700) where it is missing; raises `ConfigError` where no log can be kept in it."""
+    folder = layout.folder
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(
+            f"{folder} is not a folder; filename names a file in the log's own folder"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"the folder {folder} cannot be written by this process")
+    for segment in layout.files():
+        if not stat.S_ISREG(os.lstat(segment.path).st_mode):
+            raise ConfigError(f"{segment.path} is not a regular file; a log's segments are")
+    present = LogLayout.discover(folder)
+    if present is not None and (present.stem, present.suffix) != (layout.stem, layout.suffix):
+        raise ConfigError(
+            f"{folder} already holds the log {present.stem}{present.suffix}; one folder holds one log, "
+            f"so give {layout.stem}{layout.suffix} a folder of its own"
+        )
+
+
+def fragments_after(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:
+    """Return the files that a crash left without a first line since *newest* was opened.
+
+    Raises `FormatError` where such a file holds whole lines: then it is damaged, not torn, and going on
+    from an older segment would write some sequence numbers twice.
+    """
+    found = []
+    for segment in layout.files():
+        if segment.archived or (
+            newest is not None and (segment.day, segment.number) <= (newest.day, newest.number)
+        ):
+            continue
+        if segment.path.stat().st_size and segment.first_line() is None:
+            found.append((segment.name, _describe(segment)))
+    return found
+
+
+def _describe(segment: Segment) -> Torn:
+    digest, length = hashlib.sha256(), 0
+    with segment.open() as file:
+        while piece := file.readline(MAX_LINE_BYTES):
+            digest.update(piece)
+            length += len(piece)
+            try:
+                parse_line(piece.removesuffix(b"\n"))
+            except FormatError:
+                continue
+            raise FormatError(
+                f"the first line of {segment.name} is damaged; run 'or-audit verify' and move it away"
+            )
+    return Torn(length, digest.hexdigest())

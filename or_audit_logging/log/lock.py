@@ -1,0 +1,122 @@
+"""The lock between processes: `audit.lock` in the log's folder, held while a line is added.
+
+The file is opened once per process, since a lock inherited over fork excludes nobody. Its length counts
+the segments opened so far: a hint that spares every write a look at the folder, never a fact that
+anything relies on; when it is missing or differs, the folder is read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+
+from or_audit_logging.errors import AuditWriteError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EINTR):
+                return False
+            raise
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+OPEN_FLAGS = (
+    os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+
+_FIRST_WAIT = 0.0005
+_LONGEST_WAIT = 0.02
+
+
+class ProcessLock:
+    """An exclusive lock on a file; not for use by several threads at once (the handler's lock does that)."""
+
+    def __init__(self, path: Path, *, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._descriptor: int | None = None
+        self._inode: tuple[int, int] | None = None
+        self._pid = 0
+        self.generation = -1
+        """How many segments had been opened when the lock was taken."""
+
+    def __enter__(self) -> ProcessLock:
+        """Take the lock; raises `AuditWriteError` after the timeout, `OSError` where the file fails."""
+        deadline = time.monotonic() + self._timeout
+        wait = _FIRST_WAIT
+        while True:
+            descriptor = self._open()
+            if _try_lock(descriptor):
+                if self._still_there():
+                    return self
+                self.close()
+                continue
+            if time.monotonic() >= deadline:
+                raise AuditWriteError(
+                    f"another process has held {self._path.name} for {self._timeout:g} s; "
+                    "end it, or raise lock_timeout"
+                )
+            time.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._descriptor is not None:
+            _unlock(self._descriptor)
+
+    def count_segment(self) -> None:
+        """Tell the other processes that a segment was opened; the lock is held."""
+        if self._descriptor is not None:
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+            os.write(self._descriptor, b".")
+            self.generation += 1
+
+    def close(self) -> None:
+        """Close the file, which releases the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is not None and self._pid != os.getpid():
+            self.close()
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_RDWR | OPEN_FLAGS, 0o600)
+            status = os.fstat(self._descriptor)
+            self._inode = (status.st_dev, status.st_ino)
+            self._pid = os.getpid()
+        return self._descriptor
+
+    def _still_there(self) -> bool:
+        """Whether the locked file is still the one that others find by its name."""
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        self.generation = status.st_size
+        return (status.st_dev, status.st_ino) == self._inode

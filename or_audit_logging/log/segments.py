@@ -1,0 +1,150 @@
+"""A log's segments on disk: their names, their days and their order (FORMAT 1).
+
+    layout = LogLayout.from_filename("audit_logs/audit.jsonl")
+    layout.path_for(date(2026, 11, 21))            -> audit_logs/audit_2026-11-21.jsonl
+    layout.segments()                              -> in the order of their first seq, archives included
+
+The active segment already bears its date and nothing is ever renamed. Archived segments are
+`archive/<name>.gz`: the same bytes, compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
+
+ARCHIVE = "archive"
+LOCK_NAME = "audit.lock"
+
+_DATED = re.compile(
+    r"(?P<stem>.+)_(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.(?P<number>[1-9][0-9]*))?(?P<suffix>\.[A-Za-z0-9]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of a log. `name` is the plain name, also where the file is an archive."""
+
+    path: Path
+    name: str
+    day: date
+    number: int
+
+    @property
+    def archived(self) -> bool:
+        return self.path.suffix == ".gz"
+
+    def open(self) -> BinaryIO:
+        """Return the segment's bytes as a stream, decompressed where it is an archive."""
+        if self.archived:
+            return cast("BinaryIO", gzip.open(self.path, "rb"))
+        return open(self.path, "rb")
+
+    def first_line(self) -> SealedLine | None:
+        """Return the first line, or None where the file is empty or does not start with a sealed line."""
+        try:
+            with self.open() as file:
+                raw = file.readline(MAX_LINE_BYTES)
+        except (OSError, EOFError, zlib.error):
+            return None
+        try:
+            return parse_line(raw.removesuffix(b"\n"))
+        except FormatError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLayout:
+    """Folder, stem and suffix of a log: all that its file names are made of."""
+
+    folder: Path
+    stem: str
+    suffix: str
+
+    @classmethod
+    def from_filename(cls, filename: str | os.PathLike[str]) -> LogLayout:
+        """Return the layout that a handler's *filename* stands for; raises `ConfigError`."""
+        path = Path(os.path.abspath(os.path.expanduser(os.fspath(filename))))
+        if not path.suffix or not re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
+            raise ConfigError(
+                f"filename {path.name!r} needs a stem of letters, digits, . _ - "
+                "and a suffix, such as audit.jsonl"
+            )
+        return cls(path.parent, path.stem, path.suffix)
+
+    @classmethod
+    def discover(cls, folder: str | os.PathLike[str]) -> LogLayout | None:
+        """Return the layout of the log in *folder*, None where there is none; raises `ConfigError`.
+
+        One folder holds one log: a second stem is refused.
+        """
+        root = Path(folder)
+        found = {(s.name_parts[0], s.name_parts[1]) for s in _dated_files(root)}
+        if len(found) > 1:
+            names = ", ".join(sorted(stem + suffix for stem, suffix in found))
+            raise ConfigError(f"{root} holds more than one log ({names}); one folder holds one log")
+        return cls(root, *found.pop()) if found else None
+
+    def name_for(self, day: date, number: int = 0) -> str:
+        """Return the plain name of the day's segment (of its *number*-th successor)."""
+        return f"{self.stem}_{day.isoformat()}{f'.{number}' if number else ''}{self.suffix}"
+
+    def path_for(self, day: date, number: int = 0) -> Path:
+        """Return where that segment stands while it is not archived."""
+        return self.folder / self.name_for(day, number)
+
+    def archive_for(self, name: str) -> Path:
+        """Return where the segment called *name* stands once it is archived."""
+        return self.folder / ARCHIVE / f"{name}.gz"
+
+    def files(self) -> list[Segment]:
+        """Return every segment file, plain and archived, by name; a segment in both forms comes twice."""
+        return sorted(
+            (f.segment for f in _dated_files(self.folder) if f.name_parts == (self.stem, self.suffix)),
+            key=lambda s: (s.day, s.number, s.archived),
+        )
+
+    def segments(self) -> list[tuple[int, Segment]]:
+        """Return (first seq, segment) of each file that starts with a sealed line, in the order of seq."""
+        ordered = [
+            (line.seq, segment) for segment in self.files() if (line := segment.first_line()) is not None
+        ]
+        return sorted(ordered, key=lambda pair: (pair[0], pair[1].archived))
+
+
+@dataclass(frozen=True, slots=True)
+class _DatedFile:
+    segment: Segment
+    name_parts: tuple[str, str]
+
+
+def _dated_files(folder: Path) -> Iterator[_DatedFile]:
+    for place, archived in ((folder, False), (folder / ARCHIVE, True)):
+        try:
+            entries = sorted(os.listdir(place))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            name = entry.removesuffix(".gz") if archived else entry
+            if archived and name == entry:
+                continue
+            match = _DATED.fullmatch(name)
+            if match is None:
+                continue
+            try:
+                day = date.fromisoformat(match["day"])
+            except ValueError:
+                continue
+            yield _DatedFile(
+                Segment(place / entry, name, day, int(match["number"] or 0)), (match["stem"], match["suffix"])
+            )

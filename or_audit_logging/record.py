@@ -1,0 +1,112 @@
+"""`AuditRecord`: what one call was, in the names that JSON, SQL and Python share (schema version 1).
+
+    AuditRecord(event_type="chat_completion", id=str(uuid4()), timestamp=utc_timestamp(now), status="success",
+                model_requested="openai/gpt-4o-mini", ...)
+
+A record is a frozen value. `None` means unknown, never zero. The core fields are always written, as
+null when unknown; the rare ones (`RARE_FIELDS`) are left out when there is nothing to say. Content is
+redacted before a record is made; this module only holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+
+SCHEMA_VERSION = 1
+
+STATUSES = ("success", "error", "timeout", "cancelled", "incomplete", "blocked")
+"""The six ways a call ends. `incomplete`: a stream cut or left; `blocked`: guardrail or moderation."""
+
+CONTROL_PREFIX = "log."
+"""Event types with this prefix belong to the log itself (FORMAT 4); no user record bears one."""
+
+
+def utc_timestamp(moment: datetime) -> str:
+    """Return *moment* as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; raises ValueError where it has no time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp needs a time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_RARE = {"rare": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One event of the audit trail.
+
+    Times: `timestamp` is UTC and says when the record was made; `latency_ms` and `ttft_ms` (time to the
+    first chunk of a stream) come from a monotonic clock, in milliseconds. Money is USD as `Decimal` with
+    the provider's own digits; `total_cost` is OpenRouter's charge plus, for calls with the customer's own
+    provider key (BYOK), the provider's. `prompt_hash` and `response_hash` are `hmac-sha256:<key id>:<hex>`
+    or `sha256:<hex>`. `redactions` counts what was redacted, by type.
+    """
+
+    event_type: str
+    v: int = SCHEMA_VERSION
+    id: str
+    timestamp: str
+    status: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    request_id: str | None = None
+    model_requested: str | None = None
+    model_used: str | None = None
+    provider: str | None = None
+    generation_id: str | None = None
+    generation_ids: tuple[str, ...] | None = field(default=None, metadata=_RARE)
+    attempts: int | None = field(default=None, metadata=_RARE)
+    prompt_hash: str | None = None
+    response_hash: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = field(default=None, metadata=_RARE)
+    reasoning_tokens: int | None = field(default=None, metadata=_RARE)
+    total_cost: Decimal | None = None
+    cost_source: str | None = None
+    is_byok: bool | None = field(default=None, metadata=_RARE)
+    upstream_cost: Decimal | None = field(default=None, metadata=_RARE)
+    latency_ms: float | None = None
+    ttft_ms: float | None = field(default=None, metadata=_RARE)
+    streamed: bool | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = field(default=None, metadata=_RARE)
+    tool_names: tuple[str, ...] | None = field(default=None, metadata=_RARE)
+    service_tier: str | None = field(default=None, metadata=_RARE)
+    cache_status: str | None = field(default=None, metadata=_RARE)
+    router: Mapping[str, object] | None = field(default=None, metadata=_RARE)
+    error_type: str | None = None
+    error_code: str | int | None = None
+    error_message: str | None = None
+    metadata: Mapping[str, object] | None = field(default=None, metadata=_RARE)
+    redactions: Mapping[str, int] | None = field(default=None, metadata=_RARE)
+    service: str | None = field(default=None, metadata=_RARE)
+    environment: str | None = field(default=None, metadata=_RARE)
+    host: str | None = field(default=None, metadata=_RARE)
+    trace_id: str | None = field(default=None, metadata=_RARE)
+    span_id: str | None = field(default=None, metadata=_RARE)
+    content: Mapping[str, object] | None = field(default=None, metadata=_RARE)
+
+    redacted_under: str | None = field(default=None, repr=False, compare=False, metadata={"internal": True})
+    """Digest of the redaction policy this record was made under; never written, lets a filter pass it by."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the record's members in schema order, ready to be encoded; the record is not shared."""
+        members: dict[str, object] = {}
+        for name, rare in _MEMBERS:
+            value = getattr(self, name)
+            if value is None and rare:
+                continue
+            members[name] = value
+        return members
+
+
+_MEMBERS = tuple(
+    (f.name, bool(f.metadata.get("rare"))) for f in fields(AuditRecord) if not f.metadata.get("internal")
+)
+CORE_FIELDS = tuple(name for name, rare in _MEMBERS if not rare)
+RARE_FIELDS = tuple(name for name, rare in _MEMBERS if rare)

@@ -1,0 +1,94 @@
+"""The shape of a sealed line: a JSON object that ends in log, seq, kid and mac, in that order (FORMAT 2).
+
+    {"event_type":"chat_completion",...,"log":"0001020304050607","seq":1,"kid":0,"mac":"0014af...e2"}
+
+The last 74 bytes are always `,"mac":"<64 hex>"}`, so a MAC is checked on raw bytes and no JSON is ever
+written again to verify it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from or_audit_logging.errors import FormatError
+from or_audit_logging.record import CONTROL_PREFIX
+
+SEALED_NAMES = ("log", "seq", "kid", "mac")
+MAC_TAIL = 74
+"""Bytes from `,"mac":` to the closing brace."""
+SUFFIX_MAX = len(',"log":"","seq":,"kid":') + 16 + 19 + 10 + MAC_TAIL
+"""The longest that sealing makes an object's closing brace."""
+MAX_LINE_BYTES = 1 << 20
+"""No line is longer, newline included."""
+
+_CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
+
+_LINE = re.compile(
+    rb'\{[\x20-\x7e]+,"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),"mac":"([0-9a-f]{64})"\}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedLine:
+    """A line taken apart. `raw` is the whole line without its newline."""
+
+    raw: bytes
+    log: str
+    seq: int
+    kid: int
+    mac: bytes
+
+    @property
+    def sealed_part(self) -> bytes:
+        """The bytes that the MAC covers, after the hash of the line before."""
+        return self.raw[:-MAC_TAIL]
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the log itself wrote this line (genesis, open, checkpoint, ...)."""
+        return self.raw.startswith(_CONTROL_START)
+
+
+def parse_line(raw: bytes) -> SealedLine:
+    """Return *raw* (no newline) taken apart; raises `FormatError` where it has another shape.
+
+    The MAC is not checked, and nothing before the suffix is parsed.
+    """
+    match = _LINE.fullmatch(raw)
+    if match is None:
+        raise FormatError("not a sealed line: it does not end in log, seq, kid and mac")
+    log, seq, kid, mac = match.groups()
+    return SealedLine(raw, log.decode(), int(seq), int(kid), bytes.fromhex(mac.decode()))
+
+
+def open_suffix(body: bytes, *, log: str, seq: int, kid: int) -> bytes:
+    """Return the JSON object *body* with its brace replaced by log, seq and kid: what the MAC covers."""
+    return b'%b,"log":"%b","seq":%d,"kid":%d' % (body[:-1], log.encode(), seq, kid)
+
+
+def close_suffix(sealed_part: bytes, mac: bytes) -> bytes:
+    """Return the finished line, without its newline."""
+    return b'%b,"mac":"%b"}' % (sealed_part, mac.hex().encode())
+
+
+def user_members(members: Mapping[str, object]) -> Mapping[str, object]:
+    """Return *members* with the names that a seal needs freed: `log` becomes `x_log`, and so on.
+
+    An event type that starts with "log." would pass for a line of the log itself and gets the same `x_`.
+    """
+    event = members.get("event_type")
+    forged = isinstance(event, str) and event.startswith(CONTROL_PREFIX)
+    if not forged and not any(name in members for name in SEALED_NAMES):
+        return members
+    taken = set(members)
+    out: dict[str, object] = {}
+    for key, value in members.items():
+        name = key
+        if key in SEALED_NAMES:
+            while name in taken or name in SEALED_NAMES:
+                name = "x_" + name
+            taken.add(name)
+        out[name] = f"x_{value}" if forged and key == "event_type" else value
+    return out

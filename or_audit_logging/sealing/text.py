@@ -1,0 +1,257 @@
+"""A record's members as one JSON object in printable ASCII, whatever the values are.
+
+    encode({"event_type": "log", "note": "caf\u00e9", "total_cost": Decimal("0.00042")}, limit=8000)
+    -> b'{"event_type":"log","note":"caf\\u00e9","total_cost":0.00042}'
+
+`encode` is total: no value makes it fail, none makes invalid JSON. What JSON cannot hold is written as
+follows: NaN and infinities as null; a `Decimal` member as a number with a fraction, deeper inside as
+text; an integer beyond 64 bits as text; bytes as text; a set as a sorted list; a key that is not text as
+text; a reference back to a container that is being written as "[CYCLE]"; anything else by its type's
+name, since its repr() may say what nobody redacted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+MAX_DEPTH = 32
+_INT_LIMIT = 1 << 64
+
+_dumps = json.JSONEncoder(
+    ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+
+
+def encode(members: Mapping[str, object], *, limit: int) -> bytes:
+    """Return *members* as a JSON object of at most *limit* bytes.
+
+    Where it would be longer, text is cut on characters in this order: content, metadata values,
+    error_message; then content and metadata are dropped, then whatever else is long. A cut object ends
+    with `"truncated":true,"original_bytes":n`, n being the length it would have had.
+    """
+    plain = _plain_members(members)
+    body = _object(plain)
+    return body if len(body) <= limit else _fit(plain, limit=limit, original=len(body))
+
+
+def money(amount: Decimal) -> str | None:
+    """Return *amount* as a JSON number that has a fraction and no exponent.
+
+    None where it is no finite number or its exponent lies beyond 30 digits either way.
+    """
+    if not amount.is_finite() or not -30 <= amount.adjusted() <= 30 or amount.as_tuple().exponent < -60:  # type: ignore[operator]
+        return None
+    text = format(amount, "f")
+    return text if "." in text else text + ".0"
+
+
+def plain(value: object) -> object:
+    """Return *value* as something `json` writes without error: text, numbers, lists and dicts."""
+    return _plain(value, ())
+
+
+def _plain_members(members: Mapping[str, object]) -> dict[str, object]:
+    out: dict[str, object] = {}
+    for key, value in members.items():
+        kind = type(value)
+        if value is None or kind is str or kind is bool or kind is Decimal:
+            out[key] = value
+        else:
+            out[key] = _plain(value, ())
+    return out
+
+
+def _plain(value: object, above: tuple[int, ...]) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        number = int.__int__(value)
+        return number if -_INT_LIMIT < number < _INT_LIMIT else _digits(number)
+    if isinstance(value, float):
+        return float.__float__(value) if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _plain_container(value, above)
+    return f"[{type(value).__name__}]"
+
+
+def _plain_container(value: Mapping[object, object] | Iterable[object], above: tuple[int, ...]) -> object:
+    if id(value) in above:
+        return "[CYCLE]"
+    if len(above) >= MAX_DEPTH:
+        return "[TOO DEEP]"
+    above = (*above, id(value))
+    try:
+        if isinstance(value, Mapping):
+            out: dict[str, object] = {}
+            for key, item in value.items():
+                name = key if type(key) is str else _key(key)
+                while name in out:
+                    name += "_"
+                out[name] = _plain(item, above)
+            return out
+        items = [_plain(item, above) for item in value]
+    except Exception:  # noqa: BLE001 - a container of the caller's whose iteration fails must not lose the record
+        return f"[{type(value).__name__}]"
+    return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)
+    if isinstance(key, tuple):
+        return "(" + ",".join(_key(part) for part in key) + ")"
+    text = _plain(key, ())
+    return text if isinstance(text, str) else _dumps(text)
+
+
+def _digits(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # beyond sys.get_int_max_str_digits()
+        return hex(number)
+
+
+def _object(members: Mapping[str, object]) -> bytes:
+    """Return the JSON object; Decimal members, which `json` cannot write as numbers, are spliced in."""
+    pieces: list[str] = []
+    run: dict[str, object] = {}
+    for key, value in members.items():
+        if type(value) is Decimal:
+            if run:
+                pieces.append(_dumps(run)[1:-1])
+                run = {}
+            pieces.append(f"{_dumps(key)}:{money(value) or 'null'}")
+        else:
+            run[key] = value
+    if run:
+        pieces.append(_dumps(run)[1:-1])
+    return ("{" + ",".join(pieces) + "}").encode("ascii")
+
+
+def _fit(members: dict[str, object], *, limit: int, original: int) -> bytes:
+    members = {k: v for k, v in members.items() if k not in ("truncated", "original_bytes")}
+    members |= {"truncated": True, "original_bytes": original}
+    for cut in (
+        _cut_content,
+        _cut_metadata,
+        _cut_error_message,
+        _drop_free_members,
+        _cut_the_rest,
+        _keep_the_least,
+    ):
+        members = cut(members, len(_object(members)) - limit)
+        body = _object(members)
+        if len(body) <= limit:
+            return body
+    raise ValueError(f"a limit of {limit} bytes is too short for the least record")
+
+
+def _cut_content(members: dict[str, object], excess: int) -> dict[str, object]:
+    return members | {"content": _shorten(members["content"], excess)} if "content" in members else members
+
+
+def _cut_metadata(members: dict[str, object], excess: int) -> dict[str, object]:
+    return members | {"metadata": _shorten(members["metadata"], excess)} if "metadata" in members else members
+
+
+def _cut_error_message(members: dict[str, object], excess: int) -> dict[str, object]:
+    text = members.get("error_message")
+    return members | {"error_message": _shorten(text, excess)} if isinstance(text, str) else members
+
+
+def _drop_free_members(members: dict[str, object], excess: int) -> dict[str, object]:
+    return {k: v for k, v in members.items() if k not in ("content", "metadata")}
+
+
+def _cut_the_rest(members: dict[str, object], excess: int) -> dict[str, object]:
+    for key, value in sorted(members.items(), key=lambda item: -_size(item[1])):
+        if excess <= 0 or _size(value) <= 128:
+            break
+        if isinstance(value, (str, dict, list)):
+            members = members | {key: _shorten(value, excess)}
+            excess -= _size(value) - _size(members[key])
+    return members
+
+
+_LEAST = (
+    "event_type",
+    "v",
+    "id",
+    "timestamp",
+    "status",
+    "user_id",
+    "generation_id",
+    "truncated",
+    "original_bytes",
+)
+
+
+def _keep_the_least(members: dict[str, object], excess: int) -> dict[str, object]:
+    least = {key: members[key] for key in _LEAST if key in members}
+    return {
+        k: _cut(v, 256) if isinstance(v, str) else v
+        for k, v in least.items()
+        if not isinstance(v, (dict, list))
+    }
+
+
+def _size(value: object) -> int:
+    return len(money(value) or "null") if type(value) is Decimal else len(_dumps(value))
+
+
+def _shorten(value: object, excess: int) -> object:
+    """Return *value* with its longest texts cut until it is *excess* bytes shorter, as far as that goes."""
+    if isinstance(value, str):
+        return _cut(value, max(0, _size(value) - 2 - excess))
+    texts = sorted(_texts(value), key=lambda text: -_size(text))
+    budgets = {}
+    for text in texts:
+        if excess <= 0:
+            break
+        room = max(0, _size(text) - 2 - excess)
+        budgets[text] = _cut(text, room)
+        excess -= _size(text) - _size(budgets[text])
+    return _replace(value, budgets)
+
+
+def _texts(value: object) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    items: Iterable[object] = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
+    found: set[str] = set()
+    for item in items:
+        found |= _texts(item)
+    return found
+
+
+def _replace(value: object, by: Mapping[str, str]) -> object:
+    if isinstance(value, str):
+        return by.get(value, value)
+    if isinstance(value, dict):
+        return {key: _replace(item, by) for key, item in value.items()}
+    return [_replace(item, by) for item in value] if isinstance(value, list) else value
+
+
+def _cut(text: str, room: int) -> str:
+    """Return the longest head of *text* whose JSON form, without its quotes, takes at most *room* bytes."""
+    if len(_dumps(text)) - 2 <= room:
+        return text
+    low, high = 0, min(len(text), room)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if len(_dumps(text[:middle])) - 2 <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low]

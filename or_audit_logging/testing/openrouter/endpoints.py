@@ -1,0 +1,76 @@
+"""The endpoints: one function and one row of ENDPOINTS each.
+
+An endpoint gets the request as recorded, the ledger and the options, and returns an Answer. The key was
+checked before.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+
+from or_audit_logging.testing.openrouter.bodies import encode
+from or_audit_logging.testing.openrouter.calls import Call, Options, RecordedRequest
+from or_audit_logging.testing.openrouter.errors import JSON_TYPE, plain_error
+from or_audit_logging.testing.openrouter.generations import Ledger, generation_document, key_document
+from or_audit_logging.testing.openrouter.http import Answer, Send
+from or_audit_logging.testing.openrouter.replies import Json, compose
+from or_audit_logging.testing.openrouter.scenarios import SCENARIOS, scenario_for
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What answers one method and path; *generates*: each request to it gets a generation id."""
+
+    answer: Callable[[RecordedRequest, Ledger, Options], Answer]
+    generates: bool = False
+
+
+def chat_completions(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
+    """Return the answer of the scenario that the model names; enter in the ledger how it ended."""
+    body = request.body
+    if not isinstance(body, dict) or not isinstance(body.get("model"), str) or request.generation_id is None:
+        return plain_error(400, "No models provided")
+    model, streamed = body["model"], body.get("stream") is True
+    scenario = scenario_for(model, streamed=streamed)
+    reply = compose(body, ordinary=model.rpartition("/")[2] not in SCENARIOS, text=options.reply)
+    call = Call(
+        generation_id=request.generation_id,
+        created=time.time(),
+        request=request,
+        reply=scenario.reply(reply, body),
+        attempt=ledger.next_attempt(model),
+        options=options,
+    )
+    answer = scenario.answer(call)
+    if scenario.billed and answer.status == HTTPStatus.OK:
+        return replace(answer, settle=partial(ledger.enter, call))
+    return answer
+
+
+def generation(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
+    """Return what is known about a past call, to the key that made it."""
+    generation_id = request.query.get("id", "")
+    found = ledger.find(generation_id)
+    if found is None:
+        return plain_error(404, f"Generation {generation_id} not found")
+    if found.call.request.key != request.key:
+        return plain_error(403, "This generation belongs to another user")
+    return _data(generation_document(found))
+
+
+def key(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
+    """Return what the request's key has spent."""
+    return _data(key_document(request.key, ledger.of_key(request.key)))
+
+
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    ("POST", "/api/v1/chat/completions"): Endpoint(chat_completions, generates=True),
+    ("GET", "/api/v1/generation"): Endpoint(generation),
+    ("GET", "/api/v1/key"): Endpoint(key),
+}
+
+
+def _data(document: Json) -> Answer:
+    return Answer(200, JSON_TYPE, (Send(encode({"data": document})),))

@@ -1,0 +1,74 @@
+"""What every test may use: a key in the environment, and logging as it was before."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECRET = b"a fake key for tests, not a secret: 0123456789"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def audit_key(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A key in OR_AUDIT_KEY."""
+    monkeypatch.setenv("OR_AUDIT_KEY", SECRET.decode())
+    monkeypatch.delenv("OR_AUDIT_KEY_FILE", raising=False)
+    return SECRET
+
+
+@pytest.fixture(autouse=True)
+def _no_key_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OR_AUDIT_KEY", raising=False)
+    monkeypatch.delenv("OR_AUDIT_KEY_FILE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Close handlers a test attached to the loggers this package uses, and put the loggers back."""
+    names = ("openrouter.audit", "or_audit_logging", "or_audit_logging.checkpoint", "")
+    before = {
+        name: (list(logger.handlers), logger.level, logger.propagate, logger.disabled)
+        for name in names
+        if (logger := logging.getLogger(name))
+    }
+    yield
+    for name, (handlers, level, propagate, disabled) in before.items():
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            if handler not in handlers:
+                logger.removeHandler(handler)
+                handler.close()
+        logger.handlers[:] = handlers
+        logger.level, logger.propagate, logger.disabled = level, propagate, disabled
+        logger.manager._clear_cache()
+
+
+@pytest.fixture
+def vectors() -> Any:
+    """Return a function that reads one of the vector files."""
+
+    def read(name: str) -> Any:
+        return json.loads((REPOSITORY / "tests" / "vectors" / name).read_text("ascii"))
+
+    return read
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    """Return every line of the plain segments in *folder*, by name."""
+    return [line for path in sorted(folder.glob("*_*.jsonl")) for line in path.read_bytes().splitlines()]
+
+
+def members_of(folder: Path) -> list[dict[str, Any]]:
+    """Return every line of the plain segments in *folder*, parsed."""
+    return [json.loads(line) for line in lines_of(folder)]
+
+
+def records_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines that are not the log's own."""
+    return [members for members in members_of(folder) if not members["event_type"].startswith("log.")]

@@ -1,0 +1,56 @@
+"""The shape of a sealed line, and the names a seal keeps for itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from or_audit_logging.errors import FormatError
+from or_audit_logging.sealing.line import SUFFIX_MAX, close_suffix, open_suffix, parse_line, user_members
+
+
+def test_a_line_comes_apart_as_it_was_put_together() -> None:
+    """Suffix values and the sealed part are read back."""
+    part = open_suffix(b'{"event_type":"x"}', log="0123456789abcdef", seq=7, kid=2)
+    line = parse_line(close_suffix(part, b"\xab" * 32))
+    assert (line.log, line.seq, line.kid, line.mac) == ("0123456789abcdef", 7, 2, b"\xab" * 32)
+    assert line.sealed_part == part
+    assert not line.is_control
+
+
+def test_the_longest_suffix_is_counted() -> None:
+    """SUFFIX_MAX is what sealing adds at most, the brace replaced included."""
+    body = b'{"a":1}'
+    line = close_suffix(open_suffix(body, log="0" * 16, seq=10**19 - 1, kid=10**10 - 1), bytes(32))
+    assert len(line) - len(body) == SUFFIX_MAX - 1
+
+
+def test_lines_of_another_shape_are_refused(vectors: Any) -> None:
+    """Each row of the vectors is refused with FormatError."""
+    for row in vectors("lines.json"):
+        with pytest.raises(FormatError):
+            parse_line(row["line"].encode("utf-8"))
+
+
+@given(st.binary(max_size=300))
+def test_the_parser_raises_nothing_but_its_own_error(raw: bytes) -> None:
+    """Any bytes give a line or FormatError."""
+    try:
+        assert parse_line(raw).raw == raw
+    except FormatError:
+        pass
+
+
+def test_reserved_names_are_freed_until_they_are_unique() -> None:
+    """`log` becomes `x_log`, or `x_x_log` where that is taken."""
+    members = {"log": 1, "x_log": 2, "seq": 3, "kid": 4, "mac": 5, "other": 6}
+    assert user_members(members) == {"x_x_log": 1, "x_log": 2, "x_seq": 3, "x_kid": 4, "x_mac": 5, "other": 6}
+
+
+def test_no_user_record_passes_for_a_line_of_the_log() -> None:
+    """An event type that starts with log. gets an x_ in front."""
+    assert user_members({"event_type": "log.genesis"}) == {"event_type": "x_log.genesis"}
+    assert user_members({"event_type": "log"}) == {"event_type": "log"}
