@@ -10,6 +10,7 @@ start without. What the call itself is given goes before what is bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
@@ -61,7 +62,7 @@ class bind:  # noqa: N801 - a context manager, named like the function it is use
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
+        with suppress(
+            ValueError
+        ):  # left in another context, as by a generator closed elsewhere: not bound here
             _current.reset(self._tokens.pop())
-        except ValueError:  # left in another context than entered, as a generator closed elsewhere does;
-            pass  # nothing was bound here

@@ -15,13 +15,13 @@ import dataclasses
 import hashlib
 import hmac
 import json
-import os
 from binascii import b2a_base64
 from collections import deque
 from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set, ValuesView
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from os import PathLike, fspath
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -124,8 +124,8 @@ def _plain_text(value: object) -> object:
         return value.isoformat()
     if isinstance(value, (UUID, Decimal)):
         return str(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    if isinstance(value, PathLike):
+        return fspath(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -112,13 +112,12 @@ def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
         elif kind == "file" and name:
             secret, where = _from_file(name, key_readable=key_readable), f"the key file {name}"
         else:
-            raise ConfigError(
-                "a key is named as env:NAME or file:PATH; the key itself never stands there"
-            )
+            raise ConfigError("name a key as env:NAME or file:PATH; the key itself never stands there")
     secret = secret.removesuffix(b"\n")
     if len(secret) < MIN_SECRET:
         raise ConfigError(
-            f"{where} holds {len(secret)} bytes; a key has at least {MIN_SECRET} ('or-audit init DIR' makes one)"
+            f"{where} holds {len(secret)} bytes; a key has at least {MIN_SECRET} "
+            "('or-audit init DIR' makes one)"
         )
     return secret
 
@@ -136,13 +135,15 @@ def _from_file(path: str, *, key_readable: bool) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             raise ConfigError(f"the key file {path} is not a regular file")
         if os.name == "posix":
-            _check_mode(path, status.st_mode, key_readable=key_readable)
-        return file.read(_MAX_SECRET)
+            _check_mode(path, mode, key_readable=key_readable)
+        return os.read(descriptor, _MAX_SECRET)
+    finally:
+        os.close(descriptor)
 
 
 def _check_mode(path: str, mode: int, *, key_readable: bool) -> None:

@@ -58,4 +58,6 @@ def all_in_cost(*, cost: Decimal | None, upstream: Decimal | None, is_byok: bool
 
 def _is_price(amount: Decimal) -> bool:
     exponent = amount.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -2 * MAX_EXPONENT and abs(amount.adjusted()) <= MAX_EXPONENT
+    return (
+        isinstance(exponent, int) and exponent >= -2 * MAX_EXPONENT and abs(amount.adjusted()) <= MAX_EXPONENT
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ def _logging_as_before() -> Iterator[None]:
         logger.handlers[:] = handlers
         logger.level, logger.propagate, logger.disabled = level, propagate, disabled
         logger.manager._clear_cache()
+
+
+@contextmanager
+def bare_root() -> Iterator[None]:
+    """The root logger without handlers, pytest's own included: an application that configured nothing."""
+    root = logging.getLogger()
+    handlers, root.handlers[:] = list(root.handlers), []
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from or_audit_logging.testing.openrouter import replies, server as server_module
-from or_audit_logging.testing.openrouter import FakeOpenRouter
+from or_audit_logging.testing.openrouter import FakeOpenRouter, replies
+from or_audit_logging.testing.openrouter import server as server_module
 from or_audit_logging.testing.openrouter.scenarios import SCENARIOS, scenario_table
 
 KEY, OTHER_KEY = "sk-or-v1-fake-alice", "sk-or-v1-fake-bob"

@@ -26,11 +26,15 @@ def key_file(folder: Path, mode: int = 0o600, content: bytes = SECRET + b"\n") -
 def test_a_secret_is_the_bytes_as_they_stand(tmp_path: Path) -> None:
     """One trailing newline goes, nothing is decoded."""
     assert read_secret(f"file:{key_file(tmp_path)}") == SECRET
-    assert read_secret(f"file:{key_file(tmp_path, content=SECRET + b'\n\n')}") == SECRET + b"\n"
-    assert read_secret(f"file:{key_file(tmp_path, content=b'ab' * 32)}") == b"ab" * 32
+    two_newlines = key_file(tmp_path, content=SECRET + b"\n\n")
+    assert read_secret(f"file:{two_newlines}") == SECRET + b"\n"
+    hex_digits = key_file(tmp_path, content=b"ab" * 32)
+    assert read_secret(f"file:{hex_digits}") == b"ab" * 32
 
 
-def test_the_environment_holds_a_key_or_names_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_holds_a_key_or_names_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """OR_AUDIT_KEY comes before OR_AUDIT_KEY_FILE; both give the same ring."""
     monkeypatch.setenv("OR_AUDIT_KEY_FILE", str(key_file(tmp_path)))
     from_file = KeyRing.from_sources(None).digest_key
@@ -43,7 +47,7 @@ def test_the_environment_holds_a_key_or_names_its_file(monkeypatch: pytest.Monke
 def test_a_callable_gives_a_key() -> None:
     """Bytes, and bytes only."""
     assert read_secret(lambda: SECRET) == SECRET
-    text: Any = lambda: SECRET.decode()  # noqa: E731
+    text: Any = SECRET.decode
     with pytest.raises(ConfigError, match="bytes"):
         read_secret(text)
 

@@ -36,7 +36,16 @@ def test_every_tree_up_to_130_leaves_has_the_defined_root() -> None:
 
 def test_the_published_root_of_certificate_transparency() -> None:
     """The eight-leaf tree that RFC 6962 implementations share as a known answer."""
-    data = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+    data = [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ]
     tree = Frontier()
     for text in data:
         tree.append(hashlib.sha256(b"\0" + bytes.fromhex(text)).digest())

@@ -183,7 +183,11 @@ def test_numbers_without_end_are_dropped_with_their_metadata() -> None:
     assert out["status"] == "error"
 
 
-@given(st.dictionaries(st.sampled_from(["user_id", "model_used", "tool_names", "metadata", "content", "x"]), JSONISH))
+@given(
+    st.dictionaries(
+        st.sampled_from(["user_id", "model_used", "tool_names", "metadata", "content", "x"]), JSONISH
+    )
+)
 def test_any_record_fits_the_shortest_line(changes: dict[str, Any]) -> None:
     """At the least limit allowed every record is written, and keeps its id."""
     big = {key: [value] * 300 for key, value in changes.items()}

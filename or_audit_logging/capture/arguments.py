@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from or_audit_logging.capture.read import flag, read
+from or_audit_logging.capture.read import flag
 
 _PROMPT = ("messages", "input", "prompt")
 _USER = ("user_id", "user")
@@ -42,9 +42,11 @@ class Binder:
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._signatures = [s for s in (_signature(function, True), _signature(function, False)) if s]
-        if len(self._signatures) == 2 and self._signatures[0] == self._signatures[1]:  # noqa: PLR2004
+        if len(self._signatures) == 2 and self._signatures[0] == self._signatures[1]:
             del self._signatures[1]
         self.knows_names = bool(self._signatures)
+        kinds = {p.name: p.kind for s in self._signatures for p in s.parameters.values()}
+        self._keywords = [name for name, kind in kinds.items() if kind is inspect.Parameter.VAR_KEYWORD]
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | None:
         """Return the arguments with defaults, or None where the call could only fail.
@@ -60,11 +62,12 @@ class Binder:
             return bound
         return None
 
-
-def request_of(bound: inspect.BoundArguments, overrides: Names) -> Request:
-    """Return what *bound* asks for; *overrides*, by the same names, go first."""
-    scopes = _scopes(bound)
-    return request_in([overrides, *scopes] if overrides else scopes)
+    def scopes(self, bound: inspect.BoundArguments) -> list[Names]:
+        """Return where names may stand: the parameters, **kwargs, and the extra_body of either."""
+        scopes: list[Names] = [bound.arguments]
+        scopes += [rest for name in self._keywords if isinstance(rest := bound.arguments.get(name), dict)]
+        bodies = [scope["extra_body"] for scope in scopes if "extra_body" in scope]
+        return scopes + [body for body in bodies if isinstance(body, Mapping)]
 
 
 def request_in(scopes: list[Names]) -> Request:
@@ -87,16 +90,6 @@ def _first(names: tuple[str, ...], scopes: list[Names]) -> object:
             if value is not None and type(value).__name__ not in _NOT_GIVEN:
                 return value
     return None
-
-
-def _scopes(bound: inspect.BoundArguments) -> list[Names]:
-    """Return where names may stand: the parameters, **kwargs, and the extra_body of either."""
-    scopes: list[Names] = [bound.arguments]
-    for parameter in bound.signature.parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            scopes.append(bound.arguments.get(parameter.name, {}))
-    bodies = [read(scope, "extra_body") for scope in scopes]
-    return scopes + [body for body in bodies if isinstance(body, Mapping)]
 
 
 def _signature(function: Callable[..., object], follow_wrapped: bool) -> inspect.Signature | None:

@@ -1,120 +1,114 @@
 """`Call`: one call to a model, from before it is sent to its one record. Every entrance drives it alike.
 
     call = Call(options)
-    call.begin(request)                 # may raise AuditWriteError: nothing was sent yet
+    call.begin(request)                     # may raise AuditWriteError: nothing is sent, nothing paid
     try:
         result = send()
+        call.response(result)
+        return result
     except BaseException as error:
         call.error(error)
-        call.finish()
         raise
-    call.response(result)
-    call.finish()                       # may raise AuditWriteError, which carries the result
+    finally:
+        call.finish()                       # may raise AuditWriteError, which carries the result
 
-Whatever happens in between, `finish` makes exactly one record. The call's own outcome is never changed:
-what cannot be read is None and counted, and only AuditWriteError leaves here, where a sink must write.
+`finish` makes exactly one record, however the block was left. The call's own outcome is never changed: what
+cannot be read is None and counted as trouble.
 """
 
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from or_audit_logging.capture.arguments import Request
+from or_audit_logging.capture.asked import Asked, Defaults, asked
 from or_audit_logging.capture.clean import Cleaner
 from or_audit_logging.capture.delivery import Route, Source, default_redactor, deliver, delivering, route_to
 from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.failures import failure_facts
-from or_audit_logging.capture.read import text
 from or_audit_logging.capture.response import response_facts, stream_facts
 from or_audit_logging.capture.trouble import guarded, report
 from or_audit_logging.context import current
-from or_audit_logging.digest import prompt_digest, response_digest
+from or_audit_logging.digest import DigestBy, response_digest
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.record import AuditRecord, utc_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How calls through one entrance are recorded; `user_id` and `metadata` are its own, for every call."""
+    """How the calls through one entrance are recorded."""
 
     logger: str = "openrouter.audit"
     event_type: str = "chat_completion"
-    user_id: str | None = None
-    metadata: Mapping[str, object] | None = None
     hash: Literal["hmac", "sha256"] = "hmac"
-    source: Source = Source()
+    defaults: Defaults = field(default_factory=Defaults)
+    source: Source = field(default_factory=Source)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What is known of a call before it is sent, fit for a record."""
-
-    user_id: str | None = None
-    session_id: str | None = None
-    request_id: str | None = None
-    model: str | None = None
-    prompt_hash: str | None = None
-    metadata: dict[str, object] | None = None
-    streamed: bool | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
+_NOT_ASKED = Asked()
+_NO_END = Facts(status="incomplete")
+_NO_FACTS = Facts(status="success")
 
 
 class Call:
-    """One call; `begin`, then `response` or `error`, then `finish`. Not for use by several threads at once."""
+    """One call: `begin`, then `response` or `error`, then `finish`; by one thread at a time."""
 
-    __slots__ = ("_asked", "_began", "_cleaner", "_ended", "_facts", "_options", "_raised", "_result", "_route")
+    __slots__ = ("_asked", "_began", "_clean", "_ended", "_facts", "_options", "_raised", "_result", "_route")
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._route: Route | None = None
-        self._cleaner: Cleaner | None = None
-        self._asked = _Asked()
-        self._facts = Facts(status="incomplete")
+        self._clean: Cleaner | None = None
+        self._asked = _NOT_ASKED
+        self._facts = _NO_END
         self._raised: BaseException | None = None
         self._result: object = None
-        self._began = self._ended = 0.0
+        self._began: float | None = None
+        self._ended: float | None = None
 
     def begin(self, request: Request) -> None:
         """Take what is asked, before anyone can change it, and start the clock.
 
-        Raises `AuditWriteError` where a sink that must write could not.
+        Raises `AuditWriteError` where a sink that must write could not. A call that a handler makes while a
+        record is handed to it is not recorded, since that would never end.
         """
+        name = self._options.logger
         if delivering():
-            name = self._options.logger
             report("nested", name, "audit: a handler of %s calls a model; its calls are not recorded", name)
             return
-        self._route = _route(self._options.logger)
-        self._cleaner = guarded("the redactor", Cleaner, self._route.redactor, self._route.digest_key)
-        self._asked = guarded("reading the request", self._ask, request) or _Asked()
+        self._route = route = _route(name)
+        self._clean = clean = guarded("the redactor", Cleaner, route.redactor, route.digest_key)
+        if clean is not None:
+            self._asked = (
+                guarded(
+                    "reading the request",
+                    asked,
+                    request,
+                    bound=current(),
+                    defaults=self._options.defaults,
+                    clean=clean,
+                    digest_by=self._digest_by(route),
+                )
+                or self._asked
+            )
         self._began = perf_counter()
 
     def response(self, result: object) -> None:
-        """Take what the call returned; it is only read."""
+        """Take what the call returned; it is only read, and a stream not even that."""
         self._ended = perf_counter()
         if self._route is None:
             return
         self._result = result
-        facts = guarded("reading the response", _response_facts, result)
+        facts = guarded("reading the response", _facts_of, result)
         if facts is None:
-            name, kind = self._options.source.function or "the call", type(result).__name__
-            report(
-                "no-facts",
-                name,
-                "audit: %s returned %s, which says nothing about the call; "
-                "audit the function that returns the SDK's response object or its JSON",
-                name,
-                kind,
-            )
-            facts = Facts(status="success")
-        self._facts = facts
+            self._report_no_facts(result)
+        self._facts = facts or _NO_FACTS
 
     def error(self, error: BaseException) -> None:
         """Take what the call raised; the caller raises it again."""
@@ -129,47 +123,121 @@ class Call:
     def finish(self) -> None:
         """Make the record and hand it over, the first time this is called.
 
-        Raises `AuditWriteError` where a sink had to write and did not: with the result in `response`, or, if
-        the call itself had failed, not at all: the call's own exception then says so in a note.
+        Raises `AuditWriteError`, with what the call returned as its `response`, where a sink had to write
+        and did not. Where the call itself had failed, its own exception stands, and a note on it says so.
         """
         route, self._route = self._route, None
         if route is None:
             return
         try:
-            deliver(route, self._record(route), self._options.source)
+            record = guarded("making the record", self._record, route) or self._bare_record()
+            deliver(route, record, self._options.source)
         except AuditWriteError as failure:
             if self._raised is None:
                 failure.response = self._result
                 raise
-            guarded("adding a note", self._raised.add_note, f"its audit record was not written: {failure}")
+            guarded("noting the loss", self._raised.add_note, f"its audit record was not written: {failure}")
         finally:
             self._raised = self._result = None
-            self._facts = Facts(status=self._facts.status)
+            self._facts = _NO_END
 
-    def _ask(self, request: Request) -> _Asked:
-        bound, options, clean = current(), self._options, self._cleaner
-        metadata = {**(options.metadata or {}), **bound.metadata}
-        if isinstance(request.metadata, Mapping):
-            metadata.update(request.metadata)
-        trace_id, span_id = guarded("reading the trace", _trace) or (None, None)
-        asked = _Asked(
-            prompt_hash=guarded("hashing the prompt", self._prompt_hash, request.prompt),
-            streamed=request.streamed,
-            trace_id=trace_id,
-            span_id=span_id,
+    def _digest_by(self, route: Route) -> DigestBy | None:
+        return "sha256" if self._options.hash == "sha256" else route.digest_key
+
+    def _report_no_facts(self, result: object) -> None:
+        name = self._options.source.function or "a call"
+        report(
+            "no-facts",
+            name,
+            "audit: %s returned %s, which says nothing about the call: return the SDK's response or its JSON "
+            "from the audited function, and take the text from it outside",
+            name,
+            type(result).__name__,
         )
+
+    def _record(self, route: Route) -> AuditRecord:
+        known, facts, clean, by = self._asked, self._facts, self._clean, self._digest_by(route)
         if clean is None:
-            return asked
-        return _Asked(
-            user_id=guarded(
-                "redaction", clean.person, _identifier(request.user_id, bound.user_id, options.user_id)
-            ),
-            session_id=guarded("redaction", clean.person, _identifier(request.session_id, bound.session_id)),
-            request_id=guarded("redaction", clean.label, _identifier(request.request_id, bound.request_id)),
-            model=guarded("redaction", clean.label, request.model),
-            metadata=guarded("redaction", clean.metadata, metadata) if metadata else None,
-            prompt_hash=asked.prompt_hash,
-            streamed=asked.streamed,
-            trace_id=trace_id,
-            span_id=span_id,
+            return self._bare_record()
+
+        label = clean.label
+        names = [name for name in map(label, facts.tool_names or ()) if name]
+        code = facts.error_code
+        return AuditRecord(
+            event_type=self._options.event_type,
+            id=str(uuid4()),
+            timestamp=utc_timestamp(datetime.now(UTC)),
+            status=facts.status,
+            user_id=known.user_id,
+            session_id=known.session_id,
+            request_id=known.request_id,
+            model_requested=known.model,
+            model_used=label(facts.model_used),
+            provider=label(facts.provider),
+            generation_id=label(facts.generation_id),
+            prompt_hash=known.prompt_hash,
+            response_hash=guarded("hashing the response", response_digest, facts.choices, by)
+            if facts.choices and by
+            else None,
+            prompt_tokens=facts.prompt_tokens,
+            completion_tokens=facts.completion_tokens,
+            total_tokens=facts.total_tokens,
+            cached_tokens=facts.cached_tokens,
+            reasoning_tokens=facts.reasoning_tokens,
+            total_cost=facts.total_cost,
+            cost_source=None if facts.total_cost is None else "response",
+            is_byok=facts.is_byok,
+            upstream_cost=facts.upstream_cost,
+            latency_ms=self._latency(),
+            streamed=known.streamed if facts.streamed is None else facts.streamed,
+            finish_reason=label(facts.finish_reason),
+            native_finish_reason=label(facts.native_finish_reason),
+            tool_names=tuple(names) or None,
+            service_tier=label(facts.service_tier),
+            error_type=label(facts.error_type),
+            error_code=label(code) if isinstance(code, str) else code,
+            error_message=clean.message(facts.error_message),
+            metadata=known.metadata,
+            redactions=dict(clean.counts) or None,  # complete: everything that is redacted stands above
+            host=guarded("reading the host's name", _host),
+            trace_id=known.trace_id,
+            span_id=known.span_id,
+            redacted_under=route.redactor.digest,
         )
+
+    def _bare_record(self) -> AuditRecord:
+        """Return the record of a call of which nothing else could be said."""
+        return AuditRecord(
+            event_type=self._options.event_type,
+            id=str(uuid4()),
+            timestamp=utc_timestamp(datetime.now(UTC)),
+            status=self._facts.status,
+            latency_ms=self._latency(),
+        )
+
+    def _latency(self) -> float | None:
+        if self._began is None:
+            return None
+        return round(((self._ended or perf_counter()) - self._began) * 1000, 3)
+
+
+def _route(name: str) -> Route:
+    try:
+        return route_to(name)
+    except AuditWriteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a sink of somebody's own; the record is made all the same
+        kind = type(error).__name__
+        report("internal", f"route {kind}", "audit: looking up the handlers of %s failed (%s)", name, kind)
+        return Route(logging.getLogger(name), default_redactor(), None)
+
+
+def _facts_of(result: object) -> Facts | None:
+    return stream_facts(result) or response_facts(result)
+
+
+@functools.cache
+def _host() -> str:
+    import socket  # here, since it takes longer to import than the rest of this module
+
+    return socket.gethostname()

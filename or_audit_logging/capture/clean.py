@@ -6,15 +6,18 @@
     cleaner.counts                             -> {"EMAIL": 1}
 
 Redaction comes before cutting, so that no half of a secret survives. Values that a redactor has found
-nothing in are remembered (not the others), since user ids, models and metadata repeat.
+nothing in are remembered (not the others), since user ids, models and metadata repeat; generation ids and
+UUIDs are random, and pass.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
 from or_audit_logging.capture.read import text as text_of
+from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.digest import pseudonym
 from or_audit_logging.policy import DigestKey, Redacts
 
@@ -26,6 +29,10 @@ MESSAGE_LIMIT = 500
 
 _LONGEST = 65_536
 _REMEMBERED = 4_096
+_RANDOM_ID = re.compile(
+    r"gen-[0-9]{9,12}-[A-Za-z0-9]{12,40}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _remembered: dict[str, set[object]] = {}
 
 
@@ -43,28 +50,23 @@ class Cleaner:
     def label(self, value: object) -> str | None:
         """Return *value* where it is text, of at most 200 printable characters; otherwise None."""
         text = text_of(value)
-        if text is None or text in self._harmless:
+        if text is None or text in self._harmless or _RANDOM_ID.fullmatch(text):
             return text
         redacted, kind = self._redact(text)
-        out = _printable(redacted)[:LABEL_LIMIT]
-        if kind is None and out == text:
-            self._remember(text)
-        return out
+        return self._cut(text, redacted, harmless=kind is None)
 
     def person(self, value: object) -> str | None:
         """Return *value*, an id of a person or session, as `label` does; personal data as a pseudonym.
 
-        Without a key there is no pseudonym, and redacted text stands in its place.
+        Without a key there is no pseudonym, and the redacted text stands in its place.
         """
         text = text_of(value)
-        if text is None or text in self._harmless:
+        if text is None or text in self._harmless or _RANDOM_ID.fullmatch(text):
             return text
-        before = self.counts.copy()
         redacted, kind = self._redact(text)
-        if kind is not None and self._digest_key is not None:
+        if redacted is not None and kind is not None and self._digest_key is not None:
             return pseudonym(kind, text, self._digest_key)
-        self.counts = before
-        return self.label(redacted if kind else text)
+        return self._cut(text, redacted, harmless=kind is None)
 
     def message(self, value: str | None) -> str | None:
         """Return an error message, redacted whole and then cut to 500 characters."""
@@ -72,31 +74,51 @@ class Cleaner:
             return None
         if len(value) > _LONGEST:
             return f"[{len(value)} characters left out]"
-        return self._redact(value)[0][:MESSAGE_LIMIT]
+        redacted = self._redact(value)[0]
+        return None if redacted is None else redacted[:MESSAGE_LIMIT]
 
     def metadata(self, value: Mapping[str, object]) -> dict[str, object] | None:
         """Return a redacted copy of *value* in plain JSON types; None where it is empty."""
         out: dict[str, object] = {}
         for key, item in value.items():
-            pair = (key, type(item), item) if isinstance(item, (str, int, float, type(None))) else None
+            pair = (key, type(item), item) if type(item) in _SCALARS else None
             if pair is not None and pair in self._harmless:
                 out[key] = item
-                continue
-            copy, found = self._redactor.redact_value({key: item})
-            if not isinstance(copy, dict):
-                raise TypeError("a redactor returned no dict for a dict")
-            if pair is not None and not found and copy == {key: item}:
-                self._remember(pair)
-            self.counts.update(found)
-            out.update(copy)
+            else:
+                out.update(self._pair(key, item, pair))
         return out or None
 
-    def _redact(self, text: str) -> tuple[str, str | None]:
-        """Return the redacted text and the type of the first finding, or None; the findings are counted."""
-        redacted = self._redactor.redact(text)
+    def _pair(self, key: str, item: object, pair: object) -> dict[str, object]:
+        result = guarded("redaction", self._redactor.redact_value, {key: item})
+        copy, found = result or ({}, {})
+        if not isinstance(copy, dict):
+            return {}
+        short = not isinstance(item, str) or len(item) <= LABEL_LIMIT
+        if pair is not None and short and not found and copy == {key: item}:
+            self._remember(pair)
+        self.counts.update(found)
+        return copy
+
+    def _redact(self, text: str) -> tuple[str | None, str | None]:
+        """Return the redacted text and the type of the first finding, or None; the findings are counted.
+
+        The text is None where it is too long to be searched, or where the redactor fails: nothing is let
+        through because something went wrong.
+        """
+        redacted = guarded("redaction", self._redactor.redact, text) if len(text) <= _LONGEST else None
+        if redacted is None:
+            return None, None
         kinds = [str(getattr(finding, "type", "PERSONAL")) for finding in redacted.findings]
         self.counts.update(kinds)
         return redacted.text, kinds[0] if kinds else None
+
+    def _cut(self, text: str, redacted: str | None, *, harmless: bool) -> str | None:
+        if redacted is None:
+            return None
+        out = _printable(redacted)[:LABEL_LIMIT]
+        if harmless and out == text:
+            self._remember(text)
+        return out
 
     def _remember(self, harmless: object) -> None:
         if len(self._harmless) >= _REMEMBERED:

@@ -99,7 +99,7 @@ def deliver(route: Route, record: AuditRecord, source: Source) -> None:
 @functools.cache
 def default_redactor() -> Redacts:
     """Return the redactor for loggers without a sink."""
-    from or_audit_logging.redaction import Redactor  # noqa: PLC0415 - its patterns take a while to compile
+    from or_audit_logging.redaction import Redactor  # here: its patterns take a while to compile
 
     return Redactor()
 

@@ -19,7 +19,14 @@ from or_audit_logging.capture.read import count, read, text
 from or_audit_logging.capture.response import response_facts
 
 _TIMEOUTS = frozenset(
-    {"APITimeoutError", "TimeoutException", "Timeout", "TimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
+    {
+        "APITimeoutError",
+        "TimeoutException",
+        "Timeout",
+        "TimeoutError",
+        "ReadTimeoutError",
+        "ConnectTimeoutError",
+    }
 )
 _QUOTE_THE_RESPONSE = frozenset({"ValidationError", "ResponseValidationError"})
 _BODY_LIMIT = 1 << 20
@@ -30,8 +37,8 @@ def failure_facts(error: BaseException) -> Facts:
     """Return what *error* says.
 
     `error_type` is OpenRouter's where its error object has one, else the class. `error_code` is the HTTP
-    status where that says error, else the object's code. Where the model had answered (an SDK that refuses
-    a cut answer hands it along), what it cost is kept.
+    status where that says error, else the object's code. Where the model had answered and the SDK refuses
+    the answer, what it cost is kept.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     name = type(error).__name__
@@ -40,12 +47,13 @@ def failure_facts(error: BaseException) -> Facts:
     response = read(error, "response")
     headers = read(response, "headers") or read(error, "headers")
     http_status = _http_status(error, response)
-    said = provider_error(_error_object(error, response))
-    message = said.message if said else None
+    body = _parsed(read(error, "body"))
+    said = provider_error(_error_object(error, response, body))
+    answered = response_facts(read(error, "completion")) or _answer_in(body)
+    facts = answered or Facts(status="error", provider=_header(headers, "X-Provider-Name"))
+    message = said.message if said else facts.error_message
     if message is None and not kinds & _QUOTE_THE_RESPONSE:
         message = _message(error)
-    answered = response_facts(read(error, "completion"))
-    facts = answered or Facts(status="error", provider=_header(headers, "X-Provider-Name"))
     return replace(
         facts,
         status=_status(error, kinds, said, http_status),
@@ -79,12 +87,9 @@ def _http_status(error: BaseException, response: object) -> int | None:
     return None
 
 
-def _error_object(error: BaseException, response: object) -> object:
-    """Return OpenRouter's error object: from the parsed body, the SDK's data, or bytes already fetched."""
-    body = read(error, "body")
-    if isinstance(body, (str, bytes)):
-        body = _parsed(body)
-    if isinstance(body, Mapping):
+def _error_object(error: BaseException, response: object, body: object) -> object:
+    """Return OpenRouter's error object: from the body, the SDK's data, or bytes already fetched."""
+    if isinstance(body, Mapping) and not _is_answer(body):
         return body.get("error") or body
     if (data := read(read(error, "data"), "error")) is not None:
         return data
@@ -92,13 +97,26 @@ def _error_object(error: BaseException, response: object) -> object:
     return fetched.get("error") if isinstance(fetched, Mapping) else None
 
 
+def _answer_in(body: object) -> Facts | None:
+    """Return the facts of an answer that the SDK refused, and that was paid all the same."""
+    return response_facts(body) if isinstance(body, Mapping) and _is_answer(body) else None
+
+
+def _is_answer(body: Mapping[str, object]) -> bool:
+    return "choices" in body or "usage" in body
+
+
 def _parsed(body: object) -> object:
-    if not isinstance(body, (str, bytes)) or len(body) > _BODY_LIMIT:
+    """Return JSON as values; values as they are; None for any other text."""
+    if not isinstance(body, (str, bytes)):
+        return body
+    if len(body) > _BODY_LIMIT:
         return None
     try:
-        return json.loads(body)
+        parsed: object = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    return parsed
 
 
 def _header(headers: object, name: str) -> str | None:

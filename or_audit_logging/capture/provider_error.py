@@ -40,6 +40,8 @@ def provider_error(value: object) -> ProviderError | None:
 
     A mapping with members, a text that is not empty, and an SDK's object with a message or code count.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         return ProviderError(None, None, text(value)) if value else None
     code, message = _code(read(value, "code")), text(read(value, "message"))

@@ -8,16 +8,28 @@ Nothing here raises: SDKs hand malformed answers through, and some have their ow
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 _COUNT_LIMIT = 1 << 63
 
 
 def read(source: object, name: str) -> object:
     """Return member *name* of a mapping or object; None where there is none or reading it fails."""
+    if type(source) is dict:
+        return source.get(name)
+    if source is None:
+        return None
     try:
-        if isinstance(source, Mapping):
-            return source.get(name)
-        return getattr(source, name, None)
+        members = source.__dict__
+        if name in members:
+            return members[name]
+        extra: Any = source.model_extra  # type: ignore[attr-defined] # pydantic, where a missing name is slow
+        if extra is not None:
+            return extra.get(name)
+    except Exception:  # noqa: BLE001, S110 - no such object; the long way then
+        pass
+    try:
+        return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
     except Exception:  # noqa: BLE001 - a property of somebody's object may raise anything
         return None
 

@@ -10,7 +10,7 @@ missing or of the wrong type; nothing raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 
 from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.provider_error import UNMAPPED, ProviderError, provider_error
@@ -60,14 +60,13 @@ def response_facts(response: object) -> Facts | None:
 
 
 def stream_facts(result: object) -> Facts | None:
-    """Return what is known of *result* if it is an answer still to come (a stream, an iterator, an awaitable).
+    """Return what is known of *result* where its answer is still to come: a stream, iterator or awaitable.
 
-    Nothing of it is consumed: only the id in the headers that an SDK's stream has already received is read.
+    Nothing of it is consumed; an SDK's stream has already received its headers, and the id stands there.
     """
-    kind = type(result)
-    if hasattr(kind, "__await__"):
+    if isinstance(result, Awaitable):
         return Facts(status="incomplete")
-    if not (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
+    if not isinstance(result, (Iterator, AsyncIterator)):
         return None
     headers = read(read(result, "response"), "headers")
     return Facts(status="incomplete", streamed=True, generation_id=text(read(headers, "x-generation-id")))
@@ -93,8 +92,10 @@ def _error_of(response: object, choices: list[object]) -> ProviderError | None:
             return error
     if any(read(choice, "finish_reason") == "error" for choice in choices):
         return ProviderError(None, None, None)
+    if choices:
+        return None
     promised = has(response, "choices") or read(response, "object") == "chat.completion"
-    return ProviderError(None, None, NO_CHOICES) if promised and not choices else None
+    return ProviderError(None, None, NO_CHOICES) if promised else None
 
 
 def _answer(choice: object) -> tuple[str, object]:
@@ -122,10 +123,9 @@ def _tool_names(choices: Iterable[object]) -> tuple[str, ...] | None:
 
 def _says_anything(response: object, facts: Facts) -> bool:
     """Return whether there is one fact beside the status; that a mapping promises choices is one."""
-    if isinstance(response, Mapping) and has(response, "choices"):
+    if facts.choices is not None or (isinstance(response, Mapping) and has(response, "choices")):
         return True
     known: tuple[object, ...] = (
-        facts.choices,
         facts.generation_id,
         facts.model_used,
         facts.provider,

@@ -154,12 +154,19 @@ def _show(records: list[dict[str, Any]]) -> None:
     rows += [_row(record) for record in [*records[:5], *records[-len(FAILURES) :]]]
     print(table(rows, right=(0, 5, 6)))
     print(paint(f"{len(records)} records, {len({r['user_id'] for r in records})} users.", "dim"))
-    print(paint("No prompt and no answer is in the log, only keyed hashes; the e-mail address that was used", "dim"))
+    print(
+        paint(
+            "No prompt and no answer is in the log, only keyed hashes; the e-mail address that was used",
+            "dim",
+        )
+    )
     print(paint("as a user id became a keyed pseudonym:", "dim"), records[0]["user_id"])
 
 
 def _row(record: dict[str, Any]) -> list[str]:
-    status = record["status"] if record["error_code"] is None else f"{record['status']} {record['error_code']}"
+    status = (
+        record["status"] if record["error_code"] is None else f"{record['status']} {record['error_code']}"
+    )
     return [
         str(record["seq"]),
         _short(record["user_id"]),
@@ -191,7 +198,8 @@ def _show_costs(records: list[dict[str, Any]]) -> None:
             cost[model] += Decimal(record["total_cost"])
     rows = [["model", "calls", "cost USD"]]
     rows += [
-        [model, str(calls[model]), format(cost[model], "f") if model in cost else "-"] for model in sorted(calls)
+        [model, str(calls[model]), format(cost[model], "f") if model in cost else "-"]
+        for model in sorted(calls)
     ]
     rows.append(["total", str(len(records)), format(sum(cost.values(), Decimal()), "f")])
     print(table(rows, right=(1, 2)))

@@ -44,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.directory).expanduser().absolute()
     key_file = Path(options.key_file or f"{folder}.key").expanduser().absolute()
     if key_file.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(f"{key_file} is inside the log's folder; whoever copies the log must not copy its key")
+        raise ConfigError(
+            f"{key_file} is inside the log's folder; whoever copies the log must not copy its key"
+        )
     layout = LogLayout.discover(folder) or LogLayout.from_filename(folder / "audit.jsonl")
     check_folder(layout)
     made = make_key(key_file)
@@ -94,7 +96,8 @@ def render(config: dict[str, Any], style: str) -> str:
     if style == "yaml":
         return "\n".join(_yaml(config, 0))
     body = pprint.pformat(config, sort_dicts=False, width=100)
-    return f"import logging.config\n\nlogging.config.dictConfig(\n    {body.replace(chr(10), chr(10) + '    ')}\n)"
+    indented = body.replace("\n", "\n    ")
+    return f"import logging.config\n\nlogging.config.dictConfig(\n    {indented}\n)"
 
 
 def _yaml(value: dict[str, Any], depth: int) -> list[str]:

@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = parser().parse_args(arguments)
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as done:  # --help, --version, or arguments that argparse has complained about
+        return int(done.code or 0)
     try:
         code: int = options.run(options)
         sys.stdout.flush()

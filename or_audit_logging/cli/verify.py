@@ -1,4 +1,4 @@
-"""`or-audit verify DIR`: is this log what was written, all of it, and how far does somebody else vouch for it?"""
+"""`or-audit verify DIR`: is this what was written, all of it, and how far does somebody else vouch for it?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from or_audit_logging.cli.output import paint, printable
-from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 
@@ -75,7 +74,7 @@ def _print(report: VerificationReport) -> None:
         place = f"{finding.segment}:{finding.line}" if finding.line else finding.segment or "log"
         print(f"  {paint('finding', 'red')}  {printable(place)}  {printable(finding.message)}")
     if report.finding_count > _LISTED:
-        print(f"  ... {report.finding_count - _LISTED} more findings (--json lists up to {len(report.findings)})")
+        print(f"  ... {report.finding_count - _LISTED} more findings (--json lists more)")
     for note in report.notes[:_LISTED]:
         place = f"{note.segment}:{note.line}" if note.line else note.segment or "log"
         print(f"  note     {printable(place)}  {printable(note.message)}")
@@ -91,5 +90,5 @@ def _progress(lines: int) -> None:
 def _age(text: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if match is None:
-        raise ConfigError(f"--max-age is a number and s, m, h or d, such as 1h; not {text!r}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; give a number and s, m, h or d, such as 1h")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -53,9 +53,7 @@ def read_anchors(path: str | os.PathLike[str]) -> list[Anchor]:
     return collect(path)[0]
 
 
-def collect(
-    path: str | os.PathLike[str], *, refuse: Path | None = None
-) -> tuple[list[Anchor], list[Note]]:
+def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tuple[list[Anchor], list[Note]]:
     """Return the anchors in *path*, and notes on the files that hold none; raises `ConfigError`.
 
     Files inside the folder *refuse*, the log's own, are passed over with a note.

@@ -1,301 +1,198 @@
 """What control lines state, held against what the walk knows.
 
-    claims.enter(source)                     the segment whose lines come now
-    claims.check(line, position)             a control line that follows; may change the key in force
+    claims.enter(source, position)                     the segment whose lines come now
+    claims.check(line, position, place, first=False)   a control line that follows; may change the key
 
-A control line that the chain accepts may still state something untrue, without the key above all: then its
-statements about the tree, the segment and the torn bytes are all there is to check.
+A control line that follows may still state something untrue, above all where no key is at hand: then what
+it says of the tree, the segment and the torn bytes is all there is to check.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.breaks import Torn
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.position import Position
-from or_audit_logging.evidence.report import Finding, Note, Observations
+from or_audit_logging.evidence.report import Observations, Place, brief
 from or_audit_logging.evidence.sources import Source
+from or_audit_logging.evidence.starts import START_RULE, Members, check_link, check_start
+from or_audit_logging.evidence.tally import Tally
 from or_audit_logging.sealing.chain import LogKeys
-from or_audit_logging.sealing.checkpoint import ORIGIN, decode_root, parse_note
+from or_audit_logging.sealing.checkpoint import decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine
 from or_audit_logging.sealing.merkle import Frontier
-
-CLOCK_STEP = timedelta(seconds=60)
-"""A clock that went back by more than this is noted."""
-
-_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_HEX = re.compile(r"[0-9a-f]*")
-
-Members = dict[str, object]
 
 
 class Claims:
     """Checks control lines one after the other, and remembers what later ones refer to."""
 
     def __init__(self, identity: Identity, keys: Sequence[LogKeys], observations: Observations) -> None:
-        """*keys* are those of every secret at hand, for this log; none where lines are not to be checked."""
+        """*keys* are those of every secret at hand, for this log; none where no MAC can be checked."""
         self.keys = tuple(keys)
-        self.control_lines = 0
-        self.records_lost = 0
-        self.unstopped = 0
+        self.tally = Tally()
         self.trees_held = 0
+        """How many checkpoints stated the tree that the lines before them give."""
         self.recovered: dict[str, tuple[object, object]] = {}
-        """Of files that hold no line: length and SHA-256 as their log.recover states them."""
+        """Length and SHA-256 of files that hold no line, as their log.recover states them."""
         self._identity = identity
         self._observations = observations
-        self._kcv: object = identity.kcv
-        self._vkey: object = identity.vkey
-        self._running: set[object] = set()
-        self._clock: datetime | None = None
+        self._keys_in_force: tuple[object, object] = (identity.kcv, identity.vkey)
         self._source: Source | None = None
-        self._previous: str | None = None
-        self._before_segment = -1
-        self._line = 0
-        self._seq = 0
+        self._previous: object = None
+        self._sealed_name: object = None
+        self._before_segment: int | None = None
 
     def enter(self, source: Source, position: Position) -> None:
         """The lines of *source* come now."""
-        self._previous = self._source.name if self._source is not None else None
+        self._previous, self._sealed_name = self._sealed_name, source.name
         self._source = source
-        self._before_segment = position.seq - 1
+        self._before_segment = position.seq - 1 if position.seq else None
 
     def check(
         self,
         line: SealedLine,
         position: Position,
+        place: Place,
         *,
-        number: int,
         first: bool,
         torn: Torn | None = None,
         excused: bool = False,
     ) -> None:
-        """Check the statements of *line*, the *number*-th of its segment, before it enters the tree.
+        """Check what *line* states, before it enters the tree.
 
         *torn* are the bytes before it that are no line. *excused*: the line before it is known to be
         wrong, so that what this one says of it cannot hold.
         """
-        self._line, self._seq = number, line.seq
-        self.control_lines += 1
         try:
             members = parse_control(line.raw)
-            self._check_clock(members["timestamp"])
+            self._observations.note(*self.tally.count(members, place))
         except FormatError as error:
-            self._find("control", str(error))
+            self._observations.find(place.finding("control", str(error)))
             return
-        event = str(members["event_type"])
-        if first != (event in ("log.genesis", "log.open")) or first and (event == "log.genesis") != (line.seq == 0):
-            self._find("segment-start", f"{event} does not belong here: {_START_RULE}", found=event)
-        elif first:
-            self._check_start(members, position, excused=excused)
+        event = members["event_type"]
+        if first or event in ("log.genesis", "log.open"):
+            self._check_first(members, position, place, first=first, excused=excused)
         elif event == "log.checkpoint":
-            self._check_checkpoint(members, position)
+            self._check_checkpoint(members, position, place)
         elif event == "log.recover":
-            self._check_recover(members, torn)
+            self._check_recover(members, torn, place)
         elif event == "log.rotate":
-            self._rotate(members, position)
-        else:
-            self._count(event, members)
-
-    def missing_start(self, number: int, seq: int) -> None:
-        """Say that a segment's first line is a user's."""
-        self._line, self._seq = number, seq
-        self._find("segment-start", f"the segment starts with a record: {_START_RULE}")
+            self._rotate(members, position, place)
 
     def explains(self, line: SealedLine, torn: Torn | None) -> bool:
         """Return whether *line* is a log.recover that describes the bytes *torn* before it exactly."""
-        if torn is None or not line.is_control or self._source is None:
+        if torn is None or not line.is_control:
             return False
         try:
             members = parse_control(line.raw)
         except FormatError:
             return False
-        return members["event_type"] == "log.recover" and (
-            members["segment"],
-            members["after_seq"],
-            members["length"],
-            members["sha256"],
-        ) == (self._source.name, line.seq - 1, *torn.description)
+        return members["event_type"] == "log.recover" and self._describes(members, torn, line.seq)
 
-    def restart(self, line: SealedLine, position: Position, log: str) -> Position | None:
-        """Return the position that an open line states, to go on behind a gap; None where nothing backs it.
+    def restart(self, line: SealedLine) -> None:
+        """Believe the open line *line*, with which a walk goes on behind a gap, as to the keys in force."""
+        members = parse_control(line.raw)
+        self._keys_in_force = (members["kcv"], members["vkey"])
+        self._previous = None
 
-        With keys its MAC has to hold behind the base_leaf that it states.
-        """
+    def _check_first(
+        self, members: Members, position: Position, place: Place, *, first: bool, excused: bool
+    ) -> None:
+        event, source = members["event_type"], self._source
+        belongs = first and event == ("log.open" if place.seq else "log.genesis")
+        if not belongs or source is None:
+            self._observations.find(place.finding("segment-start", START_RULE, found=event))
+            return
+        self._observations.find(
+            *check_start(
+                members, source=source, identity=self._identity, keys=self._keys_in_force, place=place
+            )
+        )
+        self._sealed_name = members["segment"]
+        if event == "log.genesis":
+            return
+        if not excused:
+            self._observations.find(
+                *check_link(members, prev=position.prev, previous=self._previous, place=place)
+            )
+        if members["frontier"] is None:
+            said = "it states no tree: its writer had met lines that do not chain"
+            self._observations.note(place.note("no-tree", said))
+        else:
+            self._check_tree(members, position, place, kind="frontier")
+
+    def _check_checkpoint(self, members: Members, position: Position, place: Place) -> None:
+        size, root, note = members["size"], members["root"], members["note"]
+        if type(size) is not int or size != place.seq:
+            message = "a checkpoint states another size than the number of lines before it"
+            self._observations.find(place.finding("checkpoint-size", message, expected=place.seq, found=size))
+            return
+        self.trees_held += self._check_tree(members, position, place, kind="checkpoint-root")
+        if note is None:
+            return
         try:
-            members = parse_control(line.raw)
-            if members["event_type"] != "log.open" or line.log != log:
-                return None
-            base, frontier = _hex(members["base_leaf"], 64), members["frontier"]
-            tree = Frontier.from_hex(line.seq, frontier) if isinstance(frontier, list) else None
-        except FormatError:
-            return None
-        start = Position(line.seq, base, tree, line.kid, None, "adopted")
-        start.keys = next((keys for keys in self.keys if start.seals(line, keys)), None)
-        if start.keys is None and position.keys is not None:
-            return None
-        self._kcv, self._vkey, self._previous = members["kcv"], members["vkey"], None
-        return start
-
-    def finish(self) -> None:
-        """Count the processes that never said that they stopped."""
-        self.unstopped += len(self._running)
-        if self.unstopped:
-            self._observations.note(
-                [Note(None, None, "no-stop", f"{self.unstopped} log.start without log.stop: ended by force, or running")]
+            signed = parse_note(str(note))
+            stated = (signed.origin, signed.head.size, signed.head.root)
+            if stated != (self._identity.origin, size, decode_root(root)):
+                raise FormatError("the note in it is of another checkpoint")
+        except FormatError as error:
+            self._observations.find(
+                place.finding("checkpoint-note", f"a checkpoint contradicts itself: {error}")
             )
 
-    def _check_start(self, members: Members, position: Position, *, excused: bool) -> None:
-        identity, source = self._identity, self._source
-        assert source is not None
-        if members["segment"] != source.name:
-            self._differs("segment-name", "the segment was sealed under another name", source.name, members["segment"])
-        if members["day"] != source.segment.day.isoformat() and members["segment"] == source.name:
-            self._differs("segment-name", "the segment was sealed for another day", source.place[0], members["day"])
-        log_id = identity.log_id.hex() if identity.log_id is not None else None
-        if members["log_id"] != log_id or identity.log != str(members["log_id"])[:16]:
-            self._differs("log-id", "the segment states another log id", log_id or identity.log, members["log_id"])
-        if members["origin"] != identity.origin or not _is_origin(members["origin"], identity.log):
-            self._differs("origin", "the segment states another origin", identity.origin, members["origin"])
-        if members["format"] != identity.format:
-            self._differs("format", "the segment states another format", str(identity.format), members["format"])
-        if (members["kcv"], members["vkey"]) != (self._kcv, self._vkey):
-            self._differs("kcv", "the segment states other keys than the lines before it", self._kcv, members["kcv"])
-        if members["event_type"] == "log.open":
-            self._check_open(members, position, excused=excused)
-
-    def _check_open(self, members: Members, position: Position, *, excused: bool) -> None:
-        prev = position.prev.hex() if position.prev is not None else None
-        if members["base_leaf"] != prev and not excused:
-            self._differs("base-leaf", "the last line of the segment before is another", members["base_leaf"], prev)
-        if members["prev_segment"] != self._previous and self._previous is not None and not excused:
-            self._differs("prev-segment", "another segment stood before", members["prev_segment"], self._previous)
-        if members["frontier"] is None:
-            self._note("no-tree", "no tree is stated: the writer had met lines that do not chain")
-        else:
-            self._check_tree(members, position, kind="frontier")
-
-    def _check_checkpoint(self, members: Members, position: Position) -> None:
-        size = members["size"]
-        if type(size) is not int or size != self._seq:
-            self._differs("checkpoint-size", "a checkpoint covers the lines before it", self._seq, size)
-            return
-        root = members["root"]
-        self._check_tree(members, position, kind="checkpoint-root", root=root)
-        if members["note"] is None:
-            return
+    def _check_tree(self, members: Members, position: Position, place: Place, *, kind: str) -> bool:
+        """Hold the tree that a line states against the walk's own; take it up where they differ."""
         try:
-            note = parse_note(str(members["note"]))
-            if (note.origin, note.head.size, note.head.root) != (self._identity.origin, size, decode_root(root)):
-                raise FormatError("the note in it states another checkpoint")
-        except FormatError as error:
-            self._find("checkpoint-note", f"a checkpoint that contradicts itself: {error}")
-
-    def _check_tree(self, members: Members, position: Position, *, kind: str, root: object = None) -> None:
-        """Hold the tree that a line states against the walk's own, and take it up where they differ."""
-        frontier = members["frontier"]
-        try:
-            stated = Frontier.from_hex(self._seq, frontier if isinstance(frontier, list) else [None])
-            if root is not None and stated.root() != decode_root(root):
+            stated = _frontier(place.seq or 0, members)
+            if "root" in members and stated.root() != decode_root(members["root"]):
                 raise FormatError("its root and its frontier are of different trees")
         except FormatError as error:
-            self._find(kind, f"a line that contradicts itself: {error}")
-            return
+            self._observations.find(place.finding(kind, f"the line contradicts itself: {error}"))
+            return False
         own = position.tree
         if own is not None and own.subtrees == stated.subtrees:
-            self.trees_held += position.tree_is != "adopted" or own.size == stated.size
-            return
+            return True
         if own is not None and position.tree_is != "off":
-            message = "the lines before it are not those that it was made of"
-            self._differs(kind, message, stated.root().hex(), own.root().hex())
+            message = "lines before it are not those that stood there when it was written"
+            expected, found = stated.root().hex(), own.root().hex()
+            self._observations.find(place.finding(kind, message, expected=expected, found=found))
         position.adopt(stated)
+        return False
 
-    def _check_recover(self, members: Members, torn: Torn | None) -> None:
-        assert self._source is not None
-        name, after, length = members["segment"], members["after_seq"], members["length"]
-        if name != self._source.name:
-            before = self._before_segment if self._before_segment >= 0 else None
-            if not isinstance(name, str) or after != before:
-                self._find("recover", "a log.recover that describes no place where a crash can have left bytes")
-            else:
-                self.recovered[name] = (length, members["sha256"])
-        elif torn is not None and (after, length, members["sha256"]) == (self._seq - 1, *torn.description):
-            self._note("recovered", f"{torn.description[0]} bytes before it were cut by a crash; it describes them")
-        else:
-            found = torn.description[0] if torn is not None else 0
-            self._differs("recover", "the bytes that it describes are not there", str(length), found)
+    def _check_recover(self, members: Members, torn: Torn | None, place: Place) -> None:
+        name = members["segment"]
+        if isinstance(name, str) and self._source is not None and name != self._source.name:
+            if members["after_seq"] == self._before_segment:
+                self.recovered[name] = (members["length"], members["sha256"])
+                return
+        elif torn is not None and self._describes(members, torn, place.seq or 0):
+            said = f"{torn.length:,} bytes before it were cut by a crash, and it describes them"
+            self._observations.note(place.note("recovered", said))
+            return
+        message = "the torn bytes that it describes are not there"
+        found = torn.length if torn is not None else 0
+        self._observations.find(place.finding("recover", message, expected=members["length"], found=found))
 
-    def _rotate(self, members: Members, position: Position) -> None:
+    def _describes(self, members: Members, torn: Torn, seq: int) -> bool:
+        stated = (members["segment"], members["after_seq"], members["length"], members["sha256"])
+        name = self._source.name if self._source is not None else None
+        return stated == (name, seq - 1, torn.length, torn.sha256)
+
+    def _rotate(self, members: Members, position: Position, place: Place) -> None:
+        kcv, vkey = self._keys_in_force
         position.kid += 1
-        if members["next_vkey"] is not None:
-            self._vkey = members["next_vkey"]
+        self._keys_in_force = (members["next_kcv"] or kcv, members["next_vkey"] or vkey)
         if members["next_kcv"] is None:
             return
-        self._kcv = members["next_kcv"]
-        position.keys = next((keys for keys in self.keys if keys.kcv == self._kcv), None)
+        position.keys = next((keys for keys in self.keys if keys.kcv == members["next_kcv"]), None)
         if position.keys is None and self.keys:
-            self._note("key-missing", f"no key given has the check value {_short(self._kcv)} that is in force now")
-
-    def _count(self, event: str, members: Members) -> None:
-        if event == "log.start":
-            self.unstopped += members["pid"] in self._running if _is_plain(members["pid"]) else 0
-            self._running.add(_short(members["pid"]))
-        elif event == "log.stop":
-            self._running.discard(_short(members["pid"]))
-        elif event == "log.lost":
-            count, reason = members["count"], members["reason"]
-            if type(count) is int and count > 0 and reason != "chain":
-                self.records_lost += count
-            self._note("lost", f"{_short(count)} records are lost or in doubt, reason {_short(reason)}")
-
-    def _check_clock(self, text: object) -> None:
-        try:
-            if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
-                raise ValueError
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise FormatError("a control line without a timestamp of the form that the log uses") from None
-        if self._clock is not None and self._clock - moment > CLOCK_STEP:
-            back = (self._clock - moment).total_seconds()
-            self._note("clock", f"the clock stepped back by {back:,.0f} s")
-        self._clock = moment
-
-    def _find(self, kind: str, message: str, *, expected: str | int | None = None, found: str | int | None = None) -> None:
-        name = self._source.name if self._source is not None else None
-        self._observations.find([Finding(name, self._line, self._seq, kind, message, expected, found)])
-
-    def _differs(self, kind: str, message: str, expected: object, found: object) -> None:
-        self._find(kind, message, expected=_short(expected), found=_short(found))
-
-    def _note(self, kind: str, message: str) -> None:
-        name = self._source.name if self._source is not None else None
-        self._observations.note([Note(name, self._line, kind, message)])
+            said = f"from here on no key given has the log's key check value {brief(members['next_kcv'])}"
+            self._observations.note(place.note("key-missing", said))
 
 
-_START_RULE = "a log starts with log.genesis, each later segment with log.open"
-
-
-def _is_origin(text: object, log: str) -> bool:
-    return isinstance(text, str) and bool(ORIGIN.fullmatch(text)) and text.endswith(f"/{log}")
-
-
-def _hex(text: object, length: int) -> bytes:
-    if not isinstance(text, str) or len(text) != length or not _HEX.fullmatch(text):
-        raise FormatError(f"{length} hex digits are expected")
-    return bytes.fromhex(text)
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, (str, int))
-
-
-def _short(value: object) -> str | int | None:
-    """Return *value* as something to print beside another; long texts are cut."""
-    if value is None or type(value) is int and abs(value) < 1 << 64:
-        return value
-    text = value if isinstance(value, str) else f"[{type(value).__name__}]"
-    return text if len(text) <= 200 else f"{text[:200]}..."
+def _frontier(size: int, members: Members) -> Frontier:
+    frontier = members["frontier"]
+    return Frontier.from_hex(size, frontier if isinstance(frontier, list) else [None])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from or_audit_logging.errors import FormatError, KeyNotFoundError
@@ -19,7 +19,7 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.checkpoint import ORIGIN
 from or_audit_logging.sealing.control import FORMAT_VERSION
-from or_audit_logging.sealing.line import parse_line
+from or_audit_logging.sealing.line import SealedLine, parse_line
 
 _LOG_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -130,17 +130,25 @@ def _log_id(text: object) -> bytes | None:
 def _key_that_sealed(
     candidates: Sequence[LogKeys], identity: Identity, sources: Iterable[Source]
 ) -> LogKeys | None:
-    """Return the key that sealed any line under kid 0, each line taken behind the one that stands before it."""
+    """Return the key that sealed any line under kid 0, each line taken behind the one before it."""
     prev = identity.genesis_prev
-    for source in sources:
-        with LineStream(source.segment, source.size) as stream:
-            for raw in stream:
-                try:
-                    line = parse_line(raw.removesuffix(b"\n"))
-                except FormatError:
-                    continue
-                for keys in candidates:
-                    if prev and line.kid == 0 and keys.check(prev, line.sealed_part, line.mac):
-                        return keys
-                prev = leaf_hash(line.raw)
+    for line in _lines(sources):
+        for keys in candidates:
+            if prev and line.kid == 0 and keys.check(prev, line.sealed_part, line.mac):
+                return keys
+        prev = leaf_hash(line.raw)
     return None
+
+
+def _lines(sources: Iterable[Source]) -> Iterator[SealedLine]:
+    for source in sources:
+        try:
+            with LineStream(source.segment, source.size) as stream:
+                for raw in stream:
+                    try:
+                        line = parse_line(raw.removesuffix(b"\n"))
+                    except FormatError:
+                        continue
+                    yield line
+        except OSError:
+            continue

@@ -1,7 +1,7 @@
 """What a verification found, as values: to print, to compare, to keep.
 
     report.verdict, report.exit_code         -> "tampered", 1
-    report.findings[0]                       -> Finding(segment="audit_2026-11-21.jsonl", line=12, seq=11, kind="mac", ...)
+    report.findings[0]                       -> Finding("audit_2026-11-21.jsonl", line=12, seq=11, ...)
 
 A finding is evidence that something was changed, taken away or added. A note is worth knowing and speaks
 against nobody. No message quotes a user's record.
@@ -9,7 +9,6 @@ against nobody. No message quotes a user's record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
@@ -45,6 +44,31 @@ class Note:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where findings and notes are made: the segment, the line in it, its seq."""
+
+    segment: str | None = None
+    line: int | None = None
+    seq: int | None = None
+
+    def finding(self, kind: str, message: str, *, expected: object = None, found: object = None) -> Finding:
+        """Return a finding here; values that are no numbers or short texts are cut."""
+        return Finding(self.segment, self.line, self.seq, kind, message, brief(expected), brief(found))
+
+    def note(self, kind: str, message: str) -> Note:
+        """Return a note here."""
+        return Note(self.segment, self.line, kind, message)
+
+
+def brief(value: object) -> str | int | None:
+    """Return *value* as something to print beside another."""
+    if value is None or (type(value) is int and abs(value) < 1 << 64):
+        return value
+    text = value if isinstance(value, str) else f"[{type(value).__name__}]"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
 class Observations:
     """Findings and notes in the order they are made: listed up to a limit, counted without one."""
 
@@ -54,7 +78,7 @@ class Observations:
         self.finding_count = 0
         self.note_count = 0
 
-    def find(self, findings: Iterable[Finding], *, unlisted: int = 0) -> None:
+    def find(self, *findings: Finding, unlisted: int = 0) -> None:
         """Add *findings*, and count *unlisted* more that were not kept."""
         for finding in findings:
             self.finding_count += 1
@@ -62,12 +86,18 @@ class Observations:
                 self.findings.append(finding)
         self.finding_count += unlisted
 
-    def note(self, notes: Iterable[Note]) -> None:
+    def note(self, *notes: Note) -> None:
         """Add *notes*."""
         for note in notes:
             self.note_count += 1
             if len(self.notes) < LISTED:
                 self.notes.append(note)
+
+    def absorb(self, other: Observations) -> None:
+        """Add what *other* holds."""
+        self.find(*other.findings, unlisted=other.finding_count - len(other.findings))
+        self.note(*other.notes)
+        self.note_count += other.note_count - len(other.notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,12 +195,18 @@ class VerificationReport:
     def _losses(self) -> list[str]:
         said = []
         if self.records_lost:
-            said.append(f"The log itself says that {_count(self.records_lost, 'record')} could not be written.")
+            lost = _count(self.records_lost, "record")
+            said.append(f"The log itself says that {lost} could not be written.")
         if self.unstopped:
             said.append(
                 f"{_count(self.unstopped, 'process')} wrote no log.stop: still running, or ended by force."
             )
         return said
+
+
+def lines_are(number: int) -> str:
+    """Return the beginning of a sentence on so many lines."""
+    return f"{number:,} line is" if number == 1 else f"{number:,} lines are"
 
 
 def _count(number: int, word: str) -> str:

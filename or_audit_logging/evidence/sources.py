@@ -1,6 +1,6 @@
 """Which files a log consists of, how long each is right now, and what stands first in it.
 
-    survey(layout) -> Survey(sources=(Source(name="audit_2026-11-21.jsonl", size=48121, first=SealedLine(...)), ...))
+    survey(layout).sources  -> (Source(name="audit_2026-11-21.jsonl", size=48121, first=SealedLine(...)), ...)
 
 Lengths are taken before anything is read, under a shared lock where that is possible without waiting
 long, and nothing beyond them is read: so a log can be verified while it is written.
@@ -66,11 +66,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The files of a log, in the order of their first seq, and whether their lengths were taken under its lock."""
+    """The files of a log, in the order of their first seq.
+
+    `locked` says whether their lengths were taken under the log's lock; None where there is none to take.
+    """
 
     sources: tuple[Source, ...]
     locked: bool | None
-    """None where there is no lock to take."""
 
 
 def survey(layout: LogLayout) -> Survey:
@@ -123,9 +125,7 @@ def _look(source: Source, archive: Segment | None) -> Source:
     except OSError as error:
         return _unreadable(source.segment, error)
     kind: Kind = "lines" if first is not None else "fragment" if seen or damaged else "empty"
-    return replace(
-        source, kind=kind, first=first, skipped=skipped, logs=frozenset(logs), archive=archive
-    )
+    return replace(source, kind=kind, first=first, skipped=skipped, logs=frozenset(logs), archive=archive)
 
 
 def _unreadable(segment: Segment, error: OSError) -> Source:

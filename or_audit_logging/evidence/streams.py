@@ -25,6 +25,9 @@ from or_audit_logging.log.segments import ARCHIVE, Segment
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _BLOCK = 1 << 18
+_FLAGS = os.O_RDONLY
+for _name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"):  # a pipe put in a segment's place must not block us
+    _FLAGS |= getattr(os, _name, 0)
 
 
 class LineStream:
@@ -88,8 +91,7 @@ def digest(segment: Segment, size: int) -> tuple[int, str, bool]:
 
 
 def _open(path: Path) -> io.FileIO:
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, _FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file")
@@ -131,7 +133,7 @@ class _Inflated(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         room = len(buffer) if self._left is None else min(len(buffer), self._left)
-        while room and not self.problem and not self._zlib.eof:
+        while room and not self.problem and not self._at_end():
             piece = self._waiting or self._file.read(_BLOCK) or b""
             try:
                 out = self._zlib.decompress(piece, room)
@@ -139,16 +141,19 @@ class _Inflated(io.RawIOBase):
                 self.problem = "the archive is damaged: its compression or its checksum does not hold"
                 break
             self._waiting = self._zlib.unconsumed_tail
-            if self._zlib.eof and (self._zlib.unused_data or self._file.read(1)):
+            if self._at_end() and (self._zlib.unused_data or self._file.read(1)):
                 self.problem = "something follows the end of the archive"
             if out:
                 buffer[: len(out)] = out
                 if self._left is not None:
                     self._left -= len(out)
                 return len(out)
-            if not piece and not self._zlib.eof:
+            if not piece and not self._at_end():
                 self.problem = "the archive ends early"
         return 0
+
+    def _at_end(self) -> bool:
+        return self._zlib.eof
 
     def close(self) -> None:
         self._file.close()

@@ -13,6 +13,7 @@ sees to that.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -393,7 +394,7 @@ class LogWriter:
         written = os.write(descriptor, data)
         if written != len(data):
             os.ftruncate(descriptor, tail.offset)
-            raise OSError(f"only {written} of {len(data)} bytes could be written")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written")
 
     def _open_tail(self) -> Tail:
         if self._tail is None:

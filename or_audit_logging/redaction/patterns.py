@@ -36,6 +36,7 @@ _DIGITS = re.compile(r"\d{3}")
 _EMAIL = re.compile(
     r"(?<![\w.+%'-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_][\w-]{1,23}(?![\w-])"
 )
+_PICTURES = frozenset(["gif", "jpeg", "jpg", "png", "svg", "webp"])
 _PHONE = re.compile(
     r"(?<![\w.+-])(?:"
     r"\+[1-9]\d{0,2}(?:[ .\-\u00a0\u2010-\u2013/]?\(?\d{1,5}\)?){2,6}"
@@ -94,6 +95,8 @@ def find_all(text: str) -> Iterator[Finding]:
 def _emails(text: str) -> Iterator[Finding]:
     if "@" in text:
         for match in _EMAIL.finditer(text):
+            if match[0].rpartition(".")[2].lower() in _PICTURES:
+                continue  # logo@2x.png
             yield Finding("EMAIL", "contact", *match.span())
 
 

@@ -1,6 +1,6 @@
 """Make the vectors of format version 1 with the standard library alone, independently of the package.
 
-    python tests/vectors/make_vectors.py            # writes *.json beside this file
+python tests/vectors/make_vectors.py            # writes *.json beside this file
 """
 
 import base64
@@ -109,7 +109,12 @@ def make_log():
     log.control("log.genesis", "2026-11-21T23:59:58.000000Z", True, **head("2026-11-21"), pad="")
     log.checkpoint("2026-11-21T23:59:58.000001Z")
     log.control(
-        "log.start", "2026-11-21T23:59:58.000002Z", pid=4711, host="vectors.example", library="0.1.0", config=None
+        "log.start",
+        "2026-11-21T23:59:58.000002Z",
+        pid=4711,
+        host="vectors.example",
+        library="0.1.0",
+        config=None,
     )
     log.add(
         {
@@ -220,7 +225,11 @@ def make_checkpoints(log):
         ("a size with a leading zero", body.replace("\n5\n", "\n05\n"), False),
         ("a negative size", body.replace("\n5\n", "\n-5\n"), False),
         ("a root without its padding", body.replace("=", ""), False),
-        ("a root in URL-safe base64 of 31 bytes", f"{ORIGIN}\n5\n{base64.b64encode(bytes(31)).decode()}\n", False),
+        (
+            "a root in URL-safe base64 of 31 bytes",
+            f"{ORIGIN}\n5\n{base64.b64encode(bytes(31)).decode()}\n",
+            False,
+        ),
         ("a root with stray bits", f"{ORIGIN}\n5\n{'A' * 42}B=\n", False),
         ("an origin with a space", body.replace("vectors.", "vectors ."), False),
         ("an origin of 201 characters", body.replace(ORIGIN, "x" * 201), False),

@@ -1,0 +1,86 @@
+"""`Asked`: what is known of a call before it is sent, fit for a record and safe from later changes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from or_audit_logging.capture.arguments import Request
+from or_audit_logging.capture.clean import Cleaner
+from or_audit_logging.capture.trouble import guarded
+from or_audit_logging.context import Bound
+from or_audit_logging.digest import DigestBy, prompt_digest
+
+_ID_LIMIT = 1 << 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What an entrance says of every call that goes through it."""
+
+    user_id: str | None = None
+    metadata: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The record's members about the request; no reference to the caller's objects is kept."""
+
+    user_id: str | None = None
+    session_id: str | None = None
+    request_id: str | None = None
+    model: str | None = None
+    prompt_hash: str | None = None
+    metadata: dict[str, object] | None = None
+    streamed: bool | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+def asked(
+    request: Request, *, bound: Bound, defaults: Defaults, clean: Cleaner, digest_by: DigestBy | None
+) -> Asked:
+    """Return what *request* says; then what is *bound* around it; then the entrance's *defaults*.
+
+    Metadata of all three is merged. Ids may be text, whole numbers or UUIDs; other values are passed over.
+    """
+    user = _identifier(request.user_id, bound.user_id, defaults.user_id)
+    session = _identifier(request.session_id, bound.session_id)
+    metadata: dict[str, object] = {**(defaults.metadata or {}), **bound.metadata}
+    if isinstance(request.metadata, Mapping):
+        metadata.update(request.metadata)
+    trace_id, span_id = guarded("reading the trace", _trace) or (None, None)
+    return Asked(
+        user_id=clean.person(user),
+        session_id=clean.person(session),
+        request_id=clean.label(_identifier(request.request_id, bound.request_id)),
+        model=clean.label(request.model),
+        prompt_hash=None if request.prompt is None or digest_by is None
+        else guarded("hashing the prompt", prompt_digest, request.prompt, digest_by),
+        metadata=clean.metadata(metadata),
+        streamed=request.streamed,
+        trace_id=trace_id,
+        span_id=span_id,
+    )  # fmt: skip
+
+
+def _identifier(*candidates: object) -> str | None:
+    for value in candidates:
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, UUID) or (type(value) is int and abs(value) < _ID_LIMIT):
+            return str(value)
+    return None
+
+
+def _trace() -> tuple[str, str] | None:
+    """Return the ids of OpenTelemetry's current span, where the application has imported it and has one."""
+    module = sys.modules.get("opentelemetry.trace")
+    if module is None:
+        return None
+    context = module.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return format(context.trace_id, "032x"), format(context.span_id, "016x")

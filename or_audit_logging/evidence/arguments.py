@@ -1,0 +1,125 @@
+"""What `verify` is given, read and checked: a place, keys, anchors, a pinned log, an age."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.anchors import Anchor, collect, is_inside, refusal
+from or_audit_logging.evidence.identity import Identity
+from or_audit_logging.evidence.report import Finding, Observations, Place
+from or_audit_logging.keys import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyRing, KeySources
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.sealing.checkpoint import ORIGIN
+
+PathText: TypeAlias = str | os.PathLike[str]
+AnchorPlaces: TypeAlias = Iterable[Anchor | PathText] | Anchor | PathText
+
+_LOG_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The log that an auditor means: by its id, by its origin, or any."""
+
+    log_id: str | None = None
+    origin: str | None = None
+
+    @classmethod
+    def parse(cls, text: object) -> Pin:
+        """Return what *text*, a log id or an origin, stands for; raises `ConfigError`."""
+        if text is None:
+            return cls()
+        if isinstance(text, str) and _LOG_ID.fullmatch(text):
+            return cls(log_id=text)
+        if isinstance(text, str) and "/" in text and ORIGIN.fullmatch(text):
+            return cls(origin=text)
+        raise ConfigError(
+            "log_id is a log id of 32 lower-case hex digits, or an origin such as host/audit/<16 hex digits>"
+        )
+
+    @property
+    def log(self) -> str | None:
+        """The 16 hex digits that the log's lines bear."""
+        return self.log_id[:16] if self.log_id else log_of_origin(self.origin)
+
+    def mismatches(self, identity: Identity) -> list[Finding]:
+        """Return the finding that *identity* is of another log."""
+        message = "this is not the log that was asked for"
+        found = identity.log_id.hex() if identity.log_id is not None else identity.log
+        if self.log_id not in (None, found):
+            return [Place().finding("log-id", message, expected=self.log_id, found=found)]
+        if self.origin not in (None, identity.origin):
+            return [Place().finding("origin", message, expected=self.origin, found=identity.origin)]
+        return []
+
+
+def log_of_origin(origin: str | None) -> str | None:
+    """Return the last part of *origin*, which is what the log's lines bear."""
+    return origin.rpartition("/")[2] if origin else None
+
+
+def find_log(path: PathText) -> tuple[Path, LogLayout | None, str | None]:
+    """Return a log's folder, its layout, and where there is none, why; raises `ConfigError`."""
+    try:
+        place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+    except TypeError:
+        raise ConfigError("path is a log's folder, or a handler's filename") from None
+    try:
+        if not place.is_dir():
+            return place.parent, LogLayout.from_filename(place), None
+        layout = LogLayout.discover(place)
+    except ConfigError as error:
+        return place, None, str(error) if place.is_dir() else f"there is no folder {place}"
+    except OSError as error:
+        return place, None, f"the folder {place} cannot be read: {error.strerror}"
+    return place, layout, None if layout is not None else f"there is no log in {place}"
+
+
+def open_ring(key: KeySources | KeyRing) -> KeyRing | None:
+    """Return the key ring that *key* names, None where there is no key; raises `ConfigError`."""
+    if isinstance(key, KeyRing):
+        return key
+    if key is None and not (os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE)):
+        return None
+    return KeyRing.from_sources(key)
+
+
+def gather_anchors(places: AnchorPlaces, *, folder: Path, observations: Observations) -> list[Anchor]:
+    """Return the anchors in *places*, except what stands in the log's own folder; raises `ConfigError`."""
+    if isinstance(places, (str, os.PathLike, Anchor)):
+        places = [places]
+    anchors: list[Anchor] = []
+    for place in places:
+        if not isinstance(place, Anchor):
+            found, notes = collect(place, refuse=folder)
+            anchors += found
+            observations.note(*notes)
+        elif is_inside(place.where, folder):
+            observations.note(refusal(place.where))
+        else:
+            anchors.append(place)
+    return anchors
+
+
+def oldest_allowed(max_age: timedelta | None, now: datetime | None) -> datetime | None:
+    """Return the moment before which an anchor is too old; raises `ConfigError`."""
+    if max_age is None:
+        return None
+    moment = datetime.now(UTC) if now is None else now
+    if moment.tzinfo is None:
+        raise ConfigError("now needs a time zone")
+    try:
+        if max_age < timedelta(0):
+            raise ConfigError("max_age is negative")
+        return moment - max_age
+    except TypeError:
+        raise ConfigError("max_age is a timedelta, such as timedelta(hours=26)") from None
+    except OverflowError:
+        return None  # longer ago than there are dates: no anchor is too old

@@ -1,0 +1,127 @@
+"""The walk through a log's files: their bytes are cut into lines and handed to the chain.
+
+    walk = Walk(chain, bounds=bounds, observations=observations)
+    walk.follow(source, newest=False)         each segment, in the order of seq
+
+What has the exact shape of a sealed line and ends in a newline is a line. At the end of the newest segment
+a crash may have left something else, which is noted; everywhere else it is for the chain to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from or_audit_logging.errors import FormatError
+from or_audit_logging.evidence.bounds import Bounds
+from or_audit_logging.evidence.chain import Chain
+from or_audit_logging.evidence.report import Observations
+from or_audit_logging.evidence.shape import CUT, TOO_LONG, shape_trouble
+from or_audit_logging.evidence.sources import Source
+from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.evidence.stride import stride
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
+
+_STRIDE = 50_000
+"""So many lines pass between two reports of progress."""
+
+
+class Walk:
+    """Goes through a log's files once, in constant memory."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        log: str,
+        bounds: Bounds,
+        observations: Observations,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.chain = chain
+        self.segments = 0
+        self._log = log
+        self._bounds = bounds
+        self._observations = observations
+        self._progress = progress
+        self._in_long_line = False
+
+    def follow(self, source: Source, *, newest: bool, may_have_gap: bool = False) -> None:
+        """Go along the lines of *source*; raises `OSError` where it cannot be read.
+
+        Of the *newest* segment the end may be torn. *may_have_gap*: files could not be read, so that lines
+        before this segment need not be missing.
+        """
+        self.segments += 1
+        self._in_long_line = False
+        self.chain.enter(source, may_have_gap=may_have_gap)
+        with LineStream(source.segment, source.size) as stream:
+            lines = iter(stream)
+            raw = next(lines, None)
+            while raw is not None:
+                if self._in_long_line:
+                    self._in_long_line = not raw.endswith(b"\n")
+                    self.chain.take_piece(raw, None)
+                elif raw.endswith(b"\n"):
+                    self._take(raw)
+                elif len(raw) == MAX_LINE_BYTES:
+                    self._in_long_line = True
+                    self.chain.number += 1
+                    self.chain.take_piece(raw, TOO_LONG)
+                else:
+                    self._take_end(raw, newest=newest, cut=stream.problem is not None)
+                raw = self._stride(lines)
+            if stream.problem is not None:
+                self._observations.find(self.chain.place().finding("archive", stream.problem))
+        self._report_progress()
+
+    def _stride(self, lines: Iterator[bytes]) -> bytes | None:
+        """Take lines as long as each simply follows; return the first that needs a closer look."""
+        chain = self.chain
+        while not chain.is_broken and chain.position.tree is not None:
+            start = chain.position.seq
+            stop = min(self._bounds.next_size, start + _STRIDE)
+            raw = stride(chain.position, lines, log=self._log, stop=stop)
+            taken = chain.position.seq - start
+            chain.number += taken
+            chain.count(taken)
+            if raw is not None or chain.position.seq < stop:
+                return raw
+            self._report_progress()
+        return next(lines, None)
+
+    def _take(self, raw: bytes) -> None:
+        self.chain.number += 1
+        line = _parsed(raw)
+        if line is None:
+            self.chain.take_piece(raw, shape_trouble(raw))
+        else:
+            self.chain.take_line(raw, line)
+
+    def _take_end(self, raw: bytes, *, newest: bool, cut: bool) -> None:
+        """Take the last piece of a segment, which lacks its newline; *cut*: its archive ends early."""
+        chain, line = self.chain, _parsed(raw)
+        chain.number += 1
+        if line is not None and chain.follows(line):
+            chain.take_line(raw, line)
+            if newest:
+                said = "the last line is whole and lacks its newline"
+                self._observations.note(chain.place().note("no-newline", said))
+            elif not cut:
+                message = "the newline at the segment's end is missing"
+                self._observations.find(chain.place(line.seq).finding("newline", message))
+        elif newest:
+            said = f"the segment ends in {len(raw):,} bytes that are no whole line, as a crash leaves them"
+            self._observations.note(chain.place().note("torn-end", said))
+        elif not cut:
+            chain.take_piece(raw, CUT)
+
+    def _report_progress(self) -> None:
+        if self._progress is not None:
+            self._progress(self.chain.lines)
+
+
+def _parsed(raw: bytes) -> SealedLine | None:
+    try:
+        return parse_line(raw.removesuffix(b"\n"))
+    except FormatError:
+        return None

@@ -1,0 +1,190 @@
+"""Anchors: every form in which somebody may have kept a checkpoint is read, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from log_builder import DAY, LOG_ID, LogBuilder
+
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.anchors import Anchor, collect, read_anchors
+
+KEPT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+LOG = LOG_ID.hex()[:16]
+
+
+@pytest.fixture
+def log() -> LogBuilder:
+    """Return a log of five lines."""
+    built = LogBuilder()
+    built.user(3)
+    return built
+
+
+def kept(folder: Path, text: str | bytes, name: str = "kept.txt") -> Path:
+    """Keep *text* in a file, since the 24th."""
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    os.utime(path, (KEPT.timestamp(), KEPT.timestamp()))
+    return path
+
+
+def heads(anchors: list[Anchor]) -> list[tuple[int, bytes]]:
+    """Return size and root of each anchor."""
+    return [(anchor.size, anchor.root) for anchor in anchors]
+
+
+def test_note_is_an_anchor(tmp_path: Path, log: LogBuilder) -> None:
+    """A checkpoint note has an origin; its time is the file's."""
+    path = kept(tmp_path, log.note())
+    root = log.heads[5].root
+    assert read_anchors(path) == [Anchor(5, root, log.origin, None, KEPT, str(path))]
+
+
+def test_sealed_line_is_an_anchor(tmp_path: Path, log: LogBuilder) -> None:
+    """A sealed checkpoint line bears its log's id; its own timestamp is not its time."""
+    path = kept(tmp_path, log.checkpoint() + "\n")
+    root = log.heads[5].root
+    assert read_anchors(path) == [Anchor(5, root, None, LOG, KEPT, f"{path}:1")]
+
+
+def test_origin_is_taken_from_the_note_in_a_line(tmp_path: Path, log: LogBuilder) -> None:
+    """A line with a signed note in it names its origin."""
+    (anchor,) = read_anchors(kept(tmp_path, log.checkpoint(note=True)))
+    assert (anchor.origin, anchor.log) == (log.origin, LOG)
+
+
+@pytest.mark.parametrize("form", ["note", "line", "line with note"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: text,
+        lambda text: json.dumps(text),
+        lambda text: json.dumps({"message": text}),
+        lambda text: json.dumps({"a": [1, {"b": [None, {"c": text}]}]}),
+        lambda text: json.dumps({text: 1}),
+        lambda text: json.dumps({"log": json.dumps({"message": text}) + "\n", "stream": "stdout"}),
+        lambda text: json.dumps([{"message": text}], indent=4),
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: json.dumps({"n": 1}) + "\n" + json.dumps({"message": text}) + "\n\nnot json\n",
+    ],
+)
+def test_every_wrapping_is_opened(tmp_path: Path, log: LogBuilder, form: str, wrap: object) -> None:
+    """What ships logs wraps them in JSON, once or twice; the checkpoint is found in it."""
+    text = log.note() if form == "note" else log.checkpoint(note=form != "line")
+    assert heads(read_anchors(kept(tmp_path, wrap(text)))) == [(5, log.heads[5].root)]  # type: ignore[operator]
+
+
+def test_line_behind_a_shippers_prefix_is_found(tmp_path: Path, log: LogBuilder) -> None:
+    """Text logs put time and logger before the message."""
+    path = kept(tmp_path, f"2026-11-21 10:00:07 INFO or_audit_logging.checkpoint {log.checkpoint()}\n")
+    assert heads(read_anchors(path)) == [(5, log.heads[5].root)]
+
+
+def test_every_checkpoint_of_a_shipped_log_is_an_anchor(tmp_path: Path, log: LogBuilder) -> None:
+    """A copy of all lines that was kept elsewhere holds as many anchors as checkpoints."""
+    log.checkpoint()
+    log.user(2)
+    log.checkpoint()
+    path = kept(tmp_path, log.segments[f"audit_{DAY}.jsonl"])
+    assert [anchor.size for anchor in read_anchors(path)] == [1, 5, 8]
+
+
+def test_folder_is_read_with_all_below_it(tmp_path: Path, log: LogBuilder) -> None:
+    """Whatever the files are called, each is looked into."""
+    (tmp_path / "2026" / "11").mkdir(parents=True)
+    kept(tmp_path / "2026", log.note(3), "b")
+    kept(tmp_path / "2026" / "11", log.note(4), "a.json")
+    kept(tmp_path, log.note(2), "z.txt")
+    assert sorted(heads(read_anchors(tmp_path)), key=lambda head: head[0]) == [
+        (size, log.heads[size].root) for size in (2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"\0" * 5000,
+        b"\xff\xfe garbage",
+        b"{" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a":' * 3000 + b"1" + b"}" * 3000,
+        b"x" * (3 << 20),
+        b'{"event_type":"log.checkpoint",',
+        b'{"event_type":"log.checkpoint","size":5}',
+        b'{"n":' + b"9" * 5000 + b"}",
+        b"host/audit/0001020304050607\n5\nnot-a-root\n",
+        b"host/audit/0001020304050607\n05\n" + b"A" * 43 + b"=\n",
+        b"two words\n5\n" + b"A" * 43 + b"=\n",
+        b'"\\ud800"',
+    ],
+)
+def test_other_files_are_listed_as_such(tmp_path: Path, content: bytes) -> None:
+    """What holds no checkpoint is a note, never an exception."""
+    anchors, notes = collect(kept(tmp_path, content))
+    assert anchors == []
+    assert [note.kind for note in notes] == ["anchor-none"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"size":5', '"size":6'),
+        ('"size":5', '"size":"5"'),
+        ('"size":5', '"size":5.0'),
+        ('"seq":5', '"seq":6'),
+        ('"root":"', '"root":"A'),
+        ('"note":null', '"note":"x"'),
+        ('"frontier":', '"frontiers":'),
+        ('"mac":"', '"mac":"0'),
+    ],
+)
+def test_lines_that_contradict_themselves_are_no_anchors(
+    tmp_path: Path, log: LogBuilder, old: str, new: str
+) -> None:
+    """A checkpoint line has to have the form of one."""
+    line = log.checkpoint()
+    assert old in line
+    assert read_anchors(kept(tmp_path, line.replace(old, new))) == []
+
+
+def test_note_of_another_tree_in_a_line_is_no_anchor(tmp_path: Path, log: LogBuilder) -> None:
+    """Line and note inside it state the same size and root."""
+    line = log.checkpoint(note=True)
+    wrong = line.replace("\\n5\\n", "\\n4\\n")
+    assert wrong != line
+    assert read_anchors(kept(tmp_path, wrong)) == []
+
+
+def test_missing_place_is_a_mistake(tmp_path: Path) -> None:
+    """A path that is not there is the caller's error, not an absence of anchors."""
+    with pytest.raises(ConfigError, match="there is no anchor"):
+        read_anchors(tmp_path / "nowhere")
+
+
+def test_unreadable_file_is_noted(tmp_path: Path, log: LogBuilder) -> None:
+    """A file that cannot be read keeps nobody from reading the others."""
+    kept(tmp_path, log.note())
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    anchors, notes = collect(tmp_path)
+    assert (len(anchors), [note.kind for note in notes]) == (1, ["anchor-unreadable"])
+
+
+def test_files_in_the_logs_own_folder_are_refused(tmp_path: Path, log: LogBuilder) -> None:
+    """What stands beside the log can be changed with it, also through another name of the folder."""
+    folder = tmp_path / "audit_logs"
+    folder.mkdir()
+    kept(folder, log.note())
+    (tmp_path / "elsewhere").symlink_to(folder, target_is_directory=True)
+    for place in (folder / "kept.txt", folder, tmp_path / "elsewhere" / "kept.txt"):
+        anchors, notes = collect(place, refuse=folder)
+        assert anchors == []
+        assert [note.kind for note in notes] == ["anchor-refused"]
+        assert "keep anchors elsewhere" in notes[0].message

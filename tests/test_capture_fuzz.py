@@ -1,0 +1,182 @@
+"""Whatever a provider answers and a caller passes: the call is not touched, and one sound record is made."""
+
+import logging
+import types
+import typing
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from or_audit_logging.capture import trouble
+from or_audit_logging.capture.decorator import audited
+from or_audit_logging.context import bind
+from or_audit_logging.policy import AuditSink, DigestKey, Policy
+from or_audit_logging.record import STATUSES, AuditRecord
+from or_audit_logging.redaction import Redactor
+
+WHOLE: dict[str, Any] = {
+    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
+    "object": "chat.completion",
+    "provider": "Fake",
+    "model": "fake/served",
+    "service_tier": "default",
+    "error": {"code": 403, "message": "no", "metadata": {"error_type": "server", "reasons": ["x"]}},
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "native_finish_reason": "completed",
+            "error": {"code": "server_error"},
+            "message": {"content": "Hello", "tool_calls": [{"function": {"name": "look_up"}}]},
+            "text": "Hello",
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 3,
+        "completion_tokens": 1,
+        "total_tokens": 4,
+        "cost": 0.5,
+        "is_byok": True,
+        "cost_details": {"upstream_inference_cost": 0.1},
+        "prompt_tokens_details": {"cached_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    },
+}
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["error", "1e999", "\ud800", "a\nb", "x" * 300, 10**40, -1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+HINTS: dict[str, Any] = typing.get_type_hints(AuditRecord)
+
+
+class Sink(logging.Handler, AuditSink):
+    """Keeps the records of one example, as the only handler of its logger."""
+
+    policy = Policy(Redactor(), DigestKey("fa4efa4e", b"fake" * 8))  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[AuditRecord] = []
+        logging.getLogger("openrouter.audit").handlers[:] = [self]
+        trouble.forget()
+
+    def probe(self) -> None: ...
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record.__dict__["audit"])
+
+    def only_sound_record(self) -> AuditRecord:
+        (record,) = self.records
+        assert "internal" not in trouble.counts(), "a reader failed and only its guard saved the call"
+        fields = {name: getattr(record, name) for name in HINTS}
+        assert {name: value for name, value in fields.items() if not fits(value, HINTS[name])} == {}
+        assert record.status in STATUSES
+        for name, value in fields.items():
+            if isinstance(value, str) and name != "error_message":
+                assert value.isprintable(), name
+                assert len(value) <= 200, name
+        return record
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Return whether *value* is of the type that the record declares."""
+    if typing.get_origin(hint) is types.UnionType:
+        return any(fits(value, option) for option in typing.get_args(hint))
+    kind = typing.get_origin(hint) or hint
+    if kind is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def spoiled(value: Any) -> st.SearchStrategy[Any]:
+    """Return values like *value*, with parts of it missing or replaced by anything."""
+    if isinstance(value, dict):
+        return JSON | st.fixed_dictionaries({}, optional={key: spoiled(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return JSON | st.lists(spoiled(value[0]), max_size=3)
+    return JSON | st.just(value)
+
+
+def attributes(value: Any) -> Any:
+    """Return JSON as objects with attributes, as an SDK hands it out that checks nothing."""
+    if isinstance(value, dict):
+        return types.SimpleNamespace(**{key: attributes(item) for key, item in value.items()})
+    return [attributes(item) for item in value] if isinstance(value, list) else value
+
+
+class SdkError(Exception):
+    """An SDK's exception with anything in its attributes."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        super().__init__(members)
+        self.__dict__.update(members)
+
+
+@given(spoiled(WHOLE), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_any_answer(body: Any, typed: bool) -> None:
+    """The same object is returned, and its record has every field of its type."""
+    sink = Sink()
+    answer = attributes(body) if typed else body
+    assert audited(lambda messages: answer)("hi") is answer
+    sink.only_sound_record()
+
+
+@given(
+    spoiled(
+        {
+            "status_code": 403,
+            "status": 500,
+            "code": "x",
+            "body": WHOLE["error"],
+            "data": {"error": WHOLE["error"]},
+            "headers": {"x-generation-id": "gen-1"},
+            "completion": WHOLE,
+            "response": {"status_code": 403, "headers": {"x-generation-id": "gen-1"}},
+        }
+    ),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_exception(members: Any, typed: bool) -> None:
+    """The same exception is raised, and its record has every field of its type."""
+    sink = Sink()
+    members = members if isinstance(members, dict) else {"body": members}
+    error = SdkError({key: attributes(item) if typed else item for key, item in members.items()})
+
+    def fail(messages: str) -> None:
+        raise error
+
+    caught: BaseException | None = None
+    try:
+        audited(fail)("hi")
+    except SdkError as raised:
+        caught = raised
+    assert caught is error
+    sink.only_sound_record()
+
+
+@given(JSON)
+@settings(max_examples=100, deadline=None)
+def test_any_argument(value: Any) -> None:
+    """Anything under the names that are looked at reaches the function, and is recorded soundly."""
+    sink = Sink()
+    given_names = ("messages", "model", "user", "session_id", "metadata", "extra_body", "stream")
+    arguments = dict.fromkeys(given_names, value)
+    seen: list[Any] = []
+
+    def call(**kwargs: Any) -> Any:
+        seen.append(kwargs)
+        return WHOLE
+
+    with bind(user_id=value, request_id=value, anything=value):
+        audited(call)(**arguments)
+    assert all(item is value for item in seen[0].values())
+    sink.only_sound_record()

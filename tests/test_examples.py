@@ -1,0 +1,44 @@
+"""Every example runs, against the stand-in for OpenRouter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, SECRET, records_of
+
+from or_audit_logging.testing import FakeOpenRouter
+
+EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs_and_leaves_records(tmp_path: Path, example: Path) -> None:
+    """As a user would start it, in a folder of its own."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server:
+        environment = os.environ | {
+            "OPENROUTER_BASE_URL": server.base_url,
+            "OPENROUTER_API_KEY": "sk-or-v1-fake-key-of-the-examples",
+            "OR_AUDIT_KEY": SECRET.decode(),
+        }
+        done = subprocess.run(
+            [sys.executable, str(example)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert records_of(tmp_path / "audit_logs")
+
+
+def test_there_are_examples() -> None:
+    """The parametrisation above is not empty."""
+    assert EXAMPLES

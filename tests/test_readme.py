@@ -1,0 +1,184 @@
+"""The README's and the docs' words: every command and block of code in them is executed."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import logging.config
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPOSITORY, SECRET, lines_of, records_of
+
+from or_audit_logging import AuditRecord
+from or_audit_logging.cli.main import main, parser
+from or_audit_logging.record import CORE_FIELDS, RARE_FIELDS
+from or_audit_logging.sealing.control import MEMBERS
+
+README = (REPOSITORY / "README.md").read_text("utf-8")
+FORMAT = (REPOSITORY / "docs" / "format.md").read_text("utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """Return the command lines of the console blocks, without their comments."""
+    lines = "".join(blocks(text, "console")).splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip()]
+
+
+def test_every_block_of_the_readme_has_a_test() -> None:
+    """A new kind of block, or a new command, must be executed by a test here."""
+    assert set(re.findall(r"^```(\w+)", README, re.MULTILINE)) == {
+        "console",
+        "python",
+        "yaml",
+    }
+    assert commands(README) == [
+        "pip install '.[demo]' && or-audit demo",
+        "pip install '.[test]' && pytest",
+        "or-audit init audit_logs",
+        "or-audit checkpoint audit_logs -o ELSEWHERE/audit.anchors",
+        "or-audit verify audit_logs --anchor ELSEWHERE/audit.anchors",
+    ]
+
+
+def test_the_readme_s_first_use_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """init, the Python blocks one after the other, checkpoint and verify: as a new user would."""
+    pytest.importorskip("openai")
+    from or_audit_logging.testing import FakeOpenRouter
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ELSEWHERE").mkdir()
+    init, checkpoint, verify = (command.split()[1:] for command in commands(README)[2:])
+    assert main(init) == 0
+    exported = re.search(r"^export OR_AUDIT_KEY_FILE=(\S+)$", capsys.readouterr().out, re.MULTILINE)
+    assert exported is not None
+    monkeypatch.setenv("OR_AUDIT_KEY_FILE", exported[1])
+    namespace: dict[str, object] = {}
+    with FakeOpenRouter() as server:
+        for block in blocks(README, "python"):
+            code = block.replace("https://openrouter.ai/api/v1", server.base_url)
+            code = code.replace('api_key="..."', 'api_key="sk-or-v1-fake"')
+            exec(compile(code, "README.md", "exec"), namespace)
+        client = namespace["client"]
+        client.close()  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.strip()
+    records = records_of(tmp_path / "audit_logs")
+    assert [(r["status"], r["user_id"]) for r in records] == [("success", u) for u in ("u-42", "u-42", "u-7")]
+    assert (records[1]["session_id"], records[1]["metadata"]) == ("s-1", {"feature": "faq"})
+    assert "What is an audit trail?" not in b"".join(lines_of(tmp_path / "audit_logs")).decode()
+    assert main(checkpoint) == 0
+    assert main(verify) == 0
+    assert capsys.readouterr().out.startswith("VERIFIED")
+
+
+def test_the_readme_s_yaml_configures_logging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, audit_key: bytes
+) -> None:
+    """As it stands, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks(README, "yaml")
+    logging.config.dictConfig(yaml.safe_load(text))
+    logging.getLogger("openrouter.audit").info("mail to %s", "ann@example.com")
+    assert [r["message"] for r in records_of(tmp_path / "audit_logs")] == ["mail to [EMAIL]"]
+
+
+def test_the_readme_s_demo_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first command's second half: calls, costs, VERIFIED, TAMPERED."""
+    pytest.importorskip("openai")
+    assert main(["demo"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("1. Calls") < out.index("VERIFIED") < out.index("TAMPERED")
+
+
+def test_files_the_readme_names_exist() -> None:
+    """No dead link in it, nor in the docs."""
+    for path in [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} names {target}"
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("bash", "openssl", "sha256sum", "od"))),
+    reason="needs bash, openssl, sha256sum, od",
+)
+def test_the_worked_example_holds_with_openssl_alone(tmp_path: Path, vectors: object) -> None:
+    """docs/format.md's script, run on the vector log, prints what the page says it prints."""
+    assert callable(vectors)
+    log = vectors("log.json")
+    name = "audit_2026-11-21.jsonl"
+    (tmp_path / name).write_text("".join(line + "\n" for line in log["segments"][name]), "ascii")
+    (tmp_path / "audit.key").write_text(log["secret"] + "\n", "ascii")
+    (shown,) = blocks(FORMAT, "json")
+    assert shown.strip() == log["segments"][name][3]
+    script, printed = "\n".join(blocks(FORMAT, "bash")), "".join(blocks(FORMAT, "text"))
+    bash = shutil.which("bash")
+    assert bash is not None
+    done = subprocess.run(
+        [bash, "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (printed, "")
+
+
+def test_the_format_page_lists_the_members_of_the_lines_it_describes() -> None:
+    """Each control line this version writes, with its members in order."""
+    written = ("log.checkpoint", "log.recover", "log.lost")
+    for event in written:
+        (row,) = re.findall(rf"^\| {re.escape(event)} \|.*\| (.*) \|$", FORMAT, re.MULTILINE)
+        assert tuple(re.sub(r"\(.*?\)", "", row).replace(" ", "").split(",")) == MEMBERS[event]
+
+
+def test_the_record_page_lists_every_field() -> None:
+    """In schema order, core and rare told apart."""
+    page = (REPOSITORY / "docs" / "record.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\w+) \| (core|rare) \|", page, re.MULTILINE)
+    names = [f.name for f in dataclasses.fields(AuditRecord) if f.name != "redacted_under"]
+    assert [name for name, _ in rows] == names
+    assert {name for name, kind in rows if kind == "core"} == set(CORE_FIELDS)
+    assert {name for name, kind in rows if kind == "rare"} == set(RARE_FIELDS)
+
+
+def test_the_configuration_page_lists_every_parameter() -> None:
+    """The handler's own list and the page agree."""
+    from or_audit_logging.handlers.file import _PARAMETERS, AuditFileHandler
+
+    page = (REPOSITORY / "docs" / "configuration.md").read_text("utf-8")
+    section = page.split("## AuditFileHandler")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (\w+) \|", section, re.MULTILINE)[1:]
+    assert ", ".join(rows) == _PARAMETERS
+    code = AuditFileHandler.__init__.__code__
+    assert list(code.co_varnames[1 : 1 + code.co_argcount - 1 + code.co_kwonlyargcount]) == rows
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    """`or-audit COMMAND --help` shows how it is called."""
+    actions = [action for action in parser()._actions if action.choices]
+    assert len(actions) == 1
+    choices = actions[0].choices
+    assert isinstance(choices, dict)
+    for name, command in choices.items():
+        assert f"example: or-audit {name}" in command.format_help()
+
+
+def test_the_module_runs_as_a_command() -> None:
+    """`python -m or_audit_logging` is `or-audit`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "or_audit_logging", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("or-audit ")
+    assert SECRET.decode() not in done.stdout

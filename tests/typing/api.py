@@ -1,0 +1,85 @@
+"""What users may rely on, as mypy --strict sees it. Read by mypy, not run; see tests/test_typing.py."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import assert_type
+
+from or_audit_logging import (
+    AuditFileHandler,
+    AuditJsonFormatter,
+    AuditRecord,
+    ConfigError,
+    RedactionFilter,
+    Redactor,
+    VerificationReport,
+    audited,
+    bind,
+    configure,
+    verify,
+)
+from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.testing import FakeOpenRouter, capture_audit
+
+
+class Answer:
+    text: str
+
+
+@audited
+def ask(question: str, *, model: str = "m", user_id: str | None = None) -> Answer:
+    return Answer()
+
+
+@audited(event_type="embeddings", user_id="service", metadata={"team": "a"}, hash="sha256")
+def embed(texts: list[str]) -> list[float]:
+    return []
+
+
+@audited
+async def ask_later(question: str) -> Answer:
+    return Answer()
+
+
+assert_type(ask("q", model="m", user_id="u"), Answer)
+assert_type(embed(["a"]), list[float])
+later: Callable[[str], Awaitable[Answer]] = ask_later
+
+ask(1)  # type: ignore[arg-type]
+ask("q", nothing=1)  # type: ignore[call-arg]
+embed("text")  # type: ignore[arg-type]
+
+handler = configure(
+    "audit_logs", key=["env:A", lambda: b"x" * 32], on_failure="raise", redaction={"allow": ["a"]}
+)
+assert_type(handler, AuditFileHandler)
+assert_type(handler.stats(), dict[str, int])
+configure("audit_logs", on_failure="ignore")  # type: ignore[arg-type]
+other = AuditFileHandler(
+    Path("audit_logs/audit.jsonl"), key="file:audit.key", durability="fsync", max_line_bytes=4096
+)
+other.addFilter(RedactionFilter(allow=["support@example.com"]))
+other.setFormatter(AuditJsonFormatter(static_fields={"service": "s"}))
+
+with bind(user_id="u", session_id="s", feature="f"):
+    ask("q")
+
+record = AuditRecord(event_type="chat_completion", id="1", timestamp="2026-11-21T10:30:45.000000Z")
+assert_type(record.total_cost, Decimal | None)
+assert_type(record.to_dict(), dict[str, object])
+record.status = "error"  # type: ignore[misc]
+
+report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
+assert_type(report, VerificationReport)
+assert_type(report.exit_code, int)
+places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in report.findings]
+
+assert_type(Redactor(allow=["a"], known_secrets=["12345678"]).redact("text").text, str)
+
+with FakeOpenRouter() as server, capture_audit() as records:
+    assert_type(server.base_url, str)
+    assert_type(records, list[AuditRecord])
+
+error: ValueError = ConfigError("wrong")
+response: object = AuditWriteError("not written", response=Answer()).response
