@@ -3,8 +3,8 @@
     with bind(user_id="u-42", session_id="s-1", feature="faq"):
         ask(messages)                       # its record bears user, session and metadata {"feature": "faq"}
 
-Bound values live in a contextvar: asyncio tasks inherit them, concurrent tasks do not mix, new threads
-start without. What the call itself is given goes before what is bound.
+Bound values live in a contextvar: asyncio tasks inherit them, concurrent tasks do not mix, a new thread
+starts without them. What the call itself is given goes before what is bound.
 """
 
 from __future__ import annotations

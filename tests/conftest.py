@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,8 @@ def _logging_as_before() -> Iterator[None]:
                 handler.close()
         logger.handlers[:] = handlers
         logger.level, logger.propagate, logger.disabled = level, propagate, disabled
+    if "or_audit_logging.handlers.configure" in sys.modules:
+        sys.modules["or_audit_logging.handlers.configure"]._installed.clear()
         logger.manager._clear_cache()
 
 

@@ -678,6 +678,7 @@ def test_from_the_decorator_to_the_disk(tmp_path: Path) -> None:
     """The default set-up: what was called stands in the log, redacted, under the log's own key."""
     handler = or_audit_logging.configure(tmp_path)
     ask(MESSAGES, user_id="ann@example.com")
+    handler.finish()
     (written,) = records_of(tmp_path)
     key = handler.policy.digest_key
     assert key is not None

@@ -104,7 +104,9 @@ def test_precedence(tmp_path: Path, finding: bool, reason: bool, anchored: bool,
     log.rotate(OTHER_SECRET)
     log.user()
     if finding:
-        log.segments["audit_2026-11-21.jsonl"] = log.segments["audit_2026-11-21.jsonl"].replace(b"plain", b"plaim", 1)
+        log.segments["audit_2026-11-21.jsonl"] = log.segments["audit_2026-11-21.jsonl"].replace(
+            b"plain", b"plaim", 1
+        )
     ring = key() if reason else [key(), key(OTHER_SECRET)]
     report = verify(log.save(tmp_path), key=ring, anchors=[log.anchor(5)] if anchored else [])
     assert report.verdict == verdict
@@ -147,7 +149,9 @@ def test_recovered_bytes_are_a_note(tmp_path: Path) -> None:
     assert [note.kind for note in report.notes] == ["recovered"]
 
 
-@pytest.mark.parametrize("fragment", [b"x", b"\n", b"\n\n", b"a\nb", b"a\nb\n", b"\0\0\n\0", b"{}\r", b"x" * (1 << 21)])
+@pytest.mark.parametrize(
+    "fragment", [b"x", b"\n", b"\n\n", b"a\nb", b"a\nb\n", b"\0\0\n\0", b"{}\r", b"x" * (1 << 21)]
+)
 def test_recovered_bytes_may_be_anything(tmp_path: Path, fragment: bytes) -> None:
     """Torn bytes may hold newlines and zeros, as after a loss of power, and be longer than any line."""
     log = LogBuilder()
@@ -366,7 +370,9 @@ def test_unknown_format_cannot_be_verified(tmp_path: Path) -> None:
 def test_edited_format_is_a_finding(tmp_path: Path) -> None:
     """A log that becomes unknown by an edit is a changed log: its other lines are of format 1."""
     log = plain_log()
-    log.segments["audit_2026-11-21.jsonl"] = log.segments["audit_2026-11-21.jsonl"].replace(b'"format":1', b'"format":2')
+    log.segments["audit_2026-11-21.jsonl"] = log.segments["audit_2026-11-21.jsonl"].replace(
+        b'"format":1', b'"format":2'
+    )
     for ring in (key(), None):
         assert verify(log.save(tmp_path), key=ring).verdict == "tampered"
 

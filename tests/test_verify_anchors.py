@@ -61,7 +61,9 @@ def test_anchor_of_another_log_is_listed_and_not_used(tmp_path: Path, log: LogBu
     """A folder may hold the anchors of a whole fleet."""
     other = LogBuilder(log_id=bytes(16))
     other.user(50)
-    report = verify(log.save(tmp_path), key=key(), anchors=[other.anchor(), replace(other.anchor(), log=None)])
+    report = verify(
+        log.save(tmp_path), key=key(), anchors=[other.anchor(), replace(other.anchor(), log=None)]
+    )
     assert (report.verdict, report.anchored_to) == ("unanchored", None)
     assert [note.kind for note in report.notes] == ["anchor-of-another-log"] * 2
 
@@ -94,7 +96,8 @@ def test_anchor_in_the_logs_folder_does_not_count(tmp_path: Path, log: LogBuilde
 
 
 @pytest.mark.parametrize(
-    ("age", "verdict"), [(timedelta(hours=1), "unanchored"), (timedelta(hours=2), "verified"), (None, "verified")]
+    ("age", "verdict"),
+    [(timedelta(hours=1), "unanchored"), (timedelta(hours=2), "verified"), (None, "verified")],
 )
 def test_anchor_may_be_too_old(tmp_path: Path, log: LogBuilder, age: timedelta | None, verdict: str) -> None:
     """A maximum age asks that somebody kept a checkpoint lately."""

@@ -39,7 +39,9 @@ def test_segment_and_equal_archive_may_both_be_there(tmp_path: Path) -> None:
     assert verify(tmp_path, key=key(), anchors=[log.anchor()]).verdict == "verified"
 
 
-@pytest.mark.parametrize("change", [lambda b: b.replace(b"plain", b"plaim", 1), lambda b: b[:-1], lambda b: b + b"\n"])
+@pytest.mark.parametrize(
+    "change", [lambda b: b.replace(b"plain", b"plaim", 1), lambda b: b[:-1], lambda b: b + b"\n"]
+)
 def test_segment_and_archive_must_be_equal(tmp_path: Path, change: object) -> None:
     """An archive that differs from the segment beside it is a finding."""
     log, path = archived(tmp_path)
@@ -108,13 +110,12 @@ def test_archive_that_is_no_archive_is_found(tmp_path: Path) -> None:
     assert kinds == ["missing-lines", "archive"]
 
 
-@pytest.mark.parametrize("filling", [b"x", b"\n", b"{}\n"])
-def test_archive_bomb_takes_no_memory(tmp_path: Path, filling: bytes) -> None:
-    """A small archive that unfolds to a hundred megabytes is read in pieces."""
+def test_archive_bomb_takes_no_memory(tmp_path: Path) -> None:
+    """A small archive that unfolds to many megabytes is read in pieces."""
     _, path = archived(tmp_path)
     packer = zlib.compressobj(wbits=31)
-    piece = filling * (1 << 20)
-    path.write_bytes(b"".join([*(packer.compress(piece) for _ in range(3 if len(filling) > 1 else 32)), packer.flush()]))
+    pieces = [packer.compress(b"x" * (1 << 20)) for _ in range(64)]
+    path.write_bytes(b"".join([*pieces, packer.flush()]))
     tracemalloc.start()
     report = verify(tmp_path, key=key())
     peak = tracemalloc.get_traced_memory()[1]

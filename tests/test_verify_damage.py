@@ -145,7 +145,9 @@ def test_every_byte_of_a_rotation(tmp_path: Path) -> None:
 # single changes, and what is said of them
 
 
-def change(folder: Path, old: bytes, new: bytes, *, count: int = 1, log: LogBuilder | None = None) -> VerificationReport:
+def change(
+    folder: Path, old: bytes, new: bytes, *, count: int = 1, log: LogBuilder | None = None
+) -> VerificationReport:
     """Return the report on a small log in which *old* was replaced."""
     if log is None:
         log = LogBuilder()
@@ -158,7 +160,7 @@ def change(folder: Path, old: bytes, new: bytes, *, count: int = 1, log: LogBuil
 
 def test_an_edited_line_is_located(tmp_path: Path) -> None:
     """The altered line is named, and the line after it, whose MAC fails with it, is not."""
-    report = change(tmp_path, b"000004\",\"timestamp", b"000009\",\"timestamp")
+    report = change(tmp_path, b'000004","timestamp', b'000009","timestamp')
     assert [(f.segment, f.line, f.seq, f.kind) for f in report.findings] == [(FIRST, 5, 4, "mac")]
 
 
@@ -302,7 +304,9 @@ def test_a_users_line_in_the_logs_name_is_a_finding(tmp_path: Path) -> None:
         ({"note": "x"}, "checkpoint-note"),
     ],
 )
-def test_a_checkpoint_that_states_something_else(tmp_path: Path, members: dict[str, object], kind: str) -> None:
+def test_a_checkpoint_that_states_something_else(
+    tmp_path: Path, members: dict[str, object], kind: str
+) -> None:
     """Even a checkpoint that the key holder sealed has to state the tree as it is."""
     log = LogBuilder()
     honest = LogBuilder().checkpoint()

@@ -208,7 +208,9 @@ def test_segments_under_each_others_name_are_found(tmp_path: Path, one: str, oth
     assert with_anchor.verdict == "tampered"
 
 
-@pytest.mark.parametrize("new", ["audit_2026-11-24.jsonl", "audit_2026-11-22.1.jsonl", "audit_2020-01-01.jsonl"])
+@pytest.mark.parametrize(
+    "new", ["audit_2026-11-24.jsonl", "audit_2026-11-22.1.jsonl", "audit_2020-01-01.jsonl"]
+)
 def test_a_renamed_segment_is_found(tmp_path: Path, new: str) -> None:
     """Day and suffix of a segment's name are sealed in its first line."""
     log = three_segments()
@@ -352,7 +354,9 @@ def test_destroyed_segment_is_found(tmp_path: Path) -> None:
         ({"base_leaf": None}, "base-leaf"),
     ],
 )
-def test_an_open_line_that_states_something_else(tmp_path: Path, member: dict[str, object], kind: str) -> None:
+def test_an_open_line_that_states_something_else(
+    tmp_path: Path, member: dict[str, object], kind: str
+) -> None:
     """What a segment's first line says of the log and of the segment before it has to be so."""
     from or_audit_logging.sealing import control
 

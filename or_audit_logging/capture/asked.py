@@ -48,22 +48,29 @@ def asked(
     """
     user = _identifier(request.user_id, bound.user_id, defaults.user_id)
     session = _identifier(request.session_id, bound.session_id)
-    metadata: dict[str, object] = {**(defaults.metadata or {}), **bound.metadata}
-    if isinstance(request.metadata, Mapping):
-        metadata.update(request.metadata)
+    layers = (defaults.metadata, bound.metadata, request.metadata)
+    metadata = guarded("reading the metadata", _merged, layers) or {}
+    asks = request.prompt is not None
     trace_id, span_id = guarded("reading the trace", _trace) or (None, None)
     return Asked(
         user_id=clean.person(user),
         session_id=clean.person(session),
         request_id=clean.label(_identifier(request.request_id, bound.request_id)),
         model=clean.label(request.model),
-        prompt_hash=None if request.prompt is None or digest_by is None
-        else guarded("hashing the prompt", prompt_digest, request.prompt, digest_by),
+        prompt_hash=prompt_digest(request.prompt, digest_by) if asks and digest_by else None,
         metadata=clean.metadata(metadata),
         streamed=request.streamed,
         trace_id=trace_id,
         span_id=span_id,
-    )  # fmt: skip
+    )
+
+
+def _merged(layers: tuple[object, ...]) -> dict[str, object]:
+    out: dict[str, object] = {}
+    for layer in layers:
+        if isinstance(layer, Mapping):
+            out.update(layer)
+    return out
 
 
 def _identifier(*candidates: object) -> str | None:

@@ -54,6 +54,7 @@ class Options:
 _NOT_ASKED = Asked()
 _NO_END = Facts(status="incomplete")
 _NO_FACTS = Facts(status="success")
+_UNREAD = Facts(status="success")
 
 
 class Call:
@@ -105,10 +106,9 @@ class Call:
         if self._route is None:
             return
         self._result = result
-        facts = guarded("reading the response", _facts_of, result)
-        if facts is None:
+        self._facts = guarded("reading the response", _facts_of, result) or _UNREAD
+        if self._facts is _NO_FACTS:
             self._report_no_facts(result)
-        self._facts = facts or _NO_FACTS
 
     def error(self, error: BaseException) -> None:
         """Take what the call raised; the caller raises it again."""
@@ -232,8 +232,8 @@ def _route(name: str) -> Route:
         return Route(logging.getLogger(name), default_redactor(), None)
 
 
-def _facts_of(result: object) -> Facts | None:
-    return stream_facts(result) or response_facts(result)
+def _facts_of(result: object) -> Facts:
+    return stream_facts(result) or response_facts(result) or _NO_FACTS
 
 
 @functools.cache

@@ -88,13 +88,15 @@ def _demonstrate(place: Path, *, kept: bool) -> int:
 
     _step(3, "Verify", f"key and anchor: or-audit verify {log.name} --anchor {anchor.name}")
     honest = verify(log, key=key, anchors=[anchor])
-    print(f"{paint(honest.verdict.upper(), 'green')}  {honest.summary()}")
+    print(paint(honest.verdict.upper(), "green" if honest.verdict == "verified" else "red"))
+    print(honest.summary())
 
     _step(4, "Tamper", "one byte of one record, changed in a copy")
     forged = place / "forged_logs"
     line = _change_one_byte(log, forged)
     report = verify(forged, key=key, anchors=[anchor])
-    print(f"{paint(report.verdict.upper(), 'red')}  the changed byte is in line {line}; verify says:")
+    print(paint(report.verdict.upper(), "red"))
+    print(f"The changed byte is in line {line}; verify says:")
     for finding in report.findings[:3]:
         print(f"  {finding.segment}:{finding.line}  {finding.message}")
 

@@ -133,9 +133,11 @@ def _in_text(text: str, *, kept_at: datetime, where: str) -> list[Anchor]:
     while pending:
         item, depth = pending.pop()
         if isinstance(item, str):
-            anchor = _from_line(item, kept_at, where) or _from_note(item, kept_at, where)
-            if anchor is not None:
-                found.append(anchor)
+            anchors = _from_line(item, kept_at, where)
+            if anchors is None:
+                anchors = _from_note(item, kept_at, where)
+            if anchors is not None:
+                found += anchors
             elif depth < _MAX_DEPTH:
                 pending.append((_from_json(item), depth + 1))
         elif isinstance(item, dict):
@@ -156,28 +158,34 @@ def _from_json(text: str) -> object:
     return value
 
 
-def _from_line(text: str, kept_at: datetime, where: str) -> Anchor | None:
-    """Return the anchor that a sealed checkpoint line is, with or without other text before it."""
+def _from_line(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
+    """Return the anchor that a sealed checkpoint line is, with or without other text before it.
+
+    None where *text* is no such line, an empty list where it is one that contradicts itself.
+    """
     start = text.find(_CHECKPOINT_START)
     if start < 0:
         return None
     try:
         line = parse_line(text[start:].rstrip().encode("ascii", "replace"))
+    except FormatError:
+        return None
+    try:
         members = parse_control(line.raw)
         size, root, note = members["size"], decode_root(members["root"]), members["note"]
         signed = parse_note(note) if isinstance(note, str) else None
     except FormatError:
-        return None
+        return []
     if type(size) is not int or size != line.seq:
-        return None
+        return []
     if signed is not None and (signed.head.size, signed.head.root) != (size, root):
-        return None
-    return Anchor(size, root, signed.origin if signed else None, line.log, kept_at, where)
+        return []
+    return [Anchor(size, root, signed.origin if signed else None, line.log, kept_at, where)]
 
 
-def _from_note(text: str, kept_at: datetime, where: str) -> Anchor | None:
+def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
     try:
         note: CheckpointNote = parse_note(text)
     except FormatError:
         return None
-    return Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where)
+    return [Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where)]

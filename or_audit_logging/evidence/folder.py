@@ -12,7 +12,7 @@ from itertools import groupby
 
 from or_audit_logging.evidence.report import Observations, Place
 from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream, digest, same_bytes
+from or_audit_logging.evidence.streams import LineStream, describe, same_bytes
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.log.segments import Segment
 
@@ -99,24 +99,21 @@ def _has_its_sealed_name(source: Source) -> bool:
 def _check_fragment(
     source: Source, stated: tuple[object, object] | None, observations: Observations, *, is_last: bool
 ) -> None:
-    place = Place(source.name)
-    if source.segment.archived:
-        message = "the archive is damaged: not one line can be read from it"
-        observations.find(place.finding("archive", message))
-        return
-    length, sha256, newline = digest(source.segment, source.size)
-    if stated == (length, sha256):
-        said = f"its {length:,} bytes were cut by a crash, and a log.recover describes them"
+    place, content = Place(source.name), describe(source.segment, source.size)
+    if content.problem is not None:
+        observations.find(place.finding("archive", content.problem))
+    elif stated == (content.length, content.sha256):
+        said = f"its {content.length:,} bytes were cut by a crash, and a log.recover describes them"
         observations.note(place.note("recovered", said))
     elif stated is not None:
         message = "the torn bytes in this file are not those that a log.recover describes"
-        observations.find(place.finding("recover", message, expected=stated[0], found=length))
-    elif is_last and not newline:
-        said = f"it holds {length:,} bytes that are no whole line, as a crash leaves them"
+        observations.find(place.finding("recover", message, expected=stated[0], found=content.length))
+    elif is_last and not content.has_newline:
+        said = f"it holds {content.length:,} bytes that are no whole line, as a crash leaves them"
         observations.note(place.note("torn-end", said))
     else:
         message = "the file holds no line of the log, and no log.recover speaks of it"
-        observations.find(place.finding("torn", message, found=length))
+        observations.find(place.finding("torn", message, found=content.length))
 
 
 def _check_archive(source: Source, archive: Segment, observations: Observations) -> None:

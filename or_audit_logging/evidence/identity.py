@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from or_audit_logging.errors import FormatError, KeyNotFoundError
+from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
-from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.checkpoint import ORIGIN
 from or_audit_logging.sealing.control import FORMAT_VERSION
@@ -86,19 +85,19 @@ def identify(sources: Sequence[Source], *, wanted: str | None = None) -> Identit
     )
 
 
-def choose_keys(identity: Identity, ring: KeyRing | None, sources: Iterable[Source]) -> KeyChoice:
-    """Return the keys that the log started with.
+def choose_keys(identity: Identity, candidates: Sequence[LogKeys], sources: Iterable[Source]) -> KeyChoice:
+    """Return which of *candidates*, the keys of all secrets at hand, sealed the log's first lines.
 
-    Where no key has the check value that the log states, its lines decide: one that a given key sealed
-    shows that the statement was changed; none shows that the key is another log's.
+    Where none has the check value that the log states, its lines decide: one that a key sealed shows that the
+    statement was changed; none shows that the keys are another log's.
     """
-    if ring is None or identity.log_id is None or identity.kid != 0:
+    if identity.kid != 0:
         return KeyChoice(None)
-    try:
-        return KeyChoice(ring.log_keys(identity.log_id, kcv=identity.kcv or ""))
-    except KeyNotFoundError:
-        keys = _key_that_sealed(ring.candidates(identity.log_id), identity, sources)
-        return KeyChoice(keys, contradicts_kcv=keys is not None)
+    for keys in candidates:
+        if keys.kcv == identity.kcv:
+            return KeyChoice(keys)
+    found = _key_that_sealed(candidates, identity, sources)
+    return KeyChoice(found, contradicts_kcv=found is not None)
 
 
 def _first_line_members(source: Source) -> dict[str, object]:
@@ -132,6 +131,8 @@ def _key_that_sealed(
 ) -> LogKeys | None:
     """Return the key that sealed any line under kid 0, each line taken behind the one before it."""
     prev = identity.genesis_prev
+    if not candidates:
+        return None
     for line in _lines(sources):
         for keys in candidates:
             if prev and line.kid == 0 and keys.check(prev, line.sealed_part, line.mac):

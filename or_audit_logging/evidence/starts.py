@@ -51,9 +51,7 @@ def check_start(
         yield place.finding("kcv", message, expected=keys[0], found=members["kcv"])
 
 
-def check_link(
-    members: Members, *, prev: bytes | None, previous: object, place: Place
-) -> Iterator[Finding]:
+def check_link(members: Members, *, prev: bytes | None, previous: object, place: Place) -> Iterator[Finding]:
     """Yield what an open line states of the segment before it that is not so."""
     leaf = prev.hex() if prev is not None else None
     if members["base_leaf"] != leaf:

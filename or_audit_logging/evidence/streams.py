@@ -17,6 +17,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ from or_audit_logging.log.segments import ARCHIVE, Segment
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _BLOCK = 1 << 18
+_CHECKSUM = 8
+"""Bytes behind the compressed data of a gzip member: CRC and length."""
 _FLAGS = os.O_RDONLY
 for _name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"):  # a pipe put in a segment's place must not block us
     _FLAGS |= getattr(os, _name, 0)
@@ -64,30 +67,40 @@ class LineStream:
         """What is wrong with the archive, as far as it was read."""
         return self._inflated.problem if self._inflated is not None else None
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the bytes in blocks instead of lines."""
-        return iter(partial(self._file.read, _BLOCK), b"")
+    def read_block(self) -> bytes:
+        """Return the next bytes, whatever they are; nothing at the end."""
+        return self._file.read(_BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is in a file that is not read line by line."""
+
+    length: int
+    sha256: str
+    has_newline: bool
+    problem: str | None
 
 
 def same_bytes(one: LineStream, other: LineStream) -> bool:
     """Return whether two streams hold the same bytes; reads both to the first difference."""
     while True:
-        left, right = one._file.read(_BLOCK), other._file.read(_BLOCK)
+        left, right = one.read_block(), other.read_block()
         if left != right:
             return False
         if not left:
             return True
 
 
-def digest(segment: Segment, size: int) -> tuple[int, str, bool]:
-    """Return the length and SHA-256 of a file's bytes, and whether a newline is among them."""
+def describe(segment: Segment, size: int) -> Content:
+    """Return what is in a segment's file, taken as bytes; raises `OSError`."""
     length, hasher, newline = 0, hashlib.sha256(), False
     with LineStream(segment, size) as stream:
-        for block in stream.blocks():
+        while block := stream.read_block():
             length += len(block)
             hasher.update(block)
             newline = newline or b"\n" in block
-    return length, hasher.hexdigest(), newline
+    return Content(length, hasher.hexdigest(), newline, stream.problem)
 
 
 def _open(path: Path) -> io.FileIO:
@@ -125,7 +138,7 @@ class _Inflated(io.RawIOBase):
         self._file = file
         self._left = size
         self._zlib = zlib.decompressobj(wbits=31)
-        self._waiting = b""
+        self._waiting = self._held = b""
         self.problem: str | None = None
 
     def readable(self) -> bool:
@@ -134,14 +147,14 @@ class _Inflated(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         room = len(buffer) if self._left is None else min(len(buffer), self._left)
         while room and not self.problem and not self._at_end():
-            piece = self._waiting or self._file.read(_BLOCK) or b""
+            piece = self._waiting or self._read_compressed()
             try:
                 out = self._zlib.decompress(piece, room)
             except zlib.error:
                 self.problem = "the archive is damaged: its compression or its checksum does not hold"
                 break
             self._waiting = self._zlib.unconsumed_tail
-            if self._at_end() and (self._zlib.unused_data or self._file.read(1)):
+            if self._at_end() and (self._zlib.unused_data or self._read_compressed()):
                 self.problem = "something follows the end of the archive"
             if out:
                 buffer[: len(out)] = out
@@ -151,6 +164,18 @@ class _Inflated(io.RawIOBase):
             if not piece and not self._at_end():
                 self.problem = "the archive ends early"
         return 0
+
+    def _read_compressed(self) -> bytes:
+        """Read on, the checksum at the end by itself: where it is wrong, the lines before it are not lost."""
+        piece = b""
+        while not piece:
+            block = self._file.read(_BLOCK) or b""
+            self._held += block
+            cut = max(0, len(self._held) - _CHECKSUM) if block else len(self._held)
+            piece, self._held = self._held[:cut], self._held[cut:]
+            if not block:
+                break
+        return piece
 
     def _at_end(self) -> bool:
         return self._zlib.eof

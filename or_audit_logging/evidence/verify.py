@@ -111,11 +111,11 @@ def _examine(
     observations = Observations()
     own = [source for source in sources if identity.log in source.logs]
     start = Place(own[0].name, 1, 0)
-    choice = choose_keys(identity, ring, own)
+    all_keys = ring.candidates(identity.log_id) if ring is not None and identity.log_id is not None else ()
+    choice = choose_keys(identity, all_keys, own)
     if choice.contradicts_kcv:
         message = "the log states another key check value than that of the key which sealed it"
         observations.find(start.finding("kcv", message, found=identity.kcv))
-    all_keys = ring.candidates(identity.log_id) if ring is not None and identity.log_id is not None else ()
     claims, bounds = Claims(identity, all_keys, observations), Bounds(anchors)
     position = Position(0, identity.genesis_prev, Frontier(), 0, choice.keys)
     log = identity.log

@@ -75,10 +75,7 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
             raise ConfigError(f"durability is flush or fsync, not {durability!r}")
         if on_failure not in ("report", "raise"):
             raise ConfigError(f"on_failure is report or raise, not {on_failure!r}")
-        if not isinstance(max_line_bytes, int) or not MIN_LINE_BYTES <= max_line_bytes <= MAX_LINE_BYTES:
-            raise ConfigError(
-                f"max_line_bytes is {MIN_LINE_BYTES} to {MAX_LINE_BYTES}, not {max_line_bytes!r}"
-            )
+        _check_line_bytes(max_line_bytes)
         layout = LogLayout.from_filename(filename)
         ring = KeyRing.from_sources(key, key_readable=key_readable)
         super().__init__(os.fspath(filename), "a", encoding="ascii", delay=True)
@@ -312,6 +309,11 @@ def _default_redactor() -> Redacts:
     if not _shared_redactor:
         _shared_redactor.append(Redactor())
     return _shared_redactor[0]
+
+
+def _check_line_bytes(value: object) -> None:
+    if not isinstance(value, int) or not MIN_LINE_BYTES <= value <= MAX_LINE_BYTES:
+        raise ConfigError(f"max_line_bytes is {MIN_LINE_BYTES} to {MAX_LINE_BYTES}, not {value!r}")
 
 
 def _has_handler(logger: logging.Logger) -> bool:

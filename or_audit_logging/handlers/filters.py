@@ -29,12 +29,20 @@ _FREE_TEXT = (
     "user_id",
     "session_id",
     "request_id",
+    "model_requested",
+    "model_used",
+    "provider",
+    "finish_reason",
+    "native_finish_reason",
+    "tool_names",
+    "router",
+    "error_type",
+    "error_code",
     "error_message",
     "metadata",
     "content",
-    "router",
-    "tool_names",
 )
+"""Members that may hold whatever somebody wrote; the others are ids, hashes, times and numbers."""
 
 _formatter = logging.Formatter()
 
