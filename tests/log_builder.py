@@ -32,7 +32,7 @@ THIRD_DAY = "2026-11-23"
 KEPT_AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
-def key(secret: bytes = SECRET) -> object:
+def key(secret: bytes = SECRET) -> Callable[[], bytes]:
     """Return *secret* as a key source."""
     return lambda: secret
 

@@ -6,6 +6,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from log_builder import DAY, LOG_ID, LogBuilder
@@ -63,7 +64,7 @@ def test_origin_is_taken_from_the_note_in_a_line(tmp_path: Path, log: LogBuilder
     "wrap",
     [
         lambda text: text,
-        lambda text: json.dumps(text),
+        json.dumps,
         lambda text: json.dumps({"message": text}),
         lambda text: json.dumps({"a": [1, {"b": [None, {"c": text}]}]}),
         lambda text: json.dumps({text: 1}),
@@ -74,10 +75,10 @@ def test_origin_is_taken_from_the_note_in_a_line(tmp_path: Path, log: LogBuilder
         lambda text: json.dumps({"n": 1}) + "\n" + json.dumps({"message": text}) + "\n\nnot json\n",
     ],
 )
-def test_every_wrapping_is_opened(tmp_path: Path, log: LogBuilder, form: str, wrap: object) -> None:
+def test_every_wrapping_is_opened(tmp_path: Path, log: LogBuilder, form: str, wrap: Any) -> None:
     """What ships logs wraps them in JSON, once or twice; the checkpoint is found in it."""
     text = log.note() if form == "note" else log.checkpoint(note=form != "line")
-    assert heads(read_anchors(kept(tmp_path, wrap(text)))) == [(5, log.heads[5].root)]  # type: ignore[operator]
+    assert heads(read_anchors(kept(tmp_path, wrap(text)))) == [(5, log.heads[5].root)]
 
 
 def test_line_behind_a_shippers_prefix_is_found(tmp_path: Path, log: LogBuilder) -> None:

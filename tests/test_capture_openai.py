@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import openai
 import pytest
 
 from or_audit_logging.capture.decorator import audited
@@ -18,6 +17,8 @@ from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
 from or_audit_logging.sealing.chain import digest_key
 from or_audit_logging.testing import FakeOpenRouter
+
+openai = pytest.importorskip("openai")
 
 NAME = "openrouter.audit"
 KEY = digest_key(b"a visibly fake secret of 32 bytes or more")

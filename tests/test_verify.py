@@ -7,6 +7,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from log_builder import (
@@ -488,11 +489,11 @@ def test_verification_makes_no_file(tmp_path: Path) -> None:
         {"anchors": "/no/such/place"},
     ],
 )
-def test_mistakes_in_the_arguments_raise(tmp_path: Path, arguments: dict[str, object]) -> None:
+def test_mistakes_in_the_arguments_raise(tmp_path: Path, arguments: dict[str, Any]) -> None:
     """Only what the caller got wrong raises, and it raises ConfigError."""
     plain_log().save(tmp_path)
     with pytest.raises(ConfigError):
-        verify(tmp_path, **arguments)  # type: ignore[arg-type]
+        verify(tmp_path, **arguments)
 
 
 def test_path_must_be_a_path() -> None:

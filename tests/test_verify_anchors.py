@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from log_builder import KEPT_AT, NEXT_DAY, LogBuilder, key
 
+from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.verify import verify
+from or_audit_logging.sealing.chain import leaf_hash
+from or_audit_logging.sealing.merkle import Frontier
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def test_every_size_anchors(tmp_path: Path, log: LogBuilder, size: int) -> None:
     """A checkpoint may be of any size; it anchors the lines before its own."""
     log.save(tmp_path)
     for ring in (key(), None):
-        report = verify(tmp_path, key=ring, anchors=[log.anchor(size)])  # type: ignore[arg-type]
+        report = verify(tmp_path, key=ring, anchors=[log.anchor(size)])
         assert (report.verdict, report.anchored_to) == ("verified", size - 1)
 
 
@@ -89,7 +92,9 @@ def test_anchor_in_the_logs_folder_does_not_count(tmp_path: Path, log: LogBuilde
     place = tmp_path / "anchors" / "kept.txt"
     place.parent.mkdir()
     place.write_text(log.note())
-    for anchor in (place, place.parent, tmp_path, replace(log.anchor(), where=f"{place}:1")):
+    value = replace(log.anchor(), where=f"{place}:1")
+    refused: list[Anchor | Path] = [place, place.parent, tmp_path, value]
+    for anchor in refused:
         report = verify(tmp_path, key=key(), anchors=[anchor])
         assert report.verdict == "unanchored"
         assert "anchor-refused" in {note.kind for note in report.notes}
@@ -153,9 +158,6 @@ def test_matching_anchor_does_not_excuse_a_wrong_mac(tmp_path: Path, log: LogBui
     forged = lines[2].replace(b"plain", b"plaim")
     log.segments[log.name] = b"".join([*lines[:2], forged, *lines[3:]])
     log.save(tmp_path)
-    from or_audit_logging.sealing.chain import leaf_hash
-    from or_audit_logging.sealing.merkle import Frontier
-
     tree = Frontier()
     for line in b"".join(log.segments.values()).splitlines():
         tree.append(leaf_hash(line))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from log_builder import NEXT_DAY, OTHER_SECRET, LogBuilder, key
@@ -241,13 +244,13 @@ def test_every_other_spelling_is_a_finding(tmp_path: Path, old: bytes, new: byte
 
 
 @pytest.mark.parametrize("ring", [key(), None])
-def test_upper_case_hex_is_a_finding(tmp_path: Path, ring: object) -> None:
+def test_upper_case_hex_is_a_finding(tmp_path: Path, ring: Any) -> None:
     """A MAC is written in one way only."""
     log = LogBuilder()
     log.user(2)
     line = log.lines()[-2]
     log.segments[FIRST] = log.segments[FIRST].replace(line, line[:-66] + line[-66:].upper())
-    report = verify(log.save(tmp_path), key=ring, anchors=[log.anchor()])  # type: ignore[arg-type]
+    report = verify(log.save(tmp_path), key=ring, anchors=[log.anchor()])
     assert report.findings[0].kind == "shape"
 
 
@@ -310,8 +313,6 @@ def test_a_checkpoint_that_states_something_else(
     """Even a checkpoint that the key holder sealed has to state the tree as it is."""
     log = LogBuilder()
     honest = LogBuilder().checkpoint()
-    import json
-
     stated = {name: json.loads(honest)[name] for name in ("size", "root", "frontier", "note")}
     log.control("log.checkpoint", **(stated | members))
     log.user()
@@ -326,8 +327,6 @@ def test_a_note_of_another_tree_in_a_checkpoint(tmp_path: Path) -> None:
     old = log.note(1)
     for note in (old, other.note(2)):
         log = LogBuilder()
-        import json
-
         stated = {name: json.loads(LogBuilder().checkpoint())[name] for name in ("size", "root", "frontier")}
         log.control("log.checkpoint", note=note, **stated)
         report = verify(log.save(tmp_path), key=key())
@@ -363,7 +362,7 @@ def test_torn_bytes_must_be_those_described(tmp_path: Path, old: bytes, new: byt
     log = one_segment()
     log.segments[FIRST] = log.segments[FIRST].replace(old, new, 1)
     for arguments in ({"key": key()}, {"anchors": [log.anchor()]}):
-        assert verify(log.save(tmp_path), **arguments).verdict == "tampered"  # type: ignore[arg-type]
+        assert verify(log.save(tmp_path), **arguments).verdict == "tampered"
 
 
 def test_torn_bytes_without_a_recover_are_a_finding(tmp_path: Path) -> None:
@@ -379,8 +378,6 @@ def test_torn_bytes_without_a_recover_are_a_finding(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"after_seq": 0}, {"length": 6}, {"sha256": "0" * 64}, {"segment": None}])
 def test_a_recover_must_describe_exactly(tmp_path: Path, wrong: dict[str, object]) -> None:
     """Place, length and hash of torn bytes are all bound."""
-    import hashlib
-
     log = LogBuilder()
     torn = {"length": 7, "sha256": hashlib.sha256(b'{"event').hexdigest()}
     log.control("log.recover", b'{"event\n', **({"segment": FIRST, "after_seq": 1} | torn | wrong))

@@ -1,9 +1,10 @@
-"""Lines and segments dropped, swapped, repeated, renamed, put in from elsewhere: each is found and located."""
+"""Lines and segments dropped, swapped, repeated, renamed, put in from elsewhere: each is found, and where."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key
@@ -27,9 +28,9 @@ def one_segment() -> LogBuilder:
     return log
 
 
-def three_segments(**options: object) -> LogBuilder:
+def three_segments(**options: Any) -> LogBuilder:
     """Return a log of three segments with five lines each."""
-    log = LogBuilder(**options)  # type: ignore[arg-type]
+    log = LogBuilder(**options)
     log.user(3)
     for day in (NEXT_DAY, THIRD_DAY):
         log.open(day)
@@ -354,18 +355,14 @@ def test_destroyed_segment_is_found(tmp_path: Path) -> None:
         ({"base_leaf": None}, "base-leaf"),
     ],
 )
-def test_an_open_line_that_states_something_else(
-    tmp_path: Path, member: dict[str, object], kind: str
-) -> None:
+def test_an_open_line_that_states_something_else(tmp_path: Path, member: dict[str, Any], kind: str) -> None:
     """What a segment's first line says of the log and of the segment before it has to be so."""
-    from or_audit_logging.sealing import control
-
     log = LogBuilder()
     log.user(2)
-    honest = control.first_line_body
+    honest = log.first_line
 
     def altered(event_type: str, **members: object) -> bytes:
-        return honest(event_type, **(members | member))  # type: ignore[arg-type]
+        return honest(event_type, **(members | member))
 
     log.first_line = altered
     log.open(NEXT_DAY, checkpoint=False)
@@ -399,3 +396,17 @@ def test_several_damages_do_not_hide_each_other(tmp_path: Path) -> None:
     shutil.copy(tmp_path / THIRD, tmp_path / "audit_2026-12-24.jsonl")
     kinds = [kind for _, _, kind in found(verify(tmp_path, key=key()))]
     assert kinds == ["mac", "missing-lines", "foreign-file", "torn"]
+
+
+def test_a_rotated_out_key_seals_nothing_any_more(tmp_path: Path) -> None:
+    """Who holds an old key cannot go on under it, not even behind torn bytes and a log.recover of his own."""
+    for kid in (1, 0):
+        log = LogBuilder()
+        old = log.keys
+        log.rotate(OTHER_SECRET)
+        log.user(2)
+        log.keys, log.kid = old, kid
+        log.torn(b"torn")
+        log.user(3)
+        report = verify(log.save(tmp_path), key=[key(), key(OTHER_SECRET)])
+        assert report.verdict == "tampered"

@@ -1,7 +1,8 @@
 """What a log proves: read its lines, check what they claim, say what follows.
 
-Read in this order: `report` (findings, notes, the verdict), `anchors` (checkpoints kept elsewhere),
-`sources` (which files there are), `streams` (their lines), `identity` (whose log it is and which key
-sealed it), `position` (where a walk stands), `claims` (what control lines state), `bounds` (anchors met
-on the way), `breaks` (lines that do not follow), `walk` (the chain, line by line), `verify`.
+Read in this order. Values: `report` (findings, notes, the verdict), `anchors` (checkpoints kept elsewhere).
+Files: `streams` (a segment's lines), `sources` (which files there are), `identity` (whose log it is, and
+which key sealed it). The chain: `position` (where a walk stands), `starts`, `tally` and `claims` (what
+control lines state), `bounds` (anchors met on the way), `breaks` (lines that do not follow), `chain`. The
+walk: `shape` and `stride` (slow and fast), `walk` (one file), `folder` (all of them), `arguments`, `verify`.
 """

@@ -52,6 +52,8 @@ class Run:
         self.met = met
         self.doubtful: Finding | None = None
         """The MAC of this line fails, and the line before it is known to be wrong."""
+        self.strays = 0
+        """Lines that have the shape and do not follow."""
         self.pieces = 0
         """Pieces without a line's shape since the last line that has it."""
         self.torn: Torn | None = Torn()
@@ -81,6 +83,7 @@ class Run:
         if self.torn is not None:
             self.torn.add(raw)
         self.torn_since_line = Torn()
+        self.strays += 1
         self.pieces = 0
         self._before_pieces = (len(self._findings), self._unlisted)
 

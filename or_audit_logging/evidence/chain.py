@@ -93,7 +93,7 @@ class Chain:
             self._accept(line)
         elif run is not None and run.sure.fits(line, self._log):
             self._end_run_as_put_in(run, line)
-        elif run is not None and (position.fits(line, self._log) or self._fits_other_key(line)):
+        elif run is not None and (position.fits(line, self._log) or self._fits_other_key(run, line)):
             self._end_run(run, line)
         elif not self._restart(line):
             self._take_stray(raw, line)
@@ -164,10 +164,10 @@ class Chain:
         self._run = None
         self._accept(line, torn=torn, excused=True)
 
-    def _fits_other_key(self, line: SealedLine) -> bool:
-        """Whether the line follows under another key: the log.rotate to it may be what was altered."""
+    def _fits_other_key(self, run: Run, line: SealedLine) -> bool:
+        """Whether the line follows under another key: the log.rotate to it may be a stray of the run."""
         position = self.position
-        if line.seq != position.seq or line.log != self._log:
+        if not run.strays or line.seq != position.seq or line.log != self._log:
             return False
         for keys in self._claims.keys:
             if position.seals(line, keys):

@@ -154,6 +154,8 @@ class Claims:
             return False
         own = position.tree
         if own is not None and own.subtrees == stated.subtrees:
+            if position.tree_is == "off":
+                position.adopt(stated)
             return True
         if own is not None and position.tree_is != "off":
             message = "lines before it are not those that stood there when it was written"

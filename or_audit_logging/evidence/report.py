@@ -155,20 +155,26 @@ class VerificationReport:
         return "\n".join([*verdict, *self._losses()])
 
     def _verified(self) -> list[str]:
-        checked = "chain, seals and anchor hold" if self.key_checked else "the anchor's tree holds"
-        return [f"verified: {self._extent()}, {checked}.", self._anchor(), *self._after_the_anchor()]
+        if self.key_checked:
+            held = f"{self._extent()}; chain, seals and anchor hold"
+        else:
+            held = f"{(self.anchored_to or 0) + 1:,} of {self._extent()} are those that the anchor covers"
+        return [f"verified: {held}.", self._anchor(), *self._after_the_anchor()]
 
     def _tampered(self) -> list[str]:
         first = self.findings[0]
         where = f"{first.segment} line {first.line}" if first.line else first.segment
-        said = f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."
-        return [said, f"First: {f'{where}: ' if where else ''}{first.message}."]
+        said = [f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."]
+        said.append(f"First: {f'{where}: ' if where else ''}{first.message}.")
+        return said if self.anchored_to is None else [*said, self._anchor()]
 
     def _cannot_verify(self) -> list[str]:
         return [f"cannot verify: {'; '.join(self.reasons)}."]
 
     def _unanchored(self) -> list[str]:
-        held = f"intact: {self._extent()}, chain and seals hold" if self.key_checked else self._extent()
+        held = f"intact: {self._extent()}"
+        if self.key_checked:
+            held += ", chain and seals hold"
         if self.anchor_too_old:
             return [f"{held}.", self._anchor(), "That is longer ago than the age allowed, or not known."]
         return [

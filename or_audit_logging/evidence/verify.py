@@ -41,6 +41,7 @@ from or_audit_logging.evidence.report import (
 from or_audit_logging.evidence.sources import Source, Survey, survey
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.control import FORMAT_VERSION
 from or_audit_logging.sealing.merkle import Frontier
 
@@ -77,7 +78,7 @@ def verify(
             trouble = f"the folder {folder} cannot be read: {error.strerror}"
     identity = identify(found.sources, wanted=pin.log)
     if identity is None:
-        reason = trouble or _why_no_lines(found.sources, folder)
+        reason = trouble or _why_no_lines(found.sources, layout, folder)
         return _nothing_there(folder, kept, observations, pin=pin, reason=reason)
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
@@ -238,10 +239,10 @@ def _nothing_there(
     )
 
 
-def _why_no_lines(sources: Sequence[Source], folder: Path) -> str:
+def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: Path) -> str:
     unread = [source for source in sources if source.kind == "unreadable"]
     if unread:
         return f"{unread[0].segment.path.name} cannot be read: {unread[0].trouble}"
-    if sources:
+    if sources or layout is None:
         return f"{folder} holds segments, but not one sealed line in them"
-    return f"there is no log in {folder}"
+    return f"{folder} holds no segment {layout.stem}_<day>{layout.suffix}"
