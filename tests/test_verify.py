@@ -425,6 +425,17 @@ def test_unreadable_segment_cannot_be_verified(tmp_path: Path) -> None:
     assert "audit_2026-11-22.jsonl cannot be read" in report.summary()
 
 
+def test_unreadable_end_is_not_called_missing(tmp_path: Path) -> None:
+    """Where the newest segment cannot be read, an anchor beyond the rest convicts nobody."""
+    log = plain_log()
+    log.save(tmp_path)
+    path = tmp_path / log.name
+    path.unlink()
+    path.symlink_to(path)
+    report = verify(tmp_path, key=key(), anchors=[log.anchor()])
+    assert (report.verdict, report.findings) == ("cannot verify", ())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
 def test_pipe_in_a_segments_place_is_a_finding(tmp_path: Path) -> None:
     """Nothing waits for a pipe, and what is no file is no segment."""

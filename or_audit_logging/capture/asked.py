@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 from or_audit_logging.capture.arguments import Request
@@ -71,6 +71,18 @@ def _merged(layers: tuple[object, ...]) -> dict[str, object]:
         if isinstance(layer, Mapping):
             out.update(layer)
     return out
+
+
+def completed(outer: Asked, inner: Asked) -> Asked:
+    """Return *outer* with what it does not say taken from *inner*; metadata of both, the outer's first."""
+    missing = {
+        f.name: getattr(inner, f.name)
+        for f in fields(outer)
+        if getattr(outer, f.name) is None and getattr(inner, f.name) is not None
+    }
+    if outer.metadata and inner.metadata:
+        missing["metadata"] = inner.metadata | outer.metadata
+    return replace(outer, **missing) if missing else outer
 
 
 def _identifier(*candidates: object) -> str | None:

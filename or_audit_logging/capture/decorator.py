@@ -161,7 +161,8 @@ def _wrap(function: Callable[..., Any], start: Callable[..., Call | None]) -> Ca
         if call is None:
             return function(*args, **kwargs)
         try:
-            result = function(*args, **kwargs)
+            with call.active():
+                result = function(*args, **kwargs)
             call.response(result)
             return result
         except BaseException as error:
@@ -180,7 +181,8 @@ def _wrap_async(function: Callable[..., Any], start: Callable[..., Call | None])
         if call is None:
             return await function(*args, **kwargs)
         try:
-            result = await function(*args, **kwargs)
+            with call.active():
+                result = await function(*args, **kwargs)
             call.response(result)
             return result
         except BaseException as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,8 @@ class Facts:
     model_used: str | None = field(default=None, repr=False)
     provider: str | None = field(default=None, repr=False)
     generation_id: str | None = field(default=None, repr=False)
+    generation_ids: tuple[str, ...] | None = field(default=None, repr=False)
+    attempts: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
@@ -35,3 +39,43 @@ class Facts:
     error_code: str | int | None = field(default=None, repr=False)
     error_message: str | None = field(default=None, repr=False)
     choices: tuple[tuple[str, object], ...] | None = field(default=None, repr=False)
+
+
+_ADDED_UP = (
+    "attempts",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "total_cost",
+    "upstream_cost",
+)
+
+
+def filled(facts: Facts, by: Facts) -> Facts:
+    """Return *facts* with what is None in it taken from *by*; the status is that of *facts*."""
+    missing = {
+        f.name: getattr(by, f.name)
+        for f in fields(facts)
+        if getattr(facts, f.name) is None and getattr(by, f.name) is not None
+    }
+    return replace(facts, **missing) if missing else facts
+
+
+def together(parts: Sequence[Facts]) -> Facts:
+    """Return the facts of several calls as those of one: the last one's, counts and costs added up.
+
+    A sum is known where every part of it is. All generation ids are kept, in order.
+    """
+    last = parts[-1]
+    if len(parts) == 1:
+        return last
+    ids = [i for part in parts for i in (part.generation_ids or (part.generation_id,)) if i is not None]
+    sums: dict[str, Any] = {name: _sum([getattr(part, name) for part in parts]) for name in _ADDED_UP}
+    return replace(last, generation_ids=tuple(dict.fromkeys(ids)) or None, **sums)
+
+
+def _sum(values: list[int | Decimal | None]) -> int | Decimal | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if len(known) == len(values) else None

@@ -101,6 +101,7 @@ class Run:
         """Drop what was found since the last line: a log.recover explains it."""
         listed, self._unlisted = self._before_pieces
         del self._findings[listed:]
+        self.pieces = 0
 
     def settle(self, observations: Observations) -> None:
         """Hand over the findings: lines were altered, or taken away."""

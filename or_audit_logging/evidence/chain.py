@@ -103,6 +103,19 @@ class Chain:
         """Take a piece that has another shape; without a *trouble* (kind, message) it is more of the last."""
         self._open_run().add_piece(raw, self.place().finding(*trouble) if trouble is not None else None)
 
+    def forgive_torn_end(self) -> int:
+        """Drop the pieces since the last line, and return how long they are.
+
+        The log ends in an unfinished log.recover, so nothing describes them yet.
+        """
+        run = self._run
+        if run is None or run.torn_since_line is None or not run.pieces:
+            return 0
+        run.forgive_pieces()
+        if not run.strays:
+            self._run = None
+        return run.torn_since_line.length + 1
+
     def count(self, lines: int) -> None:
         """Count lines that were taken into the position just now, and meet the anchors that are due."""
         self.lines += lines

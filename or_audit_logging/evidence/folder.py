@@ -67,8 +67,8 @@ def check_beside(
                 _check_archive(source, source.archive, observations)
         except OSError as error:
             unread.append(_unread(source, error.strerror))
-    fragments = {source.name for source in sources if source.kind == "fragment"}
-    for name in sorted(set(recovered) - fragments):
+    judged = {source.name for source in sources if source.kind in ("fragment", "unreadable")}
+    for name in sorted(set(recovered) - judged):
         message = "a log.recover speaks of torn bytes in this file, and they are not there"
         observations.find(Place(name).finding("recover", message, expected=recovered[name][0]))
     return unread

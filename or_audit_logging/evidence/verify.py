@@ -124,7 +124,8 @@ def _examine(
     walk = Walk(chain, log=log, bounds=bounds, observations=observations, progress=progress)
     reasons = follow_chain(walk, sources, observations, log=identity.log)
     chain.finish()
-    observations.find(*bounds.beyond(chain.end))
+    if not reasons:  # what cannot be read is not called missing
+        observations.find(*bounds.beyond(chain.end))
     reasons += check_beside(sources, observations, recovered=claims.recovered)
     if not identity.format_is_known:
         stated = f"the log states format {brief(identity.format)}, which this version does not know"

@@ -21,6 +21,7 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
 
+_RECOVER_START = b'{"event_type":"log.recover",'
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
 
@@ -110,7 +111,10 @@ class Walk:
                 message = "the newline at the segment's end is missing"
                 self._observations.find(chain.place(line.seq).finding("newline", message))
         elif newest:
-            said = f"the segment ends in {len(raw):,} bytes that are no whole line, as a crash leaves them"
+            torn = len(raw)
+            if raw.startswith(_RECOVER_START[:torn]):  # a crash while an earlier one was described
+                torn += chain.forgive_torn_end()
+            said = f"the segment ends in {torn:,} bytes that are no whole line, as a crash leaves them"
             self._observations.note(chain.place().note("torn-end", said))
         elif not cut:
             chain.take_piece(raw, CUT)
