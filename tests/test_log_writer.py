@@ -566,3 +566,40 @@ def test_timestamps_are_utc_with_microseconds(tmp_path: Path) -> None:
     with freeze_time(moment):
         writer(tmp_path).append(body())
     assert members_of(tmp_path)[0]["timestamp"] == "2026-11-21T12:00:00.000005Z"
+
+
+def test_a_fragment_that_a_crash_kept_from_being_described_is_described_later(tmp_path: Path) -> None:
+    """The process that skipped it died after its open line; one that comes days later makes up for it."""
+    crash_at(tmp_path, lambda data: data)
+    torn = tmp_path / "audit_2026-11-22.jsonl"
+    torn.write_bytes(b'{"event_type":"log.open","v":1')
+    with freeze_time("2026-11-22T01:00:00Z"):
+        log = writer(tmp_path)
+        log.append(body())
+        log.stop()
+    following = tmp_path / "audit_2026-11-22.1.jsonl"
+    first = following.read_bytes().splitlines(keepends=True)[0]
+    for killed_after in (1, 2):
+        following.write_bytes(b"".join(following.read_bytes().splitlines(keepends=True)[:killed_after]))
+        assert following.read_bytes().startswith(first)
+        with freeze_time("2026-11-22T02:00:00Z"):
+            log = writer(tmp_path)
+            log.append(body())
+            log.stop()
+        assert_honest(tmp_path)
+
+
+def test_a_rotation_of_the_signing_key_alone_keeps_the_log_s_key(tmp_path: Path) -> None:
+    """next_kcv null: kid goes up, the same key seals on, and a later process follows."""
+    log = writer(tmp_path)
+    log.append(body())
+    assert log._tail is not None
+    with log._locked():
+        log._go_to_end()
+        log._write_control("log.rotate")
+        log._tail.kid += 1
+    log.append(body(2))
+    again = writer(tmp_path)
+    again.append(body(3))
+    assert [m["kid"] for m in records_of(tmp_path)] == [0, 1, 1]
+    assert_honest(tmp_path)

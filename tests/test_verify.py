@@ -408,8 +408,9 @@ def test_folder_with_two_logs_cannot_be_verified(tmp_path: Path) -> None:
     """One folder holds one log; a handler's filename says which is meant."""
     plain_log().save(tmp_path)
     LogBuilder(stem="other").save(tmp_path)
-    assert verify(tmp_path, key=key()).verdict == "cannot verify"
-    assert verify(tmp_path / "audit.jsonl", key=key()).verdict == "unanchored"
+    anchors = [plain_log().anchor()]
+    assert verify(tmp_path, key=key(), anchors=anchors).verdict == "cannot verify"
+    assert verify(tmp_path / "audit.jsonl", key=key(), anchors=anchors).verdict == "verified"
 
 
 def test_unreadable_segment_cannot_be_verified(tmp_path: Path) -> None:
@@ -429,11 +430,12 @@ def test_unreadable_end_is_not_called_missing(tmp_path: Path) -> None:
     """Where the newest segment cannot be read, an anchor beyond the rest convicts nobody."""
     log = plain_log()
     log.save(tmp_path)
-    path = tmp_path / log.name
-    path.unlink()
-    path.symlink_to(path)
-    report = verify(tmp_path, key=key(), anchors=[log.anchor()])
-    assert (report.verdict, report.findings) == ("cannot verify", ())
+    for name in reversed(log.segments):
+        path = tmp_path / name
+        path.unlink()
+        path.symlink_to(path)
+        report = verify(tmp_path, key=key(), anchors=[log.anchor()])
+        assert (report.verdict, report.findings) == ("cannot verify", ())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")

@@ -79,7 +79,8 @@ def test_anchor_files_and_folders_are_read(tmp_path: Path, log: LogBuilder) -> N
     (kept / "a.txt").write_text(log.note(4))
     (kept / "readme").write_text("nothing")
     (tmp_path / "one").write_text(log.checkpoint())
-    for places in ([kept, str(tmp_path / "one")], [kept, log.anchor(9)]):
+    mixed: list[list[Any]] = [[kept, str(tmp_path / "one")], [kept, log.anchor(9)]]
+    for places in mixed:
         report = verify(tmp_path / "log", key=key(), anchors=places)
         assert (report.verdict, report.anchored_to) == ("verified", 8)
         assert [note.kind for note in report.notes] == ["anchor-none"]

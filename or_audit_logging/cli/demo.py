@@ -20,6 +20,7 @@ from typing import Any
 
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.cli.output import paint, table
+from or_audit_logging.cli.verify import verdict_text
 from or_audit_logging.context import bind
 from or_audit_logging.errors import MissingExtraError
 from or_audit_logging.evidence.verify import verify
@@ -88,17 +89,14 @@ def _demonstrate(place: Path, *, kept: bool) -> int:
 
     _step(3, "Verify", f"key and anchor: or-audit verify {log.name} --anchor {anchor.name}")
     honest = verify(log, key=key, anchors=[anchor])
-    print(paint(honest.verdict.upper(), "green" if honest.verdict == "verified" else "red"))
-    print(honest.summary())
+    print(verdict_text(honest))
 
     _step(4, "Tamper", "one byte of one record, changed in a copy")
     forged = place / "forged_logs"
     line = _change_one_byte(log, forged)
     report = verify(forged, key=key, anchors=[anchor])
-    print(paint(report.verdict.upper(), "red"))
-    print(f"The changed byte is in line {line}; verify says:")
-    for finding in report.findings[:3]:
-        print(f"  {finding.segment}:{finding.line}  {finding.message}")
+    print(verdict_text(report))
+    print(paint(f"The changed byte is in line {line}.", "dim"))
 
     if kept:
         print(f"\nKept in {place}. Try: or-audit verify {log} --key file:{key_file} --anchor {anchor}")

@@ -68,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(report: VerificationReport) -> None:
-    print(paint(report.verdict.upper(), _STYLES[report.verdict]))
-    print(printable(report.summary()))
+    print(verdict_text(report))
     for finding in report.findings[:_LISTED]:
         place = f"{finding.segment}:{finding.line}" if finding.line else finding.segment or "log"
         print(f"  {paint('finding', 'red')}  {printable(place)}  {printable(finding.message)}")
@@ -80,6 +79,13 @@ def _print(report: VerificationReport) -> None:
         print(f"  note     {printable(place)}  {printable(note.message)}")
     if len(report.notes) > _LISTED:
         print(f"  ... {len(report.notes) - _LISTED} more notes (--json lists them)")
+
+
+def verdict_text(report: VerificationReport) -> str:
+    """Return the verdict on a line of its own and what it rests on below."""
+    summary = report.summary().removeprefix(f"{report.verdict}: ")
+    said = "\n".join(printable(line) for line in summary.splitlines())
+    return f"{paint(report.verdict.upper(), _STYLES[report.verdict])}\n{said[:1].upper()}{said[1:]}"
 
 
 def _progress(lines: int) -> None:

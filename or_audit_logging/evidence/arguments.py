@@ -66,20 +66,20 @@ def log_of_origin(origin: str | None) -> str | None:
 
 
 def find_log(path: PathText) -> tuple[Path, LogLayout | None, str | None]:
-    """Return a log's folder, its layout, and where there is none, why; raises `ConfigError`."""
+    """Return a log's folder, its layout if there is one, and why that is not known; raises `ConfigError`."""
     try:
         place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     except TypeError:
         raise ConfigError("path is a log's folder, or a handler's filename") from None
+    is_folder = place.is_dir()
     try:
-        if not place.is_dir():
-            return place.parent, LogLayout.from_filename(place), None
-        layout = LogLayout.discover(place)
+        if is_folder:
+            return place, LogLayout.discover(place), None
+        return place.parent, LogLayout.from_filename(place), None
     except ConfigError as error:
-        return place, None, str(error) if place.is_dir() else f"there is no folder {place}"
+        return place, None, str(error) if is_folder else None
     except OSError as error:
         return place, None, f"the folder {place} cannot be read: {error.strerror}"
-    return place, layout, None if layout is not None else f"there is no log in {place}"
 
 
 def open_ring(key: KeySources | KeyRing) -> KeyRing | None:

@@ -25,6 +25,9 @@ from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine
 from or_audit_logging.sealing.merkle import Frontier
 
+_VANISHED = ("gone", "shrunk", "rollback")
+"""Reasons of a log.lost that no crash brings about: somebody took lines away while a writer was running."""
+
 
 class Claims:
     """Checks control lines one after the other, and remembers what later ones refer to."""
@@ -81,6 +84,9 @@ class Claims:
             self._check_recover(members, torn, place)
         elif event == "log.rotate":
             self._rotate(members, position, place)
+        elif event == "log.lost" and members["reason"] in _VANISHED:
+            message = f"its writer met a log that had lost lines (reason {brief(members['reason'])})"
+            self._observations.find(place.finding("vanished", message))
 
     def explains(self, line: SealedLine, torn: Torn | None) -> bool:
         """Return whether *line* is a log.recover that describes the bytes *torn* before it exactly."""

@@ -21,9 +21,6 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.sealing.line import SealedLine, parse_line
 
-if sys.platform != "win32":
-    import fcntl
-
 Kind = Literal["lines", "empty", "fragment", "irregular", "unreadable"]
 
 _LOCK_WAIT = 1.0
@@ -139,23 +136,29 @@ def _parsed(raw: bytes) -> SealedLine | None:
         return None
 
 
-def _lock(path: Path) -> tuple[bool | None, int | None]:
-    """Take a shared lock on a log's lock file if it is there; return (taken, descriptor to close)."""
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _lock(path: Path) -> tuple[bool | None, int | None]:
         return None, None
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None, None
-    deadline = time.monotonic() + _LOCK_WAIT
-    while True:
+
+else:
+    import fcntl
+
+    def _lock(path: Path) -> tuple[bool | None, int | None]:
+        """Take a shared lock on a log's lock file if it is there; return (taken, descriptor to close)."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False, descriptor
-            time.sleep(0.005)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
-            return None, descriptor
-        else:
-            return True, descriptor
+            return None, None
+        deadline = time.monotonic() + _LOCK_WAIT
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return False, descriptor
+                time.sleep(0.005)
+            except OSError:
+                return None, descriptor
+            else:
+                return True, descriptor

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from hmac import compare_digest
 
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.shape import PRINTABLE
@@ -44,7 +45,7 @@ def stride(position: Position, lines: Iterator[bytes], *, log: str, stop: int) -
             or raw.startswith(_CONTROL_START)
             or raw.translate(None, PRINTABLE) != b"\n"
             or (
-                raw[-MAC_TAIL - 1 :] != _MAC_FORM % mac(leaf, part).hex().encode()
+                not compare_digest(raw[-MAC_TAIL - 1 :], _MAC_FORM % mac(leaf, part).hex().encode())
                 if mac is not None
                 else _MAC_AND_END.fullmatch(raw, len(part)) is None
             )

@@ -78,8 +78,12 @@ def verify(
             trouble = f"the folder {folder} cannot be read: {error.strerror}"
     identity = identify(found.sources, wanted=pin.log)
     if identity is None:
-        reason = trouble or _why_no_lines(found.sources, layout, folder)
-        return _nothing_there(folder, kept, observations, pin=pin, reason=reason)
+        unread = [source for source in found.sources if source.kind == "unreadable"]
+        if unread:
+            trouble = f"{unread[0].segment.path.name} cannot be read: {unread[0].trouble}"
+        if trouble is None:  # then what the anchors cover was taken away; otherwise nobody knows
+            observations.find(*missing_lines(_meant(kept, pin), 0))
+        return _nothing_there(folder, observations, trouble or _why_no_lines(found.sources, layout, folder))
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
         observations.note(Place().note("no-lock", said))
@@ -221,14 +225,14 @@ def _of_log(anchors: Sequence[Anchor], identity: Identity, observations: Observa
     return own
 
 
-def _nothing_there(
-    folder: Path, anchors: Sequence[Anchor], observations: Observations, *, pin: Pin, reason: str
-) -> VerificationReport:
-    """Return the report on a folder without a line: what an anchor covers was taken away."""
+def _meant(anchors: Sequence[Anchor], pin: Pin) -> list[Anchor]:
+    """Return the anchors of the log that was in an empty folder: the pinned one, or the only one anchored."""
     logs = {anchor.log or log_of_origin(anchor.origin) for anchor in anchors}
-    meant = pin.log or (logs.pop() if len(logs) == 1 else None)
-    own = [a for a in anchors if meant is not None and (a.log or log_of_origin(a.origin)) == meant]
-    observations.find(*missing_lines(own, 0))
+    log = pin.log or (logs.pop() if len(logs) == 1 else None)
+    return [a for a in anchors if log is not None and (a.log or log_of_origin(a.origin)) == log]
+
+
+def _nothing_there(folder: Path, observations: Observations, reason: str) -> VerificationReport:
     return VerificationReport(
         path=str(folder),
         verdict=_verdict(observations, [reason], unanchored=True),
@@ -241,9 +245,9 @@ def _nothing_there(
 
 
 def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: Path) -> str:
-    unread = [source for source in sources if source.kind == "unreadable"]
-    if unread:
-        return f"{unread[0].segment.path.name} cannot be read: {unread[0].trouble}"
-    if sources or layout is None:
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if sources:
         return f"{folder} holds segments, but not one sealed line in them"
-    return f"{folder} holds no segment {layout.stem}_<day>{layout.suffix}"
+    name = f" {layout.stem}{layout.suffix}" if layout is not None else ""
+    return f"there is no log{name} in {folder}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
 
@@ -44,24 +45,29 @@ def check_folder(layout: LogLayout) -> None:
         )
 
 
-def fragments_after(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:
-    """Return the files that a crash left without a first line since *newest* was opened.
+def undescribed_fragments(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:
+    """Return the files that a crash left without a first line and that no log.recover line describes yet.
 
-    Raises `FormatError` where such a file holds whole lines: then it is damaged, not torn, and going on
-    from an older segment would write some sequence numbers twice.
+    Raises `FormatError` where such a file would come after *newest* and yet holds whole lines: then it is
+    damaged, not torn, and going on from an older segment would use sequence numbers twice.
     """
     found = []
     for segment in layout.files():
-        if segment.archived or (
-            newest is not None and (segment.day, segment.number) <= (newest.day, newest.number)
-        ):
+        if segment.archived or not segment.path.stat().st_size or segment.first_line() is not None:
             continue
-        if segment.path.stat().st_size and segment.first_line() is None:
-            found.append((segment.name, _describe(segment)))
-    return found
+        torn = _describe(segment)
+        if torn is not None:
+            found.append((segment.name, torn))
+        elif newest is None or (segment.day, segment.number) > (newest.day, newest.number):
+            raise FormatError(
+                f"the first line of {segment.name} is damaged; run 'or-audit verify' and move it away"
+            )
+    described = _described(layout) if found else set()
+    return [(name, torn) for name, torn in found if name not in described]
 
 
-def _describe(segment: Segment) -> Torn:
+def _describe(segment: Segment) -> Torn | None:
+    """Return what *segment* holds, or None where it holds whole lines."""
     digest, length = hashlib.sha256(), 0
     with segment.open() as file:
         while piece := file.readline(MAX_LINE_BYTES):
@@ -71,7 +77,19 @@ def _describe(segment: Segment) -> Torn:
                 parse_line(piece.removesuffix(b"\n"))
             except FormatError:
                 continue
-            raise FormatError(
-                f"the first line of {segment.name} is damaged; run 'or-audit verify' and move it away"
-            )
+            return None
     return Torn(length, digest.hexdigest())
+
+
+def _described(layout: LogLayout) -> set[object]:
+    """Return the names of files that log.recover lines describe; reads the whole log."""
+    names = set()
+    for _, segment in layout.segments():
+        with segment.open() as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                if line.startswith(b'{"event_type":"log.recover"'):
+                    try:
+                        names.add(parse_control(line)["segment"])
+                    except FormatError:
+                        continue
+    return names

@@ -185,8 +185,10 @@ def _note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
     if members["event_type"] == "log.checkpoint":
         tail.checkpoint_at = parse_timestamp(members["timestamp"])
     elif members["event_type"] == "log.rotate":
-        tail.kid, tail.kcv = tail.kid + 1, str(members["next_kcv"])
-        tail.keys = find_keys(tail.log_id, tail.kcv)
+        tail.kid += 1
+        if members["next_kcv"] is not None:
+            tail.kcv = str(members["next_kcv"])
+            tail.keys = find_keys(tail.log_id, tail.kcv)
 
 
 def _unhex(text: object, length: int) -> bytes:

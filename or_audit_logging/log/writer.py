@@ -27,7 +27,7 @@ from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.folder import check_folder, fragments_after
+from or_audit_logging.log.folder import check_folder, undescribed_fragments
 from or_audit_logging.log.lock import OPEN_FLAGS, ProcessLock
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.log.tail import Tail, advance, take_up
@@ -79,6 +79,7 @@ class LogWriter:
         self._descriptor: int | None = None
         self._inode: tuple[int, int] | None = None
         self._generation = -1
+        self._first_seq = 0
         self._started_pid: int | None = None
         self._fresh: list[str] = []
         self._due = False
@@ -167,7 +168,7 @@ class LogWriter:
         """Raise `ConfigError` where the log that is there cannot be continued, or not with this key."""
         try:
             self._go_to_end()
-            fragments_after(self._layout, self._segment)
+            undescribed_fragments(self._layout, self._segment)
         except KeyNotFoundError as error:
             raise ConfigError(f"the key does not fit the log in {self._layout.folder}: {error}") from error
         except FormatError as error:
@@ -193,7 +194,7 @@ class LogWriter:
                 self._segment_is_gone(known)
             self._generation = self._lock.generation
             return
-        segment = ordered[-1][1]
+        self._first_seq, segment = ordered[-1]
         self._use(segment)
         with segment.open() as file:
             self._tail = take_up(file, self._find_keys)
@@ -255,7 +256,6 @@ class LogWriter:
 
     def _open_segment(self, now: datetime, tail: Tail, event_type: str) -> None:
         """Open the next segment with its first line and a checkpoint."""
-        fragments = fragments_after(self._layout, self._segment)
         previous = self._segment.name if self._segment else None
         segment = self._next_free(now)
         members: dict[str, object] = {
@@ -282,7 +282,7 @@ class LogWriter:
         if self._sync_every_line:
             _sync_folder(self._layout.folder)
         tail.offset, tail.torn, tail.newline_missing = 0, None, False
-        after = tail.seq - 1 if tail.seq else None
+        self._first_seq = tail.seq
         self._tail = tail
         try:
             self._write(body)
@@ -292,7 +292,12 @@ class LogWriter:
         self._lock.count_segment()
         self._generation = self._lock.generation
         self._checkpoint()
-        for name, torn in fragments:
+        self._describe_fragments()
+
+    def _describe_fragments(self) -> None:
+        """Describe files in which a crash cut the first line: by the number before this segment's own."""
+        after = self._first_seq - 1 if self._first_seq else None
+        for name, torn in undescribed_fragments(self._layout, self._segment):
             self._write_control(
                 "log.recover", segment=name, after_seq=after, length=torn.length, sha256=torn.sha256
             )
@@ -333,6 +338,7 @@ class LogWriter:
 
     def _start(self) -> None:
         if self._started_pid is None:
+            self._describe_fragments()
             self._write_control(
                 "log.start",
                 pid=os.getpid(),

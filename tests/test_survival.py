@@ -1,0 +1,127 @@
+"""However the process ends, every call that had finished is in the log, and the chain holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from conftest import SECRET, members_of, records_of
+
+from or_audit_logging import verify
+from or_audit_logging.testing import FakeOpenRouter
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and fork are POSIX")
+
+PREAMBLE = """
+import logging, multiprocessing, os, signal, sys
+import openai
+from or_audit_logging import audited, configure
+
+def connect():
+    return openai.OpenAI(base_url=os.environ["BASE_URL"], api_key="sk-or-v1-fake", max_retries=0)
+
+client = connect()
+
+@audited
+def ask(number, *, user_id, model="openai/gpt-4o-mini"):
+    messages = [{"role": "user", "content": f"number {number}"}]
+    return client.chat.completions.create(model=model, messages=messages)
+
+def work(name, count):
+    for number in range(count):
+        ask(number, user_id=f"{name}-{number}")
+        sys.stdout.write(f"{name}-{number}\\n")
+        sys.stdout.flush()
+
+def child(name, count):
+    global client
+    client = connect()
+    work(name, count)
+
+if __name__ == "__main__":
+    configure("audit_logs")
+"""
+
+ENDINGS = {
+    "normal exit": "work('a', 8)",
+    "os._exit": "work('a', 8); os._exit(3)",
+    "SIGTERM": "work('a', 8); os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
+    "SIGKILL": "work('a', 8); os.kill(os.getpid(), signal.SIGKILL)",
+    "uncaught exception": "work('a', 8); raise RuntimeError",
+    "sys.exit in a thread pool": (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(4) as pool: list(pool.map(lambda n: work(n, 4), 'abcd'))\n"
+        "sys.exit(1)"
+    ),
+    "forked children": (
+        "context = multiprocessing.get_context('fork'); work('a', 3)\n"
+        "workers = [context.Process(target=child, args=(name, 4)) for name in 'bc']\n"
+        "[w.start() for w in workers]; [w.join() for w in workers]; work('d', 3)"
+    ),
+    "spawned children that configure themselves": (
+        "context = multiprocessing.get_context('spawn')\n"
+        "workers = [context.Process(target=configured_child, args=(name, 4)) for name in 'bc']\n"
+        "[w.start() for w in workers]; [w.join() for w in workers]; work('d', 3)"
+    ),
+    "a prefork server whose workers are killed": (
+        "work('a', 1); pids = []\n"
+        "for name in 'bcd':\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        child(name, 5); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    pids.append(pid)\n"
+        "[os.waitpid(pid, 0) for pid in pids]; work('e', 2)"
+    ),
+}
+
+
+def run(folder: Path, ending: str, server: FakeOpenRouter) -> list[str]:
+    """Run a program that ends in that way; return the calls that it had finished."""
+    helper = "\ndef configured_child(name, count):\n    configure('audit_logs')\n    child(name, count)\n"
+    program = PREAMBLE.replace('\nif __name__ == "__main__":', f'{helper}\nif __name__ == "__main__":', 1)
+    (folder / "program.py").write_text(program + textwrap.indent(ENDINGS[ending], "    ") + "\n")
+    environment = os.environ | {"BASE_URL": server.base_url, "OR_AUDIT_KEY": SECRET.decode()}
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr or "RuntimeError" in done.stderr, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_finished_call_is_in_the_log(tmp_path: Path, ending: str) -> None:
+    """Each once, none torn, verification without a finding; and a later process goes on."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server:
+        finished = run(tmp_path, ending, server)
+        assert len(finished) >= 8
+        assert sorted(r["user_id"] for r in records_of(tmp_path / "audit_logs")) == sorted(finished)
+        assert verify(tmp_path / "audit_logs", key=lambda: SECRET).findings == ()
+        again = run(tmp_path, "normal exit", server)
+    assert len(records_of(tmp_path / "audit_logs")) == len(finished) + len(again)
+    report = verify(tmp_path / "audit_logs", key=lambda: SECRET)
+    assert (report.findings, report.verdict) == ((), "unanchored")
+
+
+def test_a_process_that_ends_by_itself_says_so(tmp_path: Path) -> None:
+    """log.start and log.stop bear the same pid; a killed one leaves its start alone, which is a note."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server:
+        run(tmp_path, "normal exit", server)
+        run(tmp_path, "SIGKILL", server)
+    members = members_of(tmp_path / "audit_logs")
+    starts = [m["pid"] for m in members if m["event_type"] == "log.start"]
+    stops = [m["pid"] for m in members if m["event_type"] == "log.stop"]
+    assert len(starts) == 2
+    assert stops == starts[:1]
+    assert verify(tmp_path / "audit_logs", key=lambda: SECRET).unstopped == 1
