@@ -6,11 +6,13 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -492,17 +494,16 @@ def test_processes_share_one_log(tmp_path: Path) -> None:
     assert_honest(tmp_path)
 
 
-@posix_only
-def test_a_killed_process_loses_nothing_it_had_written(tmp_path: Path) -> None:
-    """SIGKILL in full flow: every record that append returned for is there, and the log goes on."""
+def start_writer(folder: Path, first: int) -> subprocess.Popen[str]:
+    """Start a process that appends records without end and says each number once it is written."""
     script = textwrap.dedent(
         f"""
         import sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from test_log_writer import body, writer
-        log = writer(Path({str(tmp_path)!r}))
-        number = 0
+        log = writer(Path({str(folder)!r}), lock_timeout=30)
+        number = {first}
         while True:
             log.append(body(number))
             sys.stdout.write(f"{{number}}\\n")
@@ -510,7 +511,13 @@ def test_a_killed_process_loses_nothing_it_had_written(tmp_path: Path) -> None:
             number += 1
         """
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+@posix_only
+def test_a_killed_process_loses_nothing_it_had_written(tmp_path: Path) -> None:
+    """SIGKILL in full flow: every record that append returned for is there, and the log goes on."""
+    process = start_writer(tmp_path, 0)
     assert process.stdout is not None
     seen = [int(process.stdout.readline()) for _ in range(200)]
     process.send_signal(signal.SIGKILL)
@@ -523,6 +530,33 @@ def test_a_killed_process_loses_nothing_it_had_written(tmp_path: Path) -> None:
     log.append(body(-1))
     log.stop()
     assert_honest(tmp_path)
+
+
+@posix_only
+@pytest.mark.slow
+def test_two_processes_killed_at_random_moments_lose_nothing(tmp_path: Path) -> None:
+    """Twenty rounds: two writers share the log, both are killed at some moment, and the log goes on."""
+    chance = random.Random(20261121)
+    seen: list[str] = []
+    for round_ in range(20):
+        writers = [start_writer(tmp_path, 1_000_000 * (2 * round_ + n)) for n in range(2)]
+        for process in writers:
+            assert process.stdout is not None
+            seen.append(process.stdout.readline().strip())
+        time.sleep(chance.random() * 0.2)
+        for process in writers:
+            process.kill()
+        for process in writers:
+            assert process.stdout is not None
+            seen += process.stdout.read().split()
+            process.stdout.close()
+            process.wait(10)
+    whole = [line for line in lines_of(tmp_path) if line.endswith(b'"}')]  # a kill may tear a write
+    numbers = [str(members["number"]) for line in whole if "number" in (members := json.loads(line))]
+    assert len(numbers) == len(set(numbers))
+    assert set(seen) <= set(numbers)
+    assert len(numbers) - len(seen) <= 40
+    assert verify(tmp_path, key=source).findings == ()
 
 
 @posix_only
