@@ -4,6 +4,7 @@ import doctest
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 
 from or_audit_logging.testing.openrouter import FakeOpenRouter, replies
 from or_audit_logging.testing.openrouter import server as server_module
+from or_audit_logging.testing.openrouter.endpoints import ENDPOINTS
 from or_audit_logging.testing.openrouter.scenarios import SCENARIOS, scenario_table
 
 KEY, OTHER_KEY = "sk-or-v1-fake-alice", "sk-or-v1-fake-bob"
@@ -172,6 +174,12 @@ def test_the_docstring_shows_the_table() -> None:
     paragraphs = (server_module.__doc__ or "").split("\n\n")
     documented = next(p for p in paragraphs if p.lstrip().startswith("ok "))
     assert [line[4:] for line in documented.splitlines()] == scenario_table().splitlines()
+
+
+def test_the_docstring_names_the_endpoints() -> None:
+    """The documentation of FakeOpenRouter holds every endpoint, and no other."""
+    documented = re.findall(r"^    (GET|POST) (/\S+)", server_module.__doc__ or "", re.MULTILINE)
+    assert [(method, f"/api/v1{path}") for method, path in documented] == list(ENDPOINTS)
 
 
 def test_every_scenario_is_tested() -> None:
@@ -717,9 +725,7 @@ def test_keys_can_be_left_out() -> None:
         assert fetch(server, "/chat/completions", body, Authorization="")[0] == http.client.OK
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nowhere"), ("POST", "/embeddings"), ("DELETE", "/key")]
-)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("POST", "/rerank"), ("DELETE", "/key")])
 def test_unknown_paths_are_not_found(server: FakeOpenRouter, method: str, path: str) -> None:
     """What is not served answers with a JSON 404."""
     status, headers, raw = fetch(server, path, method=method)
@@ -801,6 +807,51 @@ def test_a_client_that_leaves_in_mid_request_harms_nobody(
     server.close()
     assert len(server.requests) == 1
     assert capfd.readouterr().err == ""
+
+
+def post_raw(server: FakeOpenRouter, framing: bytes, body: bytes) -> bytes:
+    """Return what the server says to a chat request with *framing* among its headers, until it closes."""
+    head = b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", urlsplit(server.base_url).port or 0), 5) as raw:
+        raw.sendall(head + framing + b"\r\n\r\n" + body)
+        raw.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: raw.recv(65_536), b""))
+
+
+def test_a_request_body_may_come_in_chunks(server: FakeOpenRouter) -> None:
+    """A body of unknown length is read whole, and the connection stays usable."""
+    connection = connect(server)
+    for _ in range(2):
+        body = [b'{"model": "fake/echo", "messages": [{"role": "user", "content": ', '"Zürich"}]}'.encode()]
+        connection.request("POST", "/api/v1/chat/completions", iter(body), {"X-Api-Key": KEY})
+        assert json.load(connection.getresponse())["choices"][0]["message"]["content"] == "Zürich"
+    connection.close()
+    assert server.requests[0].headers["transfer-encoding"] == "chunked"
+    assert server.requests[0].body["messages"] == [{"role": "user", "content": "Zürich"}]
+
+
+def test_extensions_and_trailers_are_no_part_of_the_body(server: FakeOpenRouter) -> None:
+    """Chunk extensions, upper-case sizes and trailers are read over."""
+    chunks = b'B;name=value\r\n{"model": "\r\n00a\r\nfake/ok"} \r\n0\r\nTrailer: x\r\n\r\n'
+    answer = post_raw(server, b"Transfer-Encoding: chunked", chunks)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert server.requests[0].body == {"model": "fake/ok"}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "says"),
+    [
+        (b"xyz\r\n{}\r\n0\r\n\r\n", b"HTTP/1.1 400"),
+        (b"-1\r\n", b"HTTP/1.1 400"),
+        (b"5\r\n{}", b""),
+        (b"5", b""),
+    ],
+)
+def test_broken_chunks_are_no_request(server: FakeOpenRouter, chunks: bytes, says: bytes) -> None:
+    """Sizes that are none get a 400, half a body gets nothing, and neither is recorded."""
+    answer = post_raw(server, b"Transfer-Encoding: chunked", chunks)
+    assert answer[:12] == says
+    assert server.requests == []
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:

@@ -1,29 +1,36 @@
-"""How the answer is sent in each scenario: a `Call` in, an `Answer` out.
+"""How the answer is sent in each scenario: a `Call` in, an `Answer` out, in whatever skin was called.
 
 `ordinary` is what OpenRouter does on a good day; the rest are the ways in which a day can go wrong.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from or_audit_logging.testing.openrouter.bodies import chunk, completion, delta, encode, usage
 from or_audit_logging.testing.openrouter.calls import Call
-from or_audit_logging.testing.openrouter.errors import ACCOUNT, ERRORS, JSON_TYPE, api_error
+from or_audit_logging.testing.openrouter.errors import ERRORS, JSON_TYPE, api_error
 from or_audit_logging.testing.openrouter.http import Answer, Cut, Pause, Send, Step
 from or_audit_logging.testing.openrouter.replies import Json, digest
-from or_audit_logging.testing.openrouter.streams import DONE, compress, ending, event, opening, slowly, stream
+from or_audit_logging.testing.openrouter.skin import Break, Failure, encode
 
 
 def ordinary(call: Call) -> Answer:
     """Return the ordinary answer, streamed where that was asked for."""
     if call.streamed:
-        return _stream(call, [*opening(call), *ending(call)])
-    return _document(call, completion(call))
+        return _stream(call, _whole(call))
+    return _document(call, call.skin.document(call))
 
 
 def compressed(call: Call) -> Answer:
-    """Return the ordinary answer, gzip-encoded."""
-    return compress(ordinary(call))
+    """Return the ordinary answer gzip-encoded, each Send flushed so that a stream still comes in pieces."""
+    answer = ordinary(call)
+    packer = zlib.compressobj(wbits=31)  # 31: with a gzip header
+    *early, last = [step.data for step in answer.steps if isinstance(step, Send)]
+    packed = [packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH) for data in early]
+    packed.append(packer.compress(last) + packer.flush())
+    rest = iter(packed)
+    steps = [replace(step, data=next(rest)) if isinstance(step, Send) else step for step in answer.steps]
+    return replace(answer, headers={**answer.headers, "Content-Encoding": "gzip"}, steps=tuple(steps))
 
 
 # 200, and yet something is missing or wrong.
@@ -32,33 +39,31 @@ def compressed(call: Call) -> Answer:
 def without_usage(call: Call) -> Answer:
     """Return an answer that does not say what it cost."""
     if call.streamed:
-        return _stream(call, [*opening(call), *ending(call, with_usage=False)])
-    body = completion(call)
+        return _stream(call, [*call.skin.opening(call), *call.skin.ending(call, "unbilled")])
+    body = call.skin.document(call)
     del body["usage"]
     return _document(call, body)
 
 
-def choice_error(call: Call) -> Answer:
-    """Return an answer whose choices carry the error."""
+def error_in_place(call: Call) -> Answer:
+    """Return an answer with the error where the skin keeps it in a reply: in the choices, in the status."""
     if call.streamed:
-        choice = {**delta(finish="error", native="error"), "error": _UNAVAILABLE}
-        return _stream(call, [*opening(call), event(chunk(call, [choice], usage=usage(call.reply))), DONE])
-    body = completion(call)
-    return _document(call, body | {"choices": [c | {"error": _UNAVAILABLE} for c in body["choices"]]})
+        return broken_off(_UNAVAILABLE, "choice")(call)
+    return _document(call, call.skin.failed(call, _UNAVAILABLE))
 
 
-def null_choices(call: Call) -> Answer:
-    """Return an answer without choices, but with the bill."""
+def null_content(call: Call) -> Answer:
+    """Return an answer with null for what the model said, but with the bill."""
     if call.streamed:
-        return _stream(call, [event(chunk(call, None, usage=usage(call.reply))), DONE])
-    return _document(call, completion(call) | {"choices": None})
+        return _stream(call, call.skin.ending(call, "null"))
+    return _document(call, call.skin.document(call) | {call.skin.content: None})
 
 
 def error_with_200(call: Call) -> Answer:
     """Return an error object under a status that says success."""
     metadata = {"raw": '{"detail":"upstream failed"}', "provider_name": "Together"}
-    error = {"message": "Provider returned error", "code": 502, "metadata": metadata}
-    body = encode({"error": error, "user_id": ACCOUNT})
+    failure = Failure("Provider returned error", 502, "provider_unavailable", metadata, untyped=True)
+    body = encode(call.skin.refusal(failure, call.generation_id))
     return Answer(200, {**JSON_TYPE, **_router_headers(call)}, (Send(body),))
 
 
@@ -103,76 +108,64 @@ def html_502(call: Call) -> Answer:
 
 def silence(call: Call) -> Answer:
     """Return an answer that does not begin before the client has gone."""
-    return replace(_document(call, completion(call)), before=Pause(None))
+    return replace(_document(call, call.skin.document(call)), before=Pause(None))
 
 
 def drop(call: Call) -> Answer:
     """Return no answer: the connection ends."""
-    return replace(_document(call, completion(call)), before=Cut())
+    return replace(_document(call, call.skin.document(call)), before=Cut())
 
 
 # Streams.
 
 
-def empty_usage_choices(call: Call) -> Answer:
+def bare_usage(call: Call) -> Answer:
     """Return a stream whose usage comes as documented, with `choices: []`."""
-    return _stream(call, [*opening(call), *ending(call, empty_choices=True)])
+    return _stream(call, [*call.skin.opening(call), *call.skin.ending(call, "bare")])
 
 
 def slow(call: Call) -> Answer:
-    """Return a stream with a pause before each chunk."""
-    return _stream(call, slowly([*opening(call), *ending(call)], call.options.slow_seconds))
+    """Return a stream with a pause before each event that carries output."""
+    steps: list[Step] = []
+    for step in _whole(call):
+        if isinstance(step, Send) and step.tokens:
+            steps.append(Pause(call.options.slow_seconds))
+        steps.append(step)
+    return _stream(call, steps)
 
 
 def stall(call: Call) -> Answer:
     """Return a stream with one long pause."""
-    steps = [*opening(call), *ending(call)]
+    steps = _whole(call)
     half = len(steps) // 2
     return _stream(call, [*steps[:half], Pause(call.options.stall_seconds), *steps[half:]])
 
 
 def eof(call: Call) -> Answer:
     """Return a stream that ends in good order but too early."""
-    return _stream(call, opening(call))
+    return _stream(call, call.skin.opening(call))
 
 
 def reset(call: Call) -> Answer:
     """Return a stream that a TCP reset ends; the pause lets the client read what came before it."""
-    return _stream(call, [*opening(call), Pause(0.05), Cut(reset=True)])
+    return _stream(call, [*call.skin.opening(call), Pause(0.05), Cut(reset=True)])
 
 
-def midstream(call: Call) -> Answer:
-    """Return a stream that ends with an error, as documented."""
-    return _stream(call, [*opening(call), _error_event(call, _UNAVAILABLE, [delta(finish="error")])])
+def broken_off(failure: Failure, how: Break) -> Callable[[Call], Answer]:
+    """Return what answers with a stream in which the model fails."""
+    return lambda call: _stream(call, [*call.skin.opening(call), *call.skin.failing(call, failure, how)])
 
 
-def midstream_string_code(call: Call) -> Answer:
-    """Return a stream that ends with an error whose code is a string."""
-    error = {"code": "server_error", "message": "Provider disconnected"}
-    return _stream(call, [*opening(call), _error_event(call, error, [delta(finish="error")])])
+_UNAVAILABLE = Failure("Provider disconnected", 502, "provider_unavailable")
+
+midstream = broken_off(_UNAVAILABLE, "plain")
+midstream_string_code = broken_off(replace(_UNAVAILABLE, code="server_error", untyped=True), "coded")
+midstream_usage = broken_off(Failure("Token limit reached", 400, "unmapped", untyped=True), "billed")
+midstream_bare = broken_off(_UNAVAILABLE, "bare")
 
 
-def midstream_usage(call: Call) -> Answer:
-    """Return a stream with an error that brings the bill along; no finish reason, but `[DONE]`."""
-    error = {"code": 400, "message": "Token limit reached"}
-    last = _error_event(call, error, [delta()], usage=usage(call.reply))
-    return _stream(call, [*opening(call), last, DONE])
-
-
-def midstream_empty(call: Call) -> Answer:
-    """Return a stream that ends with an error and `choices: []`."""
-    return _stream(call, [*opening(call), _error_event(call, _UNAVAILABLE, [])])
-
-
-_UNAVAILABLE: Json = {
-    "code": 502,
-    "message": "Provider disconnected",
-    "metadata": {"error_type": "provider_unavailable"},
-}
-
-
-def _error_event(call: Call, error: Json, choices: list[Json], **extra: Json) -> Step:
-    return event(chunk(call, choices, error=error, **extra))
+def _whole(call: Call) -> list[Step]:
+    return [*call.skin.opening(call), *call.skin.ending(call)]
 
 
 def _document(call: Call, body: Json | bytes) -> Answer:
@@ -181,7 +174,9 @@ def _document(call: Call, body: Json | bytes) -> Answer:
 
 
 def _stream(call: Call, steps: list[Step]) -> Answer:
-    return stream(_served_headers(call), steps)
+    """Return an answer that streams *steps*. The type names no charset, and text is UTF-8 all the same."""
+    headers = {"Content-Type": "text/event-stream", **_served_headers(call)}
+    return Answer(200, headers, tuple(steps), chunked=True)
 
 
 def _router_headers(call: Call) -> dict[str, str]:

@@ -4,9 +4,12 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from or_audit_logging.testing.openrouter.replies import Json, Reply
+
+if TYPE_CHECKING:
+    from or_audit_logging.testing.openrouter.skin import Skin
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -28,9 +31,10 @@ class RecordedRequest:
 
     @property
     def key(self) -> str | None:
-        """Return the API key of `Authorization: Bearer <key>`."""
+        """Return the API key of `Authorization: Bearer <key>`, or else of `X-Api-Key`."""
         scheme, _, key = self.headers.get("authorization", "").partition(" ")
-        return key.strip() or None if scheme.lower() == "bearer" else None
+        bearer = key.strip() if scheme.lower() == "bearer" else ""
+        return bearer or self.headers.get("x-api-key") or None
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Call:
-    """One attempt to get a completion: what was asked and what will be answered. *attempt* counts from 1."""
+    """One attempt to get a reply: what was asked and what will be answered. *attempt* counts from 1."""
 
+    skin: "Skin"
     generation_id: str
     created: float
     request: RecordedRequest
@@ -69,7 +74,7 @@ class Call:
     @property
     def streamed(self) -> bool:
         """Return whether the answer is to be a stream."""
-        return self.body.get("stream") is True
+        return "streams" in self.skin.parts and self.body.get("stream") is True
 
     @property
     def wants_router_metadata(self) -> bool:

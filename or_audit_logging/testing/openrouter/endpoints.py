@@ -1,4 +1,4 @@
-"""The endpoints: one function and one row of ENDPOINTS each.
+"""The endpoints: one row of ENDPOINTS each, with a function that answers, or the skin in which a model does.
 
 An endpoint gets the request as recorded, the ledger and the options, and returns an Answer. The key was
 checked before.
@@ -10,37 +10,43 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 
-from or_audit_logging.testing.openrouter.bodies import encode
 from or_audit_logging.testing.openrouter.calls import Call, Options, RecordedRequest
+from or_audit_logging.testing.openrouter.chat import Chat, Completions
+from or_audit_logging.testing.openrouter.embeddings import Embeddings
 from or_audit_logging.testing.openrouter.errors import JSON_TYPE, plain_error
 from or_audit_logging.testing.openrouter.generations import Ledger, generation_document, key_document
 from or_audit_logging.testing.openrouter.http import Answer, Send
+from or_audit_logging.testing.openrouter.messages import Messages
 from or_audit_logging.testing.openrouter.replies import Json, compose
+from or_audit_logging.testing.openrouter.responses import Responses
 from or_audit_logging.testing.openrouter.scenarios import SCENARIOS, scenario_for
+from or_audit_logging.testing.openrouter.skin import Skin, encode
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What answers one method and path; *generates*: each request to it gets a generation id."""
+    """What answers one method and path; *skin*: a model does, and each request gets a generation id."""
 
     answer: Callable[[RecordedRequest, Ledger, Options], Answer]
-    generates: bool = False
+    skin: Skin | None = None
 
 
-def chat_completions(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
+def inference(skin: Skin, request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
     """Return the answer of the scenario that the model names; enter in the ledger how it ended."""
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("model"), str) or request.generation_id is None:
-        return plain_error(400, "No models provided")
+        return plain_error(400, "No models provided", skin)
     model, streamed = body["model"], body.get("stream") is True
-    scenario = scenario_for(model, streamed=streamed)
-    reply = compose(body, ordinary=model.rpartition("/")[2] not in SCENARIOS, text=options.reply)
+    scenario = scenario_for(model, skin, streamed=streamed)
+    ordinary = model.rpartition("/")[2] not in SCENARIOS
+    reply = compose(body, choices=skin.choices(body), ordinary=ordinary, text=options.reply)
     call = Call(
+        skin=skin,
         generation_id=request.generation_id,
         created=time.time(),
         request=request,
         reply=scenario.reply(reply, body),
-        attempt=ledger.next_attempt(model),
+        attempt=ledger.next_attempt(f"{request.path} {model}"),
         options=options,
     )
     answer = scenario.answer(call)
@@ -65,8 +71,17 @@ def key(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
     return _data(key_document(request.key, ledger.of_key(request.key)))
 
 
+def speaking(skin: Skin) -> Endpoint:
+    """Return the row of an endpoint at which a model answers in *skin*."""
+    return Endpoint(partial(inference, skin), skin)
+
+
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
-    ("POST", "/api/v1/chat/completions"): Endpoint(chat_completions, generates=True),
+    ("POST", "/api/v1/chat/completions"): speaking(Chat()),
+    ("POST", "/api/v1/completions"): speaking(Completions()),
+    ("POST", "/api/v1/responses"): speaking(Responses()),
+    ("POST", "/api/v1/messages"): speaking(Messages()),
+    ("POST", "/api/v1/embeddings"): speaking(Embeddings()),
     ("GET", "/api/v1/generation"): Endpoint(generation),
     ("GET", "/api/v1/key"): Endpoint(key),
 }

@@ -34,18 +34,18 @@ class Generation:
 
 
 class Ledger:
-    """All generations of one server, and the attempts made per model. Safe to use from many threads."""
+    """One server's generations, and the attempts per endpoint and model. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._generations: dict[str, Generation] = {}
         self._attempts: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def next_attempt(self, model: str) -> int:
-        """Return 1 for the first call to *model*, 2 for the second, and so on."""
+    def next_attempt(self, target: str) -> int:
+        """Return 1 for the first call to *target*, an endpoint and a model, 2 for the second, and so on."""
         with self._lock:
-            self._attempts[model] = self._attempts.get(model, 0) + 1
-            return self._attempts[model]
+            self._attempts[target] = self._attempts.get(target, 0) + 1
+            return self._attempts[target]
 
     def enter(self, call: Call, left_after: int | None) -> None:
         """Remember how *call* ended."""
@@ -85,7 +85,7 @@ def generation_document(generation: Generation) -> Json:
     if generation.cancelled:
         finish = native = None
     return {
-        "api_type": "completions",
+        "api_type": call.skin.api_type,
         "app_id": None,
         "cache_discount": usd(reply.cached_tokens * reply.prompt_price // 2) if reply.cached_tokens else None,
         "cancelled": generation.cancelled,

@@ -10,12 +10,13 @@ and knows nothing of OpenRouter.
 
 import contextlib
 import logging
+import re
 import socket
 import socketserver
 import struct
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,6 +67,10 @@ class Answer:
 
 
 Application = Callable[[str, str, dict[str, str], bytes], Answer]  # method, target, headers, body
+
+
+class _MalformedError(Exception):
+    """The client does not speak HTTP/1.1."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -142,30 +147,56 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer any request; every method ends here."""
-        if "transfer-encoding" in self.headers:
-            self.send_error(411)  # no SDK sends chunked requests; this also closes the connection
-            return
         try:
-            self._answer(self.server.application(self.command, self.path, *self._read()))
+            self._answer(self.server.application(self.command, self.path, self._headers(), self._body()))
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+        except _MalformedError:
+            self.send_error(400)  # this also closes the connection
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's signature
         """Print nothing."""
 
-    def _read(self) -> tuple[dict[str, str], bytes]:
+    def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         for name, value in self.headers.items():
             known = headers.get(name.lower())
             headers[name.lower()] = value if known is None else f"{known}, {value}"
-        length = headers.get("content-length", "0")
-        size = int(length) if length.isdecimal() else 0
+        return headers
+
+    def _body(self) -> bytes:
+        if "transfer-encoding" in self.headers:
+            return b"".join(self._chunks())
+        length = self.headers.get("content-length", "0")
+        return self._exactly(int(length) if length.isdecimal() else 0)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield what the client sends in chunks (RFC 9112, section 7.1), without trailers."""
+        while size := self._chunk_size():
+            yield self._exactly(size)
+            self._line()
+        while self._line():
+            pass
+
+    def _chunk_size(self) -> int:
+        digits = self._line().partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9A-Fa-f]+", digits):
+            raise _MalformedError
+        return int(digits, 16)
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline(65_536)
+        if not line.endswith(b"\n"):
+            raise ConnectionResetError("the client left in the middle of its request")
+        return line.rstrip(b"\r\n")
+
+    def _exactly(self, size: int) -> bytes:
         body = self.rfile.read(size)
         if len(body) < size:
             raise ConnectionResetError("the client left in the middle of its request")
-        return headers, body
+        return body
 
     def _answer(self, answer: Answer) -> None:
         if answer.chunked:
@@ -222,9 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.settimeout(None)
 
     def _cut(self, *, reset: bool) -> None:
-        if (
-            reset
-        ):  # SO_LINGER with a timeout of zero: close() sends RST; shutdown_request() would send a FIN first
+        if reset:
+            # SO_LINGER with a timeout of zero: close() sends RST; shutdown_request() would send a FIN first
             linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             socket.close(self.connection.detach())

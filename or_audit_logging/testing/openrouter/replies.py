@@ -10,7 +10,7 @@ The same model and messages always get the same reply, at a price with as many d
     True
 
 Money is a whole number of pico-USD (1e-12) until it is written. Prices are invented; only their order of
-magnitude follows the size that the model's name suggests. Its look on the wire is left to `bodies`.
+magnitude follows the size that the model's name suggests. Its look on the wire is left to the skins.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 DEFAULT_MODEL = "openai/gpt-4o-mini"
 _CACHED_FROM = 1024  # prompt tokens
-_MOST_CHOICES = 128
+_PROMPTS = ("system", "instructions", "messages", "input", "prompt")  # of any API, in the order of reading
 _SERVED = {"openai/gpt-4o-mini": "openai/gpt-4o-mini-2024-07-18", "openai/gpt-4o": "openai/gpt-4o-2024-08-06"}
 _PROVIDERS = {
     "openai": "OpenAI",
@@ -118,8 +118,10 @@ class Reply:
         return 0 if self.is_byok else self.prompt_cost + self.completion_cost(tokens)
 
 
-def compose(body: Mapping[str, Any], *, ordinary: bool = True, text: str | None = None) -> Reply:
-    """Return the reply to a chat *body*; *text* replaces the invented content.
+def compose(
+    body: Mapping[str, Any], *, choices: int = 1, ordinary: bool = True, text: str | None = None
+) -> Reply:
+    """Return the reply to the request *body*; *text* replaces the invented content of each of the *choices*.
 
     Not *ordinary*: the model's name is a scenario, so it is served and priced as `openai/gpt-4o-mini`.
     """
@@ -127,23 +129,34 @@ def compose(body: Mapping[str, Any], *, ordinary: bool = True, text: str | None 
     if "/" not in requested or requested.startswith("@"):  # a preset or an alias, not vendor/model
         requested = DEFAULT_MODEL
     price = _prompt_price(requested)
-    wanted = body.get("n")
-    count = wanted if isinstance(wanted, int) and 1 <= wanted <= _MOST_CHOICES else 1
-    messages = _messages(body)
+    asked = [turn for name in _PROMPTS for turn in turns(body.get(name))]
     return Reply(
         model=_served(requested),
         provider=_PROVIDERS.get(requested.partition("/")[0], "DeepInfra"),
-        texts=tuple(_content([requested, messages, n]) if text is None else text for n in range(count)),
-        prompt_tokens=3 + sum(3 + len(pieces(_text(message))) for message in messages),
+        texts=tuple(_content([requested, asked, n]) if text is None else text for n in range(choices)),
+        prompt_tokens=3 + sum(3 + len(pieces(_text(turn))) for turn in asked),
         prompt_price=price,
         completion_price=4 * price,
+        finish_reason="stop" if choices else None,
+        native_finish_reason="completed" if choices else None,
     )
 
 
+def turns(prompt: Any) -> list[Any]:
+    """Return the messages, items or texts of one member of a request; token numbers count as one text."""
+    if isinstance(prompt, str):
+        return [prompt]
+    if not isinstance(prompt, list):
+        return []
+    if prompt and all(isinstance(part, int) for part in prompt):
+        return [prompt]
+    return [part for part in prompt if isinstance(part, str | dict | list)]
+
+
 def last_text(body: Mapping[str, Any]) -> str:
-    """Return the text of the last message of *body*."""
-    messages = _messages(body)
-    return _text(messages[-1]) if messages else ""
+    """Return the text of the last thing that *body* says to the model."""
+    asked = [turn for name in _PROMPTS for turn in turns(body.get(name))]
+    return _text(asked[-1]) if asked else ""
 
 
 def pieces(text: str) -> list[str]:
@@ -188,14 +201,9 @@ def _content(seed: list[object]) -> str:
     return " ".join([opening, *middle, _ENDINGS[number // 126 % 5]]).rstrip()
 
 
-def _messages(body: Mapping[str, Any]) -> list[Json]:
-    messages = body.get("messages")
-    return [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
-
-
-def _text(message: Json) -> str:
-    content = message.get("content")
+def _text(turn: Any) -> str:
+    content = turn.get("content") if isinstance(turn, dict) else turn
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
-    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+    return " ".join(str(part.get("text", "") if isinstance(part, dict) else part) for part in parts)

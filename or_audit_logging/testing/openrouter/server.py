@@ -5,9 +5,21 @@
         client.chat.completions.create(model="fake/e429", messages=[...])       # raises RateLimitError
         server.requests[0].headers["authorization"]
 
-Any HTTP client or SDK will do. Served are POST /chat/completions, GET /generation and GET /key; other paths
-get a 404. A reply follows from the request's model and messages alone, cost included; ids and dates are new.
-The part of the model's name after the last slash picks the scenario:
+Any HTTP client or SDK will do. A reply follows from the request alone, cost included; ids and dates are new.
+Served are, under /api/v1, these and nothing else:
+
+    POST /chat/completions
+    POST /completions       text in place of messages; never calls tools
+    POST /responses         length, filter: status incomplete; choiceerr: status failed; both are events too,
+                            while midstr is an event `error`, and midempty one named `response.error`
+    POST /messages          stop_reason; errors are {"type": "error"}, in streams an event `error`;
+                            anthropic's base_url is server.base_url.removesuffix("/v1")
+    POST /embeddings        never streamed; says nothing, so choiceerr is a mere error object
+    GET /generation
+    GET /key
+
+The part of the model's name after the last slash picks the scenario. This is how each looks in a chat; other
+APIs put it in their own words, and answer in the ordinary way where they have none for it:
 
     ok            an ordinary reply, as for every name that is not in this table
     echo          says the text of the last message
@@ -46,7 +58,7 @@ The part of the model's name after the last slash picks the scenario:
     e524          timeout at the edge
     e529          provider_overloaded
     e400nocode    400, an error object without code
-    retry1        500 to the first attempt on this server, then ordinary
+    retry1        500 to the first attempt at the endpoint, then ordinary
     retry2        500 to the first two attempts
     retry3        500 to the first three attempts
     usageempty    stream: the usage chunk has choices []
@@ -85,7 +97,7 @@ class FakeOpenRouter:
     """A server for the length of a `with` block, or from start() to close().
 
     generation_delay: seconds for which GET /generation answers 404 after a call has ended.
-    require_key: answer 401 to requests without `Authorization: Bearer`; any key will do.
+    require_key: answer 401 to requests without `Authorization: Bearer` or `X-Api-Key`; any key will do.
     reply: the text of every ordinary reply, in place of an invented one.
     slow_seconds, stall_seconds: the pauses of the scenarios `slow` (before each chunk) and `stall` (once).
     """
@@ -158,14 +170,14 @@ class FakeOpenRouter:
         endpoint = ENDPOINTS.get((method, path))
         request = RecordedRequest(method, path, dict(parse_qsl(query)), headers, _parsed(raw), None)
         admitted = request.key is not None or not self._options.require_key
-        if endpoint is not None and endpoint.generates and admitted:
+        if endpoint is not None and endpoint.skin is not None and admitted:
             request = replace(request, generation_id=new_generation_id(time.time()))
         with self._lock:
             self._requests.append(request)
         if endpoint is None:
             return plain_error(404, f"Not found: {method} {path}")
         if not admitted:
-            return plain_error(401, "No auth credentials found")
+            return plain_error(401, "No auth credentials found", endpoint.skin)
         return endpoint.answer(request, self._ledger, self._options)
 
 

@@ -31,7 +31,7 @@ def with_reasoning(reply: Reply, body: Body) -> Reply:
 
 def with_tools(reply: Reply, body: Body) -> Reply:
     """Return a reply that calls the first two tools on offer."""
-    functions = [tool.get("function", {}) for tool in body.get("tools") or ()]
+    functions = [tool.get("function", tool) for tool in body.get("tools") or ()]  # only chat wraps them
     names = tuple(function["name"] for function in functions if "name" in function)[:2] or ("look_up",)
     return replace(reply, texts=("",) * len(reply.texts), tool_names=names, finish_reason="tool_calls")
 
