@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no deadline")
 
 SECRET = b"a fake key for tests, not a secret: 0123456789"
 REPOSITORY = Path(__file__).resolve().parent.parent

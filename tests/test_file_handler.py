@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import uuid
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("audit_key")
 def audit_record(**fields: Any) -> AuditRecord:
     defaults: dict[str, Any] = {
         "event_type": "chat_completion",
-        "id": "00000000-0000-4000-8000-000000000001",
+        "id": str(uuid.uuid4()),
         "timestamp": "2026-11-21T10:30:45.123456Z",
         "status": "success",
     }
@@ -432,7 +433,14 @@ def test_dict_config_reads_a_list_of_keys_and_filter_options(tmp_path: Path) -> 
         ("durability", "buffered", "flush or fsync"),
         ("on_failure", "ignore", "report or raise"),
         ("max_line_bytes", 100, "4096 to 1048576"),
-        ("max_line_bytes", "8000", "4096 to 1048576"),
+        ("max_line_bytes", "many", "max_line_bytes is a whole number"),
+        ("max_line_bytes", 8000.5, "max_line_bytes is a"),
+        ("checkpoint_every", True, "checkpoint_every is a whole number"),
+        ("checkpoint_seconds", float("nan"), "checkpoint_seconds more than 0"),
+        ("lock_timeout", float("inf"), "lock_timeout not negative"),
+        ("key_readable", "false", "true or false"),
+        ("encoding", "utf-16", "ASCII"),
+        ("level", "WARNING", "takes every call"),
         ("key", "a fake key standing in the configuration", "env:NAME or file:PATH"),
         ("key", "env:NO_SUCH_VARIABLE", "not set"),
         ("filename", "FOLDER/no_suffix", "suffix"),
@@ -494,3 +502,207 @@ def test_no_key_is_in_anything_a_handler_shows(handler: AuditFileHandler) -> Non
     """Neither repr nor settings."""
     assert SECRET.decode() not in repr(handler)
     assert SECRET.decode() not in repr(vars(handler))
+
+
+def test_numbers_may_stand_as_text(tmp_path: Path) -> None:
+    """YAML that was filled in from the environment gives strings."""
+    options: Any = {
+        "max_line_bytes": "5000",
+        "checkpoint_every": "7",
+        "checkpoint_seconds": "1.5",
+        "lock_timeout": "2",
+    }
+    AuditFileHandler(tmp_path / "audit.jsonl", encoding="utf-8", **options).close()
+
+
+def test_a_record_that_comes_twice_is_written_once(handler: AuditFileHandler, tmp_path: Path) -> None:
+    """Through two loggers, or through a second handler on the log; another with its id is another."""
+    second = AuditFileHandler(tmp_path / "audit.jsonl")
+    second.addFilter(RedactionFilter())
+    audit = audit_record(user_id="ann@example.com")
+    for each in (handler, handler, second):
+        each.handle(log_record(audit))
+    handler.handle(log_record(audit_record(id=audit.id, user_id="u-2")))
+    second.close()
+    assert [r["user_id"] for r in records_of(tmp_path)] == ["[EMAIL]", "u-2"]
+
+
+class Hostile:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        log_record(None, Hostile()),
+        log_record(None, "to %s", Hostile()),
+        log_record(None, "%d", "ann@example.com"),
+        logging.makeLogRecord({"msg": "text", 1: 2, "value": Hostile(), ("a", "b"): "c"}),
+    ],
+)
+def test_a_hostile_value_neither_raises_nor_loses_the_record(
+    handler: AuditFileHandler, tmp_path: Path, record: logging.LogRecord
+) -> None:
+    """Whatever an object does when it is shown."""
+    handler.handle(record)
+    assert len(records_of(tmp_path)) == 1
+    assert b"ann@example.com" not in b"".join(lines_of(tmp_path))
+
+
+def test_the_names_of_extras_are_seen(handler: AuditFileHandler, tmp_path: Path) -> None:
+    """A password is hidden for its name; so is a secret that is a name, or stands in the logger's name."""
+    logger = logging.getLogger("openrouter.audit.ann@example.com")
+    logger.addHandler(handler)
+    logger.warning(
+        "login", extra={"password": "hunter2", "Authorization": "abc", "sk-or-v1-0123456789abcdef": 1}
+    )
+    logger.removeHandler(handler)
+    written = b"".join(lines_of(tmp_path))
+    for secret in (b"hunter2", b'"abc"', b"sk-or-v1-0", b"ann@example.com"):
+        assert secret not in written
+    assert records_of(tmp_path)[0]["password"] == "[SECRET]"
+
+
+def test_a_handler_of_checkpoints_that_raises_does_not_reach_the_caller(handler: AuditFileHandler) -> None:
+    """The checkpoint counts as not taken."""
+
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise RuntimeError("no network")
+
+    broken = Broken()
+    logging.getLogger(CHECKPOINT_LOGGER).addHandler(broken)
+    try:
+        handler.handle(log_record(audit_record()))
+    finally:
+        logging.getLogger(CHECKPOINT_LOGGER).removeHandler(broken)
+    assert handler.stats()["checkpoints_not_taken"] == 1
+
+
+def test_an_interrupt_during_a_write_leaves_an_honest_log(handler: AuditFileHandler, tmp_path: Path) -> None:
+    """Ctrl-C at any moment inside the writer: the next write looks at the file and goes on from there."""
+    rounds = 60
+
+    class Interrupt(BaseException):
+        pass
+
+    for steps in range(1, rounds):
+        left = steps
+
+        def trace(frame: Any, event: str, argument: object) -> Any:
+            nonlocal left
+            if "log/writer.py" in frame.f_code.co_filename.replace(os.sep, "/"):
+                left -= 1
+                if left == 0:
+                    raise Interrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            handler.handle(log_record(None, f"interrupted {steps}"))
+        except Interrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        handler.handle(log_record(None, f"after {steps}"))
+    messages = [r["message"] for r in records_of(tmp_path)]
+    assert [m for m in messages if m.startswith("after")] == [f"after {n}" for n in range(1, rounds)]
+    assert len(messages) == len(set(messages))
+    handler.close()
+    assert verify(tmp_path).findings == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_during_a_write_logs(handler: AuditFileHandler, tmp_path: Path) -> None:
+    """What the parent's thread was doing is not the child's business."""
+    append = handler._writer.append
+    children: list[int] = []
+
+    def fork_inside(body: bytes) -> None:
+        child = os.fork()
+        if child == 0:
+            handler._writer.append = append  # type: ignore[method-assign]
+            handler.createLock()
+            for number in range(5):
+                handler.handle(log_record(audit_record(user_id=f"child-{number}")))
+            os._exit(0)
+        children.append(child)
+        append(body)
+
+    handler._writer.append = fork_inside  # type: ignore[method-assign]
+    handler.handle(log_record(audit_record(user_id="parent")))
+    os.waitpid(children[0], 0)
+    written = {r["user_id"] for r in records_of(tmp_path)}
+    assert written == {"parent", *(f"child-{n}" for n in range(5))}
+    handler._writer.append = append  # type: ignore[method-assign]
+    handler.close()
+    assert verify(tmp_path).findings == ()
+
+
+def test_a_call_probed_from_within_a_write_does_not_let_go_of_the_lock(tmp_path: Path) -> None:
+    """A signal handler that makes an audited call while a line is written."""
+    handler = AuditFileHandler(tmp_path / "audit.jsonl", on_failure="raise")
+    other = AuditFileHandler(tmp_path / "audit.jsonl", lock_timeout=0)
+    append, held = handler._writer.append, []
+
+    def reenter(body: bytes) -> None:
+        with handler._writer._locked():
+            handler.probe()
+            handler.close()
+            with pytest.raises(AuditWriteError, match="has held"):
+                other.probe()
+            held.append(True)
+        append(body)
+
+    handler._writer.append = reenter  # type: ignore[method-assign]
+    handler.handle(log_record(audit_record()))
+    handler._writer.append = append  # type: ignore[method-assign]
+    assert held == [True]
+    handler.close()
+    other.close()
+
+
+def test_after_a_failed_write_a_probe_really_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no further call is paid for on a full disk."""
+    handler = AuditFileHandler(tmp_path / "audit.jsonl", on_failure="raise")
+    handler.handle(log_record(audit_record()))
+    disk = DiskFull(monkeypatch)
+    with pytest.raises(AuditWriteError):
+        handler.handle(log_record(audit_record()))
+    for _ in range(3):
+        with pytest.raises(AuditWriteError, match="No space left"):
+            handler.probe()
+    disk.full = False
+    handler.probe()
+    assert [m["count"] for m in members_of(tmp_path) if m["event_type"] == "log.lost"] == [1]
+
+
+def test_a_checkpoint_that_fails_loses_no_record(
+    handler: AuditFileHandler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line before it is written, and counts as written; the next line makes the checkpoint."""
+    handler.handle(log_record(audit_record()))
+    handler._writer._due = True
+    write = os.write
+
+    def no_checkpoints(descriptor: int, data: bytes) -> int:
+        if b"log.checkpoint" in bytes(data):
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("or_audit_logging.log.writer.os.write", no_checkpoints)
+        handler.handle(log_record(audit_record(user_id="u-2")))
+    handler.handle(log_record(audit_record(user_id="u-3")))
+    assert handler.stats()["failed"] == 0
+    assert [m["event_type"] for m in members_of(tmp_path)[-3:]] == [
+        "chat_completion",
+        "chat_completion",
+        "log.checkpoint",
+    ]
+    handler.close()
+    assert verify(tmp_path).findings == ()

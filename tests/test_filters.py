@@ -55,11 +55,12 @@ def test_a_template_with_percent_signs_survives(stream: io.StringIO) -> None:
     assert stream.getvalue().strip() == "100% of [EMAIL], %s"
 
 
-def test_arguments_that_do_not_fit_are_redacted_all_the_same(stream: io.StringIO) -> None:
+def test_arguments_that_do_not_fit_are_redacted_all_the_same() -> None:
     """The message is kept in a readable form."""
-    logging.getLogger("test.filters").warning("%d apples", MAIL)
-    assert MAIL not in stream.getvalue()
-    assert "apples" in stream.getvalue()
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%d apples", (MAIL,), None)
+    message = redacted_copy(record, RedactionFilter().redactor).getMessage()
+    assert MAIL not in message
+    assert "apples" in message
 
 
 def test_an_audit_record_s_free_text_is_redacted() -> None:

@@ -32,7 +32,20 @@ REDACTOR = Redactor()
         ("sk-or-v1-0123456789abcdef", "[API_KEY]"),
         ("key: sk-ant-api03-fakefakefakefake, sk-proj-fakefakefakefakefake", "key: [API_KEY], [API_KEY]"),
         ("ghp_" + "a1B2" * 9, "[SECRET]"),
-        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer [SECRET]"),
+        ("Authorization: Bearer abc.def-ghi", "Authorization: [SECRET]"),
+        ("with bearer abc.def-ghi-jkl", "with bearer [SECRET]"),
+        ('said {\\"password\\": \\"two words\\"}', 'said {\\"password\\": \\"[SECRET]\\"}'),
+        (
+            "AWS_SECRET_ACCESS_KEY=abcdefgh refresh_token=abcdefgh",
+            "AWS_SECRET_ACCESS_KEY=[SECRET] refresh_token=[SECRET]",
+        ),
+        ("Cookie: sid=1; theme=dark\nnext", "Cookie: [SECRET]\nnext"),
+        ("https://u:p@ss/word@host/x", "https://u:[SECRET]@host/x"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nabcd\n-----END RSA PRIVATE KEY-----",
+            "[SECRET]",
+        ),
+        ("card 4111\u00a01111\u00a01111\u00a01111", "card [CARD]"),
         ("postgres://bob:s3cret@db/x", "postgres://bob:[SECRET]@db/x"),
         ('{"password": "hunter22!"}', '{"password": "[SECRET]"}'),
         ("eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2Q", "[SECRET]"),
@@ -172,8 +185,29 @@ def test_values_are_copied_redacted() -> None:
         "nothing": None,
     }
     assert counts == {"EMAIL": 5, "CARD": 1, "SECRET": 1}
+    ends = {
+        "openai_api_key": "abc",
+        "db_password": b"abc",
+        b"password": "abc",
+        "max_tokens": 4,
+        "keyboard": "qwerty",
+    }
+    hidden = {"openai_api_key", "db_password", "password"}
+    assert {key for key, item in REDACTOR.redact_value(ends)[0].items() if item == "[SECRET]"} == hidden  # type: ignore[attr-defined]
     assert value["ann@example.com"] == b"bob@example.com"
     json.dumps(copy)
+
+
+def test_many_items_and_colliding_names_are_no_burden() -> None:
+    """6,000 addresses as keys keep their values; a value without end is cut off, shared parts included."""
+    copy, _ = REDACTOR.redact_value({f"a{n}@example.com": n for n in range(6000)})
+    assert isinstance(copy, dict)
+    assert sorted(copy.values()) == list(range(6000))
+    shared: Any = ["x"]
+    for _ in range(25):
+        shared = [shared, shared]
+    for value in (shared, [["a"] * 1000] * 1000):
+        assert "[TOO MANY ITEMS]" in json.dumps(REDACTOR.redact_value(value)[0])
 
 
 def test_a_cycle_and_a_deep_value_end() -> None:

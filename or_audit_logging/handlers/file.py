@@ -25,11 +25,12 @@ from typing import Any
 
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
-from or_audit_logging.handlers.formatters import AuditJsonFormatter
+from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
+from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, SUFFIX_MAX, user_members
 from or_audit_logging.sealing.text import encode
@@ -55,6 +56,7 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
         checkpoint_every: int = 1000,
         checkpoint_seconds: float = 60,
         lock_timeout: float = 5,
+        encoding: str | None = None,
         **unknown: Any,
     ) -> None:
         """Open the log at *filename*; raises `ConfigError` on any mistake, before the first record.
@@ -65,7 +67,8 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
         record is on disk. *on_failure*: "report" lets the call go on and records the loss; "raise" raises
         `AuditWriteError`. *max_line_bytes* (4,096 to 1 MiB) bounds a line; longer records are cut and say
         so. A checkpoint is made every *checkpoint_every* lines and when the last one is older than
-        *checkpoint_seconds*. *lock_timeout*: seconds to wait for another process.
+        *checkpoint_seconds*. *lock_timeout*: seconds to wait for another process. *encoding*: lines are
+        ASCII, so any encoding that contains it names the same bytes. Numbers may be given as text.
         """
         if unknown:
             raise ConfigError(
@@ -75,9 +78,26 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
             raise ConfigError(f"durability is flush or fsync, not {durability!r}")
         if on_failure not in ("report", "raise"):
             raise ConfigError(f"on_failure is report or raise, not {on_failure!r}")
-        _check_line_bytes(max_line_bytes)
+        max_line_bytes = int(_number("max_line_bytes", max_line_bytes, whole=True))
+        if not MIN_LINE_BYTES <= max_line_bytes <= MAX_LINE_BYTES:
+            raise ConfigError(f"max_line_bytes is {MIN_LINE_BYTES} to {MAX_LINE_BYTES}, not {max_line_bytes}")
+        checkpoint_every = int(_number("checkpoint_every", checkpoint_every, whole=True))
+        checkpoint_seconds = _number("checkpoint_seconds", checkpoint_seconds)
+        lock_timeout = _number("lock_timeout", lock_timeout)
+        _check_encoding(encoding)
+        if not isinstance(key_readable, bool):
+            raise ConfigError(f"key_readable is true or false, not {key_readable!r}")
         layout = LogLayout.from_filename(filename)
         ring = KeyRing.from_sources(key, key_readable=key_readable)
+        writer = LogWriter(
+            layout,
+            ring,
+            config_digest=self._config_digest,
+            sync_every_line=durability == "fsync",
+            checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
+            lock_timeout=lock_timeout,
+        )
         super().__init__(os.fspath(filename), "a", encoding="ascii", delay=True)
         self._on_failure = on_failure
         self._max_line_bytes = max_line_bytes
@@ -91,20 +111,14 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
             "checkpoint_seconds": checkpoint_seconds,
             "library": __version__,
         }
+        self._pid = os.getpid()
         self._writing = False
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, AuditRecord | None]] = deque()
+        self._recent = _recent_of.setdefault(str(layout.folder), {})
         self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
         self._last_report = -_QUIET_SECONDS
         self._default_formatter = AuditJsonFormatter()
-        self._writer = LogWriter(
-            layout,
-            ring,
-            config_digest=self._config_digest,
-            sync_every_line=durability == "fsync",
-            checkpoint_every=checkpoint_every,
-            checkpoint_seconds=checkpoint_seconds,
-            lock_timeout=lock_timeout,
-        )
+        self._writer = writer
         _open_handlers.add(self)
 
     @property
@@ -122,10 +136,19 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
     def probe(self) -> None:
         """Raise `AuditWriteError` if a record could not be written now."""
         with _held(self):
+            if self._is_writing():
+                return  # asked from within a write (a signal handler, a finaliser), which will tell itself
             try:
                 self._writer.probe()
             except OSError as error:
                 raise AuditWriteError(f"the audit log cannot be written: {_reason(error)}") from error
+
+    def setLevel(self, level: int | str) -> None:  # noqa: N802 - logging's name
+        """Set the level; one above INFO would drop successful calls: `ConfigError`."""
+        super().setLevel(level)
+        if self.level > logging.INFO:
+            self.level = logging.NOTSET
+            raise ConfigError("an audit handler takes every call; leave its level out, or set INFO or lower")
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Set the formatter; a formatter that renames members is refused with `ConfigError`."""
@@ -154,17 +177,21 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
 
         Raises `AuditWriteError` where the record could not be written and on_failure is "raise".
         """
-        if record.name == CHECKPOINT_LOGGER:
+        if record.name == CHECKPOINT_LOGGER or self._was_written(record):
             return False
         kept = self.filter(record)
         if not kept:
             return False
-        self.emit(kept)
+        self._handle_kept(kept, audit_of(record))
         self._hand_out()
         return kept
 
     def emit(self, record: logging.LogRecord) -> None:
         """Redact what no filter has, seal and write *record*."""
+        self._handle_kept(record, audit_of(record))
+
+    def _handle_kept(self, record: logging.LogRecord, audit: AuditRecord | None) -> None:
+        """Write *record*; *audit* is the audit record as it came, before filters made copies of it."""
         try:
             body = self._body(redacted_copy(record, self.policy.redactor))
         except Exception as error:  # noqa: BLE001 - whatever a formatter of the user's raises
@@ -172,7 +199,7 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
                 self._fail(f"a record could not be formatted: {type(error).__name__}", error)
             return
         with _held(self):
-            self._append(body)
+            self._append(body, audit)
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         """Do nothing: segments bear their date and each write finds the right one."""
@@ -193,7 +220,8 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
     def close(self) -> None:
         """Seal the log with log.stop and a checkpoint, and close the files; idempotent."""
         with _held(self):
-            self._stop()
+            if not self._is_writing():
+                self._stop()
         super().close()
 
     def finish(self) -> None:
@@ -219,26 +247,45 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
             members = self._default_formatter.members_of_text(record, text)
         return encode(user_members(members), limit=limit)
 
-    def _append(self, body: bytes) -> None:
+    def _append(self, body: bytes, audit: AuditRecord | None) -> None:
         """Write *body*, and what re-entrant calls (a signal handler, a finaliser) left meanwhile."""
-        if self._writing:
-            self._waiting.append(body)
+        if self._is_writing():
+            self._waiting.append((body, audit))
             return
         self._writing = True
         try:
-            self._write(body)
+            self._write(body, audit)
             while self._waiting:
-                self._write(self._waiting.popleft())
+                self._write(*self._waiting.popleft())
         finally:
             self._writing = False
 
-    def _write(self, body: bytes) -> None:
+    def _is_writing(self) -> bool:
+        """Whether this thread is inside a write; a child that was forked during one is not."""
+        if self._pid != os.getpid():
+            self._pid, self._writing = os.getpid(), False
+            self._waiting.clear()
+        return self._writing
+
+    def _was_written(self, record: logging.LogRecord) -> bool:
+        """Whether this very record is in the log: through a second logger, or another handler on the log."""
+        audit = audit_of(record)
+        return audit is not None and audit.id in self._recent and self._recent[audit.id] == audit
+
+    def _remember(self, audit: AuditRecord | None) -> None:
+        if audit is not None:
+            self._recent[audit.id] = audit
+            if len(self._recent) > _REMEMBERED:
+                self._recent.pop(next(iter(self._recent)), None)
+
+    def _write(self, body: bytes, audit: AuditRecord | None) -> None:
         try:
             self._writer.append(body)
-        except (OSError, AuditError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and does not end the call
             self._fail(f"a record could not be written: {_reason(error)}", error)
         else:
             self._written += 1
+            self._remember(audit)
 
     def _fail(self, what: str, error: Exception) -> None:
         """Count a record that is lost, and raise or report; the handler's lock is held."""
@@ -274,8 +321,13 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
         taken = _has_handler(logger)
         for line in lines:
             self._checkpoints += 1
-            self._checkpoints_not_taken += not taken
-            logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
+            try:
+                logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
+            except Exception as error:  # noqa: BLE001 - somebody's handler; the call goes on
+                self._checkpoints_not_taken += 1
+                self._report(f"a handler of {CHECKPOINT_LOGGER} raised {type(error).__name__}")
+            else:
+                self._checkpoints_not_taken += not taken
 
     def _stop(self) -> None:
         try:
@@ -299,8 +351,12 @@ def _held(handler: logging.Handler) -> Iterator[None]:
 
 _PARAMETERS = (
     "filename, key, key_readable, durability, on_failure, max_line_bytes, checkpoint_every, "
-    "checkpoint_seconds, lock_timeout"
+    "checkpoint_seconds, lock_timeout, encoding"
 )
+_REMEMBERED = 1024
+"""So many of the latest records are remembered, to keep one from being written twice."""
+
+_recent_of: dict[str, dict[str, AuditRecord]] = {}
 _open_handlers: weakref.WeakSet[AuditFileHandler] = weakref.WeakSet()
 _shared_redactor: list[Redacts] = []
 
@@ -311,9 +367,26 @@ def _default_redactor() -> Redacts:
     return _shared_redactor[0]
 
 
-def _check_line_bytes(value: object) -> None:
-    if not isinstance(value, int) or not MIN_LINE_BYTES <= value <= MAX_LINE_BYTES:
-        raise ConfigError(f"max_line_bytes is {MIN_LINE_BYTES} to {MAX_LINE_BYTES}, not {value!r}")
+def _number(name: str, value: object, *, whole: bool = False) -> float:
+    """Return a number that may stand as text, as in YAML that was filled in from the environment."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError
+        number = float(value)
+        if whole and not number.is_integer():
+            raise ValueError
+        return number
+    except ValueError:
+        raise ConfigError(f"{name} is a {'whole ' if whole else ''}number, not {value!r}") from None
+
+
+def _check_encoding(encoding: object) -> None:
+    try:
+        plain = encoding is None or (isinstance(encoding, str) and "a{}".encode(encoding) == b"a{}")
+    except LookupError:
+        plain = False
+    if not plain:
+        raise ConfigError(f"encoding {encoding!r} does not contain ASCII, which a log's lines are written in")
 
 
 def _has_handler(logger: logging.Logger) -> bool:

@@ -11,39 +11,19 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.handlers.formatters import STANDARD_ATTRIBUTES, audit_of
 from or_audit_logging.policy import Redacts
-from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
+from or_audit_logging.redaction.records import redacted_record
+from or_audit_logging.redaction.redactor import FAILED
 
 CHECKPOINT_LOGGER = "or_audit_logging.checkpoint"
 """Checkpoints are handed out under this name; they hold hashes only and stay as they are."""
 
 _STAMP = "_redacted_under"
-_FREE_TEXT = (
-    "user_id",
-    "session_id",
-    "request_id",
-    "model_requested",
-    "model_used",
-    "provider",
-    "finish_reason",
-    "native_finish_reason",
-    "tool_names",
-    "router",
-    "error_type",
-    "error_code",
-    "error_message",
-    "metadata",
-    "content",
-)
-"""Members that may hold whatever somebody wrote; the others are ids, hashes, times and numbers."""
-
 _formatter = logging.Formatter()
 
 
@@ -73,10 +53,11 @@ class RedactionFilter(logging.Filter):
         redacted = redacted_copy(record, self.redactor)
         if redacted is record:
             return True
-        if sys.version_info >= (3, 12):
-            return redacted
-        record.__dict__.update(redacted.__dict__)
-        return True
+        kept: bool | logging.LogRecord = redacted
+        if sys.version_info < (3, 12):
+            record.__dict__.update(redacted.__dict__)
+            kept = True
+        return kept
 
 
 def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRecord:
@@ -87,26 +68,39 @@ def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRe
     if audit is not None and audit.redacted_under == redactor.digest:
         return record
     out = copy.copy(record)
-    out.__dict__.update(_redacted_text(record, redactor))
-    for key, value in record.__dict__.items():
-        if key not in STANDARD_ATTRIBUTES:
-            out.__dict__[key] = redactor.redact_value(value)[0]
-    if audit is not None:
-        out.__dict__["audit"] = _redacted_audit(audit, redactor)
+    extras = {key: value for key, value in record.__dict__.items() if key not in STANDARD_ATTRIBUTES}
+    for key in extras:
+        del out.__dict__[key]
+    try:
+        out.__dict__.update(_redacted_text(record, redactor))
+        out.__dict__.update(_redacted_extras(extras, redactor))
+        if audit is not None:
+            out.__dict__["audit"] = redacted_record(audit, redactor)
+    except Exception:  # noqa: BLE001 - what cannot be redacted does not pass, and does not end the call
+        out.__dict__.update(
+            msg=FAILED, args=(), message=FAILED, exc_info=None, exc_text=None, stack_info=None
+        )
+        out.__dict__.pop("audit", None)
     out.__dict__[_STAMP] = redactor.digest
     return out
 
 
+def _redacted_extras(extras: dict[str, object], redactor: Redacts) -> dict[str, object]:
+    """Return extras redacted as one dict, so that their names are seen: `extra={"password": ...}`."""
+    redacted, _ = redactor.redact_value(extras)
+    return redacted if isinstance(redacted, dict) else {}
+
+
 def _redacted_text(record: logging.LogRecord, redactor: Redacts) -> dict[str, object]:
     """Return the redacted message (rendered first: a secret may be split over template and argument)."""
-    out: dict[str, object] = {"args": ()}
+    out: dict[str, object] = {"args": (), "name": redactor.redact(record.name).text}
     if isinstance(record.msg, dict):
         out["msg"] = redactor.redact_value(record.msg)[0]
     else:
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001 - arguments that do not fit the template are redacted one by one
-            message = f"{record.msg} {record.args}"
+            message = _unrendered(record)
         out["msg"] = redactor.redact(message).text
     if "message" in record.__dict__:
         out["message"] = out["msg"]
@@ -120,17 +114,15 @@ def _redacted_text(record: logging.LogRecord, redactor: Redacts) -> dict[str, ob
     return out
 
 
-def _redacted_audit(audit: AuditRecord, redactor: Redacts) -> AuditRecord:
-    counts: Counter[str] = Counter(audit.redactions or {})
-    changes: dict[str, Any] = {}
-    for name in _FREE_TEXT:
-        value = getattr(audit, name)
-        if value is not None:
-            changes[name], found = redactor.redact_value(value)
-            counts.update(found)
-    if changes.get("tool_names") is not None:
-        changes["tool_names"] = tuple(changes["tool_names"])
-    return replace(audit, **changes, redactions=dict(counts) or None, redacted_under=redactor.digest)
+def _unrendered(record: logging.LogRecord) -> str:
+    """Return template and arguments side by side, where they do not fit each other."""
+    parts = []
+    for part in (record.msg, record.args):
+        try:
+            parts.append(str(part))
+        except Exception:  # noqa: BLE001 - an object of the caller's that cannot even be shown
+            parts.append(f"[{type(part).__name__}]")
+    return " ".join(parts)
 
 
 def _listed(value: object) -> object:

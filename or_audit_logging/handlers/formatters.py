@@ -91,8 +91,10 @@ class AuditJsonFormatter(JsonFormatter):
             members["exception"] = record.exc_text
         if record.stack_info:
             members["stack"] = record.stack_info
-        extra = {k: v for k, v in record.__dict__.items() if k not in STANDARD_ATTRIBUTES and k[:1] != "_"}
-        return members | {k if k not in members else f"x_{k}": v for k, v in extra.items()}
+        for key, value in record.__dict__.items():
+            if key not in STANDARD_ATTRIBUTES and str(key)[:1] != "_":
+                members[f"x_{key}" if key in members else str(key)] = value
+        return members
 
 
 def _message(record: logging.LogRecord) -> object:
@@ -101,4 +103,4 @@ def _message(record: logging.LogRecord) -> object:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - arguments that do not fit the template must not lose the record
-        return str(record.msg)
+        return record.msg

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
+
+LEAST_FREE_BYTES = 1 << 20
+"""With less room than this, a record is not expected to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +39,30 @@ def check_folder(layout: LogLayout) -> None:
         raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"the folder {folder} cannot be written by this process")
-    for segment in layout.files():
-        if not stat.S_ISREG(os.lstat(segment.path).st_mode):
-            raise ConfigError(f"{segment.path} is not a regular file; a log's segments are")
+    for path in (folder / LOCK_NAME, *(segment.path for segment in layout.files())):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise ConfigError(f"{path} is not a regular file; a log's files are")
     present = LogLayout.discover(folder)
     if present is not None and (present.stem, present.suffix) != (layout.stem, layout.suffix):
         raise ConfigError(
             f"{folder} already holds the log {present.stem}{present.suffix}; one folder holds one log, "
             f"so give {layout.stem}{layout.suffix} a folder of its own"
         )
+
+
+def free_bytes(folder: Path) -> float:
+    """Return how much this process may still write in *folder*; infinite where the system does not say."""
+    if not hasattr(os, "statvfs"):
+        return math.inf
+    status = os.statvfs(folder)
+    blocks = status.f_bfree if os.geteuid() == 0 else status.f_bavail
+    return blocks * status.f_frsize
+
+
+def give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """Give a file that root makes in somebody's folder to that somebody, who has to go on writing it."""
+    if os.name == "posix" and os.geteuid() == 0 and (owner := os.stat(folder)).st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def undescribed_fragments(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:

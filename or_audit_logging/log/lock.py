@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.log.folder import give_to_owner_of
 
 if sys.platform == "win32":
     import msvcrt
@@ -107,6 +108,7 @@ class ProcessLock:
             self.close()
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDWR | OPEN_FLAGS, 0o600)
+            give_to_owner_of(self._path.parent, self._descriptor)
             status = os.fstat(self._descriptor)
             self._inode = (status.st_dev, status.st_ino)
             self._pid = os.getpid()

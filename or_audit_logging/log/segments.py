@@ -51,15 +51,14 @@ class Segment:
         return open(self.path, "rb")
 
     def first_line(self) -> SealedLine | None:
-        """Return the first line, or None where the file is empty or does not start with a sealed line."""
+        """Return the first line, or None where the file is empty or does not start with a sealed line.
+
+        Raises `OSError` where a plain file cannot be read: what cannot be read must not pass for absent.
+        """
         try:
             with self.open() as file:
-                raw = file.readline(MAX_LINE_BYTES)
-        except (OSError, EOFError, zlib.error):
-            return None
-        try:
-            return parse_line(raw.removesuffix(b"\n"))
-        except FormatError:
+                return parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
+        except (FormatError, EOFError, zlib.error, gzip.BadGzipFile):
             return None
 
 

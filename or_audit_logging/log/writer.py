@@ -27,14 +27,20 @@ from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.folder import check_folder, undescribed_fragments
+from or_audit_logging.log.folder import (
+    LEAST_FREE_BYTES,
+    check_folder,
+    free_bytes,
+    give_to_owner_of,
+    undescribed_fragments,
+)
 from or_audit_logging.log.lock import OPEN_FLAGS, ProcessLock
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.log.tail import Tail, advance, take_up
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.checkpoint import encode_root
-from or_audit_logging.sealing.control import FORMAT_VERSION, control_body, first_line_body
+from or_audit_logging.sealing.control import FORMAT_VERSION, LOST_REASONS, control_body, first_line_body
 from or_audit_logging.sealing.line import close_suffix, open_suffix
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.version import __version__
@@ -62,7 +68,11 @@ class LogWriter:
         lock_timeout: float = 5,
     ) -> None:
         """Check that the log can be written; raises `ConfigError`. Nothing but the lock file is made."""
-        if not 1 <= checkpoint_every <= MAX_CHECKPOINT_EVERY or checkpoint_seconds <= 0 or lock_timeout < 0:
+        if not (
+            1 <= checkpoint_every <= MAX_CHECKPOINT_EVERY
+            and 0 < checkpoint_seconds < 1e9
+            and 0 <= lock_timeout < 1e9
+        ):
             raise ConfigError(
                 f"checkpoint_every is 1 to {MAX_CHECKPOINT_EVERY}, checkpoint_seconds more than 0, "
                 "lock_timeout not negative"
@@ -80,18 +90,26 @@ class LogWriter:
         self._inode: tuple[int, int] | None = None
         self._generation = -1
         self._first_seq = 0
-        self._started_pid: int | None = None
+        self._pid = os.getpid()
+        self._started = False
+        self._doubtful = False
+        """Whether something was interrupted, so that only the files say where the log ends."""
         self._fresh: list[str] = []
         self._due = False
         self._lost: Counter[tuple[str, str | None]] = Counter()
         check_folder(layout)
-        with self._locked():
-            self._check_log()
+        try:
+            with self._locked():
+                self._check_log()
+        except OSError as error:
+            raise ConfigError(
+                f"the log in {layout.folder} cannot be opened: {error.filename}: {error.strerror}"
+            ) from error
 
     def append(self, body: bytes) -> None:
         """Seal the JSON object *body* and add it as the log's next line.
 
-        Raises `OSError` or `AuditWriteError` where it could not be written; the log is then as before.
+        Raises `OSError` or `AuditWriteError` where it could not be written, or not be made durable.
         """
         with self._locked():
             self._go_to_end()
@@ -100,20 +118,31 @@ class LogWriter:
             self._say_lost()
             self._write(body)
             if self._due or self._checkpoint_is_old():
-                self._checkpoint()
+                self._checkpoint_if_possible()
             if self._sync_every_line and self._descriptor is not None:
                 _fdatasync(self._descriptor)
 
     def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None:
         """Remember records that could not be written; the next success writes them down as log.lost."""
+        if reason not in LOST_REASONS:
+            raise ValueError(f"{reason} is no reason that log.lost states")
         self._lost[reason, detail] += count
 
     def probe(self) -> None:
-        """Raise `OSError` or `AuditWriteError` if a line could not be added now."""
+        """Raise `OSError` or `AuditWriteError` if a line could not be added now.
+
+        Where an earlier write failed, this is found out by writing down the loss.
+        """
         with self._locked():
             self._go_to_end()
-            if self._descriptor is None and not os.access(self._layout.folder, os.W_OK | os.X_OK):
-                raise AuditWriteError(f"the folder {self._layout.folder} cannot be written")
+            folder = self._layout.folder
+            if self._descriptor is None and not os.access(folder, os.W_OK | os.X_OK):
+                raise AuditWriteError(f"the folder {folder} cannot be written")
+            if free_bytes(folder) < LEAST_FREE_BYTES:
+                raise AuditWriteError(f"less than {LEAST_FREE_BYTES:,} bytes are free in {folder}")
+            if self._lost:
+                self._enter(datetime.now(UTC))
+                self._say_lost()
 
     def checkpoint(self) -> str:
         """Add a checkpoint and return its line; raises `AuditWriteError` on a log that has none to give."""
@@ -142,7 +171,7 @@ class LogWriter:
     def stop(self) -> None:
         """Write log.stop and a last checkpoint if this process wrote anything, and close the files."""
         try:
-            if self._started_pid == os.getpid():
+            if self._started and self._pid == os.getpid():
                 with self._locked():
                     self._go_to_end()
                     self._enter(datetime.now(UTC))
@@ -150,19 +179,24 @@ class LogWriter:
                     self._write_control("log.stop", pid=os.getpid())
                     self._checkpoint()
         finally:
-            self._started_pid = None
+            self._started = False
             self._sync_fresh()
             self._forget_segment()
             self._lock.close()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self._started_pid not in (None, os.getpid()):
-            self._started_pid = None  # a forked child: it starts, stops and loses on its own account
+        """Hold the lock between processes; after an interruption only the files are to be trusted."""
+        if self._pid != os.getpid():  # a forked child: it starts, stops and loses on its own account
+            self._pid, self._started, self._doubtful = os.getpid(), False, True
             self._lost.clear()
             self._fresh.clear()
         with self._lock:
-            yield
+            try:
+                yield
+            except BaseException:
+                self._doubtful = True
+                raise
 
     def _check_log(self) -> None:
         """Raise `ConfigError` where the log that is there cannot be continued, or not with this key."""
@@ -176,6 +210,9 @@ class LogWriter:
 
     def _go_to_end(self) -> None:
         """Bring the tail to the end of the log, wherever other processes have moved it."""
+        if self._doubtful:
+            self._forget_segment()
+            self._due = self._doubtful = False
         if self._tail is None or self._segment is None or self._generation != self._lock.generation:
             self._open_newest()
         else:
@@ -337,7 +374,7 @@ class LogWriter:
             tail.newline_missing = False
 
     def _start(self) -> None:
-        if self._started_pid is None:
+        if not self._started:
             self._describe_fragments()
             self._write_control(
                 "log.start",
@@ -346,7 +383,7 @@ class LogWriter:
                 library=__version__,
                 config=self._config_digest(),
             )
-            self._started_pid = os.getpid()
+            self._started = True
 
     def _say_lost(self) -> None:
         for (reason, detail), count in list(self._lost.items()):
@@ -356,6 +393,13 @@ class LogWriter:
     def _checkpoint_is_old(self) -> bool:
         made = self._tail.checkpoint_at if self._tail is not None else None
         return made is None or not timedelta(0) <= datetime.now(UTC) - made <= self._checkpoint_age
+
+    def _checkpoint_if_possible(self) -> None:
+        """Make a checkpoint that is due; where that fails, the next line does it: no record is lost."""
+        try:
+            self._checkpoint()
+        except OSError:
+            self._due = True
 
     def _checkpoint(self) -> bool:
         tail = self._tail
@@ -411,6 +455,8 @@ class LogWriter:
         self._close_segment()
         flags = os.O_WRONLY | os.O_APPEND | (OPEN_FLAGS if create else OPEN_FLAGS & ~os.O_CREAT)
         descriptor = os.open(segment.path, flags, 0o600)
+        if create:
+            give_to_owner_of(self._layout.folder, descriptor)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)

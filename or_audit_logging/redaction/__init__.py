@@ -2,7 +2,8 @@
 
     Redactor().redact("write to ann@example.com").text      -> "write to [EMAIL]"
 
-`patterns` says what is looked for, `redactor` applies it to text, `values` to dicts and lists.
+`patterns` says what is looked for, `redactor` applies it to text, `values` to dicts and lists, `records` to
+audit records.
 """
 
 from or_audit_logging.redaction.patterns import Finding

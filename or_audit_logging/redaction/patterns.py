@@ -45,20 +45,26 @@ _PHONE = re.compile(
     r")(?![\w-])"
 )
 _SSN = re.compile(r"(?<![\w.-])(\d{3})([- ])(\d{2})\2(\d{4})(?![\w-])")
-_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
+_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ \u00a0-]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?![\w.-]*\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 
-_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,2000}")
-_BEARER = re.compile(r"(?i)(?<![\w-])(?:bearer|basic)[ \t]{1,4}([A-Za-z0-9._~+/=-]{8,4000})")
-_PEM = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,16000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,2000}\.eyJ[\w-]{8,8000}\.[\w-]{8,2000}")
+_BEARER = re.compile(r"(?i)(?<![\w-])(?:bearer|basic)[ \t]{1,4}([A-Za-z0-9._~+/=-]{8,8000})")
+_HEADER = re.compile(
+    r"(?i)(?<![\w-])(?:set-cookie|cookie|authorization|x-api-key)[ \t]{0,4}:[ \t]{0,4}([^\s][^\r\n]{3,4000})"
 )
-_URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@]{0,128}:([^\s/@]{1,256})@")
-_ASSIGNED = re.compile(
-    r"(?i)(?:password|passwd|api[_-]?key|secret|access[_-]?token|auth[_-]?token|client[_-]?secret)"
-    r"[\"']?[ \t]{0,4}(?:=|:|=>)[ \t]{0,4}[\"']?([^\s\"',;&]{6,512})"
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+    r"(?:[A-Za-z0-9+/=\s:,\\]|-(?!----)){0,12000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+)
+_URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@]{0,128}:([^\s]{1,256})@(?=[\w.\[-])")
+_NAMED = re.compile(
+    r"(?i)(?:password|passwd|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|secret(?:[_-]?access)?(?:[_-]?key)?"
+    r"|(?<![a-z_-])token|(?:access|refresh|id|auth|session|bearer|client)[_-]?(?:token|secret))"
+    r"\\{0,4}[\"']?[ \t]{0,4}(?:=>|=|:)[ \t]{0,4}"
+    r"(?:\\{0,4}\"([^\"\r\n]{4,512}?)\\{0,4}\"|'([^'\r\n]{4,512})'|([^\s\"',;&]{6,512}))"
 )
 
 _KEYS: tuple[tuple[str, str, str], ...] = (
@@ -152,14 +158,15 @@ def _secrets(text: str) -> Iterator[Finding]:
         if hint in text:
             for match in pattern.finditer(text):
                 yield Finding("SECRET", "credential", *match.span())
-    for match in _BEARER.finditer(text):
-        yield Finding("SECRET", "credential", *match.span(1))
+    for pattern in (_BEARER, _HEADER):
+        for match in pattern.finditer(text):
+            yield Finding("SECRET", "credential", *match.span(1))
     if "://" in text:
         for match in _URL_PASSWORD.finditer(text):
             yield Finding("SECRET", "credential", *match.span(1))
     if "=" in text or ":" in text:
-        for match in _ASSIGNED.finditer(text):
-            yield Finding("SECRET", "credential", *match.span(1))
+        for match in _NAMED.finditer(text):
+            yield Finding("SECRET", "credential", *match.span(match.lastindex or 0))
 
 
 def _prefixed(kind: str, vendor: str, hint: str, pattern: str) -> Find:

@@ -21,7 +21,7 @@ RULES_VERSION = 1
 
 FAILED = "[REDACTION_FAILED]"
 
-_WINDOW, _OVERLAP = 16_384, 4_096
+_WINDOW, _OVERLAP = 32_768, 16_384
 
 
 @dataclass(frozen=True, slots=True)

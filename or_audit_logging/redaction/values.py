@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
 
-from or_audit_logging.sealing.text import MAX_DEPTH
+from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, TOO_MANY, unique_name
 
 DENY_KEYS = (
     "authorization",
@@ -31,7 +31,26 @@ DENY_KEYS = (
     "session_token",
     "token",
 )
-"""Keys whose values are always redacted. Exact names, so that prompt_tokens and max_tokens are spared."""
+"""Keys whose values are redacted by default. Exact names, so that prompt_tokens and max_tokens are spared."""
+
+_DEFAULT = frozenset(DENY_KEYS)
+
+DENY_ENDINGS = (
+    "apikey",
+    "authorization",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "secretkey",
+    "accesskey",
+    "privatekey",
+    "accesstoken",
+    "refreshtoken",
+    "authtoken",
+    "idtoken",
+)
+"""Ends of keys whose values are redacted by default: `openai_api_key`, `db_password`."""
 
 _HIDDEN = "[SECRET]"
 
@@ -39,21 +58,30 @@ _HIDDEN = "[SECRET]"
 def walk(
     value: object, text: Callable[[str], str], deny_keys: frozenset[str], counts: Counter[str]
 ) -> object:
-    """Return a copy of *value* with *text* applied to every string, dict keys included."""
-    return _Walk(text, frozenset(map(_normal, deny_keys)), counts).copy(value, ())
+    """Return a copy of *value* with *text* applied to every string, dict keys included.
+
+    Values under *deny_keys* are hidden; with the default keys, so are those under `DENY_ENDINGS`.
+    """
+    endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
+    return _Walk(text, frozenset(map(_normal, deny_keys)), counts, endings, MAX_ITEMS).copy(value, ())
 
 
 def _normal(key: str) -> str:
     return "".join(c for c in key.lower() if c.isalnum())
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Walk:
     text: Callable[[str], str]
     deny: frozenset[str]
     counts: Counter[str]
+    endings: tuple[str, ...]
+    room: int
 
     def copy(self, value: object, above: tuple[int, ...]) -> object:
+        self.room -= 1
+        if self.room < 0:
+            return TOO_MANY
         if value is None or isinstance(value, (bool, float)):
             return value
         if isinstance(value, int):
@@ -96,12 +124,17 @@ class _Walk:
     def _mapping(self, value: Mapping[object, object], above: tuple[int, ...]) -> dict[str, object]:
         out: dict[str, object] = {}
         for key, item in value.items():
-            name = self.text(key if isinstance(key, str) else str(key))
-            while name in out:
-                name += "_"
-            if isinstance(key, str) and item is not None and _normal(key) in self.deny:
+            plain = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+            name = unique_name(self.text(plain), out)
+            if item is not None and self._is_denied(plain):
                 self.counts["SECRET"] += 1
                 out[name] = _HIDDEN
             else:
                 out[name] = self.copy(item, above)
+            if self.room < 0:
+                break
         return out
+
+    def _is_denied(self, key: str) -> bool:
+        plain = _normal(key)
+        return plain in self.deny or plain.endswith(self.endings)

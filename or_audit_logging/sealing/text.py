@@ -18,6 +18,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 MAX_DEPTH = 32
+MAX_ITEMS = 20_000
+"""A value is read up to so many members, those of its members included; shared ones count each time."""
+TOO_MANY = "[TOO MANY ITEMS]"
 _INT_LIMIT = 1 << 64
 
 _dumps = json.JSONEncoder(
@@ -48,23 +51,69 @@ def money(amount: Decimal) -> str | None:
     return text if "." in text else text + ".0"
 
 
-def plain(value: object) -> object:
-    """Return *value* as something `json` writes without error: text, numbers, lists and dicts."""
-    return _plain(value, ())
+def unique_name(name: str, taken: Mapping[str, object]) -> str:
+    """Return *name*, or where it is taken `name_2`, `name_3`, ..."""
+    if name not in taken:
+        return name
+    number = len(taken) + 1  # no lower number can be sure to be free, and trying them all takes too long
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
 
 
 def _plain_members(members: Mapping[str, object]) -> dict[str, object]:
     out: dict[str, object] = {}
+    reader = _Reader()
     for key, value in members.items():
         kind = type(value)
         if value is None or kind is str or kind is bool or kind is Decimal:
             out[key] = value
         else:
-            out[key] = _plain(value, ())
+            out[key] = reader.plain(value, ())
     return out
 
 
-def _plain(value: object, above: tuple[int, ...]) -> object:
+class _Reader:
+    """Turns values into what `json` writes without error, up to `MAX_ITEMS` of them."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self) -> None:
+        self._room = MAX_ITEMS
+
+    def plain(self, value: object, above: tuple[int, ...]) -> object:
+        self._room -= 1
+        if self._room < 0:
+            return TOO_MANY
+        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return self._container(value, above)
+        return _scalar(value)
+
+    def _container(self, value: Mapping[object, object] | Iterable[object], above: tuple[int, ...]) -> object:
+        if id(value) in above:
+            return "[CYCLE]"
+        if len(above) >= MAX_DEPTH:
+            return "[TOO DEEP]"
+        above = (*above, id(value))
+        try:
+            if isinstance(value, Mapping):
+                out: dict[str, object] = {}
+                for key, item in value.items():
+                    out[unique_name(key if type(key) is str else _key(key), out)] = self.plain(item, above)
+                    if self._room < 0:
+                        break
+                return out
+            items = []
+            for item in value:
+                items.append(self.plain(item, above))
+                if self._room < 0:
+                    break
+        except Exception:  # noqa: BLE001 - a container of the caller's whose iteration fails must not lose the record
+            return f"[{type(value).__name__}]"
+        return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
+
+
+def _scalar(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -78,30 +127,7 @@ def _plain(value: object, above: tuple[int, ...]) -> object:
         return money(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")
-    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
-        return _plain_container(value, above)
     return f"[{type(value).__name__}]"
-
-
-def _plain_container(value: Mapping[object, object] | Iterable[object], above: tuple[int, ...]) -> object:
-    if id(value) in above:
-        return "[CYCLE]"
-    if len(above) >= MAX_DEPTH:
-        return "[TOO DEEP]"
-    above = (*above, id(value))
-    try:
-        if isinstance(value, Mapping):
-            out: dict[str, object] = {}
-            for key, item in value.items():
-                name = key if type(key) is str else _key(key)
-                while name in out:
-                    name += "_"
-                out[name] = _plain(item, above)
-            return out
-        items = [_plain(item, above) for item in value]
-    except Exception:  # noqa: BLE001 - a container of the caller's whose iteration fails must not lose the record
-        return f"[{type(value).__name__}]"
-    return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
 
 
 def _key(key: object) -> str:
@@ -109,7 +135,7 @@ def _key(key: object) -> str:
         return str.__str__(key)
     if isinstance(key, tuple):
         return "(" + ",".join(_key(part) for part in key) + ")"
-    text = _plain(key, ())
+    text = _scalar(key)
     return text if isinstance(text, str) else _dumps(text)
 
 
@@ -173,13 +199,14 @@ def _drop_free_members(members: dict[str, object], excess: int) -> dict[str, obj
 
 
 def _cut_the_rest(members: dict[str, object], excess: int) -> dict[str, object]:
-    for key, value in sorted(members.items(), key=lambda item: -_size(item[1])):
-        if excess <= 0 or _size(value) <= 128:
+    out = dict(members)
+    for size, key in sorted(((_size(value), key) for key, value in members.items()), reverse=True):
+        if excess <= 0 or size <= 128:
             break
-        if isinstance(value, (str, dict, list)):
-            members = members | {key: _shorten(value, excess)}
-            excess -= _size(value) - _size(members[key])
-    return members
+        if isinstance(out[key], (str, dict, list)):
+            out[key] = _shorten(out[key], excess)
+            excess -= size - _size(out[key])
+    return out
 
 
 _LEAST = (
