@@ -94,8 +94,8 @@ def default_source() -> str:
     if path := os.environ.get(KEY_FILE_VARIABLE):
         return f"file:{path}"
     raise ConfigError(
-        f"no audit key: set {KEY_VARIABLE} or {KEY_FILE_VARIABLE}, or pass key='file:PATH'; "
-        "'or-audit init DIR' makes a key file"
+        f"no audit key: set {KEY_FILE_VARIABLE} to the path of a key file (or-audit init DIR makes one and "
+        f"prints the export line to run), or {KEY_VARIABLE} to the key, or pass key='file:PATH'"
     )
 
 
@@ -125,7 +125,7 @@ def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
 def _from_environment(name: str) -> bytes:
     value = os.environ.get(name)
     if value is None:
-        raise ConfigError(f"the environment variable {name} is not set; 'or-audit init DIR' makes a key")
+        raise ConfigError(f"the environment variable {name} is not set; set it, or name a file")
     return os.fsencode(value)
 
 

@@ -213,3 +213,33 @@ def test_the_demo_names_the_extra_it_needs(
     monkeypatch.setitem(sys.modules, "openai", None)
     assert main(["demo"]) == 2
     assert "or-audit-logging[demo]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", ["empty", "folder"])
+def test_init_does_not_keep_what_is_no_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str
+) -> None:
+    """A file too short, or a folder, where the key should be: exit 2."""
+    place = tmp_path / "k"
+    if there == "empty":
+        place.touch(mode=0o600)
+    else:
+        place.mkdir()
+    assert main(["init", str(tmp_path / "log"), "--key-file", str(place)]) == 2
+    assert "export" not in capsys.readouterr().out
+
+
+def test_checkpoint_makes_the_folder_that_is_missing(log: Path, tmp_path: Path) -> None:
+    """-o may name a file in a folder to be made, or a folder."""
+    assert main(["checkpoint", str(log), "-o", str(tmp_path / "a" / "b" / "anchors")]) == 0
+    assert main(["checkpoint", str(log), "-o", str(tmp_path / "a")]) == 0
+    for anchor in (tmp_path / "a" / "b" / "anchors", tmp_path / "a" / "audit.anchors"):
+        assert main(["verify", str(log), "--anchor", str(anchor)]) == 0
+
+
+def test_verify_of_a_segment_names_its_folder(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log is verified whole."""
+    (segment,) = log.glob("*.jsonl")
+    assert main(["verify", str(segment)]) == 2
+    assert f"verify its folder, {log}" in capsys.readouterr().out
+    assert main(["verify", ""]) == 2

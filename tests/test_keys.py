@@ -55,7 +55,7 @@ def test_a_callable_gives_a_key() -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("env:OR_AUDIT_NO_SUCH", "not set"),
+        ("env:OR_AUDIT_NO_SUCH", "set it, or name"),
         ("file:/no/such/audit.key", "cannot be read"),
         (SECRET.decode(), "env:NAME or file:PATH"),
         ("", "env:NAME or file:PATH"),

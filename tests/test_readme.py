@@ -45,7 +45,7 @@ def test_every_block_of_the_readme_has_a_test() -> None:
     assert commands(README) == [
         "pip install '.[demo]' && or-audit demo",
         "pip install '.[test]' && pytest",
-        "or-audit init audit_logs",
+        'eval "$(or-audit init audit_logs | grep ^export)"',
         "or-audit checkpoint audit_logs -o ELSEWHERE/audit.anchors",
         "or-audit verify audit_logs --anchor ELSEWHERE/audit.anchors",
     ]
@@ -59,9 +59,8 @@ def test_the_readme_s_first_use_works(
     from or_audit_logging.testing import FakeOpenRouter
 
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ELSEWHERE").mkdir()
     init, checkpoint, verify = (command.split()[1:] for command in commands(README)[2:])
-    assert main(init) == 0
+    assert main(init[init.index("init") : init.index("|")]) == 0
     exported = re.search(r"^export OR_AUDIT_KEY_FILE=(\S+)$", capsys.readouterr().out, re.MULTILINE)
     assert exported is not None
     monkeypatch.setenv("OR_AUDIT_KEY_FILE", exported[1])

@@ -22,7 +22,7 @@ from log_builder import (
     key,
 )
 
-from or_audit_logging.errors import ConfigError
+from or_audit_logging.errors import ChainBrokenError, ConfigError, SegmentMissingError, VerificationError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing
 
@@ -544,3 +544,21 @@ def test_progress_is_told(tmp_path: Path) -> None:
     told: list[int] = []
     verify(plain_log().save(tmp_path), key=key(), progress=told.append)
     assert told == [6, 11]
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        (lambda lines: [*lines[:2], lines[2].replace(b"1", b"2", 1), *lines[3:]], ChainBrokenError),
+        (lambda lines: [*lines[:2], *lines[3:]], SegmentMissingError),
+    ],
+)
+def test_findings_can_be_raised(tmp_path: Path, damage: Any, error: type[VerificationError]) -> None:
+    """The first one as an error of its kind, with segment and line; an intact log raises nothing."""
+    folder = plain_log().save(tmp_path)
+    verify(folder, key=key()).raise_for_findings()
+    path = min(Path(tmp_path).glob("*.jsonl"))
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(error) as caught:
+        verify(folder, key=key()).raise_for_findings()
+    assert (caught.value.segment, caught.value.line) == (path.name, 3)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from or_audit_logging.cli.output import printable
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
@@ -28,7 +29,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("log", metavar="DIR", help="the log's folder")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="append the checkpoint to FILE, outside DIR (default: stdout)"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="append the checkpoint to FILE, outside DIR; a folder gets STEM.anchors (default: stdout)",
     )
     parser.set_defaults(run=run)
 
@@ -43,14 +47,17 @@ def run(options: argparse.Namespace) -> int:
     if layout is None:
         raise ConfigError(f"there is no audit log in {folder}")
     writer = LogWriter(layout, KeyRing.from_sources(options.key))
-    line = writer.checkpoint()
-    writer.stop()
     if output is None:
-        print(line)
+        print(writer.checkpoint())
+        writer.stop()
         return 0
+    if output.is_dir():
+        output /= f"{layout.stem}.anchors"
+    output.parent.mkdir(parents=True, exist_ok=True)
     with open(output, "a", encoding="ascii") as file:
-        file.write(line + "\n")
+        file.write(writer.checkpoint() + "\n")
         file.flush()
         os.fsync(file.fileno())
-    print(f"checkpoint kept in {output}", file=sys.stderr)
+    writer.stop()
+    print(f"checkpoint kept in {printable(str(output))}", file=sys.stderr)
     return 0

@@ -11,8 +11,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from or_audit_logging.cli.output import paint
+from or_audit_logging.cli.output import paint, printable
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.keys import read_secret
 from or_audit_logging.log.folder import check_folder
 from or_audit_logging.log.segments import LogLayout
 
@@ -50,10 +51,12 @@ def run(options: argparse.Namespace) -> int:
     layout = LogLayout.discover(folder) or LogLayout.from_filename(folder / "audit.jsonl")
     check_folder(layout)
     made = make_key(key_file)
-    print(f"# {'New key' if made else 'Key already there, kept'}: {key_file}")
+    read_secret(f"file:{key_file}")
+    print(f"# {'New key' if made else 'Key already there, kept'}: {printable(str(key_file))}")
     print("# Keep a copy where the log's writers cannot change it, and never in version control:")
-    print("# without it nobody can check the seals.")
+    print("# without it nobody can check the seals. Commands and configure() find it through")
     print(f"export OR_AUDIT_KEY_FILE={shlex.quote(str(key_file))}\n")
+    print(paint("# Run that line, and configure() needs no more. Or configure logging yourself:", "dim"))
     print(render(configuration(layout, key_file), options.format))
     print(paint("\n# Then decorate the function that calls the model with @or_audit_logging.audited.", "dim"))
     return 0

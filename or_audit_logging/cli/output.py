@@ -22,7 +22,7 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 def complain(message: str) -> None:
     """Print an error on stderr."""
-    print(paint("or-audit:", "red", sys.stderr), message, file=sys.stderr)
+    print(paint("or-audit:", "red", sys.stderr), printable(message), file=sys.stderr)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:

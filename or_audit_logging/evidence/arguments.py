@@ -68,6 +68,8 @@ def log_of_origin(origin: str | None) -> str | None:
 def find_log(path: PathText) -> tuple[Path, LogLayout | None, str | None]:
     """Return a log's folder, its layout if there is one, and why that is not known; raises `ConfigError`."""
     try:
+        if not os.fspath(path):
+            raise TypeError
         place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     except TypeError:
         raise ConfigError("path is a log's folder, or a handler's filename") from None
@@ -75,6 +77,13 @@ def find_log(path: PathText) -> tuple[Path, LogLayout | None, str | None]:
     try:
         if is_folder:
             return place, LogLayout.discover(place), None
+        layout = LogLayout.discover(place.parent) if place.is_file() else None
+        if layout is not None and any(segment.path == place for segment in layout.files()):
+            return (
+                place.parent,
+                None,
+                f"{place.name} is one segment of a log; verify its folder, {place.parent}",
+            )
         return place.parent, LogLayout.from_filename(place), None
     except ConfigError as error:
         return place, None, str(error) if is_folder else None

@@ -15,6 +15,7 @@ from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream, describe, same_bytes
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.log.segments import Segment
+from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _SEALED_NAME = re.compile(rb'"segment":"([^"\\]*)"')
 _NAME_WITHIN = 256
@@ -108,7 +109,12 @@ def _check_fragment(
     elif stated is not None:
         message = "the torn bytes in this file are not those that a log.recover describes"
         observations.find(place.finding("recover", message, expected=stated[0], found=content.length))
-    elif is_last and not content.has_newline:
+    elif (
+        is_last
+        and not content.has_newline
+        and content.length < MAX_LINE_BYTES
+        and not source.segment.archived
+    ):
         said = f"it holds {content.length:,} bytes that are no whole line, as a crash leaves them"
         observations.note(place.note("torn-end", said))
     else:

@@ -13,10 +13,24 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
+from or_audit_logging.errors import (
+    ChainBrokenError,
+    CheckpointMismatchError,
+    SegmentMissingError,
+    VerificationError,
+)
+
 Verdict = Literal["verified", "tampered", "cannot verify", "unanchored"]
 Tail = Literal["anchored", "chain-only", "unchecked"]
 
 EXIT_CODES: dict[Verdict, int] = {"verified": 0, "tampered": 1, "cannot verify": 2, "unanchored": 3}
+_ERRORS: dict[str, type[VerificationError]] = {
+    **dict.fromkeys(("mac", "seq", "kid", "log", "inserted"), ChainBrokenError),
+    **dict.fromkeys(
+        ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root"), CheckpointMismatchError
+    ),
+    **dict.fromkeys(("missing-lines", "anchor-size", "vanished"), SegmentMissingError),
+}
 LISTED = 1000
 """So many findings (and notes) are listed; all are counted."""
 
@@ -138,6 +152,16 @@ class VerificationReport:
         """The exit status of `or-audit verify`: 0 verified, 1 tampered, 2 cannot verify, 3 unanchored."""
         return EXIT_CODES[self.verdict]
 
+    def raise_for_findings(self) -> None:
+        """Raise the first finding as a `VerificationError`, with segment and line; nothing where there is none.
+
+        `ChainBrokenError`: a line does not follow; `CheckpointMismatchError`: a checkpoint or anchor states
+        another tree; `SegmentMissingError`: lines that were there are gone.
+        """
+        for first in self.findings[:1]:
+            error = _ERRORS.get(first.kind, VerificationError)
+            raise error(f"{self.path}: {first.message}", segment=first.segment, line=first.line)
+
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain values, ready for `json.dumps`."""
         members = {"exit_code": self.exit_code} | asdict(self)
@@ -179,7 +203,7 @@ class VerificationReport:
             return [f"{held}.", self._anchor(), "That is longer ago than the age allowed, or not known."]
         return [
             f"{held}; nothing outside this machine vouches for the end.",
-            f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE",
+            f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE/audit.anchors",
         ]
 
     def _extent(self) -> str:
