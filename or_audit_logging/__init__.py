@@ -19,8 +19,12 @@ from typing import TYPE_CHECKING
 from or_audit_logging.version import __version__
 
 if TYPE_CHECKING:
+    from or_audit_logging.capture.client import AuditedOpenRouter, audited_completion
     from or_audit_logging.capture.decorator import audited
-    from or_audit_logging.context import bind
+    from or_audit_logging.capture.elsewhere import emit
+    from or_audit_logging.capture.instrument import instrument, uninstrument
+    from or_audit_logging.capture.manual import audit_call
+    from or_audit_logging.context import bind, carry_context
     from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.verify import verify
@@ -35,15 +39,22 @@ _HOMES = {
     "AuditError": "errors",
     "AuditFileHandler": "handlers.file",
     "AuditJsonFormatter": "handlers.formatters",
-    "AuditRecord": "record",
+    "AuditRecord": "capture",  # which is what AuditRecord.build needs
     "AuditWriteError": "errors",
+    "AuditedOpenRouter": "capture.client",
     "ConfigError": "errors",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
     "VerificationReport": "evidence.report",
+    "audit_call": "capture.manual",
     "audited": "capture.decorator",
+    "audited_completion": "capture.client",
     "bind": "context",
+    "carry_context": "context",
     "configure": "handlers.configure",
+    "emit": "capture.elsewhere",
+    "instrument": "capture.instrument",
+    "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
 
@@ -53,14 +64,21 @@ __all__ = [
     "AuditJsonFormatter",
     "AuditRecord",
     "AuditWriteError",
+    "AuditedOpenRouter",
     "ConfigError",
     "RedactionFilter",
     "Redactor",
     "VerificationReport",
     "__version__",
+    "audit_call",
     "audited",
+    "audited_completion",
     "bind",
+    "carry_context",
     "configure",
+    "emit",
+    "instrument",
+    "uninstrument",
     "verify",
 ]
 

@@ -4,17 +4,28 @@
         ask(messages)                       # its record bears user, session and metadata {"feature": "faq"}
 
 Bound values live in a contextvar: asyncio tasks inherit them, concurrent tasks do not mix, a new thread
-starts without them. What the call itself is given goes before what is bound.
+starts without them, unless its function is carried there:
+
+    pool.map(carry_context(ask), questions)
+
+What the call itself is given goes before what is bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, ParamSpec, Self, TypeVar
+
+from or_audit_logging.errors import ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +77,33 @@ class bind:  # noqa: N801 - a context manager, named like the function it is use
             ValueError
         ):  # left in another context, as by a generator closed elsewhere: not bound here
             _current.reset(self._tokens.pop())
+
+
+def carry_context(fn: Callable[P, R]) -> Callable[P, R]:
+    """Return *fn* bound to the context of now, for threads and executors: all contextvars, `bind` blocks too.
+
+    What is returned may be called any number of times, also at once: each call gets a copy of its own, and
+    what it binds is gone when it ends. A coroutine function stays one, and runs as a task. Raises
+    `ConfigError` for generator functions: their body runs where they are iterated.
+    """
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise ConfigError("carry_context: a generator's body runs where it is iterated; carry the iteration")
+    context = copy_context()
+    if inspect.iscoroutinefunction(fn):
+        coroutine: Callable[..., Any] = fn
+
+        @functools.wraps(fn)
+        async def carried_task(*args: Any, **kwargs: Any) -> Any:
+            import asyncio  # here, since it takes longer to import than the rest of the package
+
+            return await asyncio.get_running_loop().create_task(
+                coroutine(*args, **kwargs), context=context.copy()
+            )
+
+        return carried_task  # type: ignore[return-value] # R is the coroutine that it makes
+
+    @functools.wraps(fn)
+    def carried(*args: P.args, **kwargs: P.kwargs) -> R:
+        return context.copy().run(fn, *args, **kwargs)
+
+    return carried

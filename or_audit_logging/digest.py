@@ -1,7 +1,7 @@
 """Keyed digests that stand in a record where a prompt, an answer or a person would: equal in, equal out.
 
     prompt_digest(messages, key)                    -> "hmac-sha256:b31f1a44:3da17762..."
-    response_digest([("Hello", None)], key)         -> "hmac-sha256:b31f1a44:..."
+    response_digest([choice_digest("Hello")], key)  -> "hmac-sha256:b31f1a44:..."
     pseudonym("EMAIL", "Ann@example.com ", key)     -> "[EMAIL:b31f1a44:<16 hex>]"
 
 `key` is a `DigestKey` (FORMAT 3), or the word "sha256" for a plain SHA-256, which anyone can compute and so
@@ -41,19 +41,54 @@ def prompt_digest(prompt: object, key: DigestBy) -> str | None:
     return None if data is None else _written(data, key)
 
 
-def response_digest(choices: Iterable[tuple[str, object]], key: DigestBy) -> str | None:
-    """Return the digest of an answer: one `(text, tool calls or None)` for each choice, in index order.
+class ChoiceDigest:
+    """The digest of one choice of an answer, fed piece by piece: the same however the text was cut."""
 
-    The input is the SHA-256 digests of the choices, 32 bytes each, joined. A choice is its text in UTF-8
-    followed, where there are tool calls, by `canonical_json(tool_calls)`. None where tool calls have none.
-    """
-    digests = []
-    for text, tool_calls in choices:
+    __slots__ = ("_held", "_sha")
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+        self._held = ""
+
+    def text(self, piece: str) -> None:
+        """Add *piece* to the text. Half of a surrogate pair at its end waits for the other half."""
+        if self._held:
+            piece, self._held = self._held + piece, ""
+        try:
+            data = piece.encode()
+        except UnicodeEncodeError:  # a lone surrogate, or the halves of a pair that came one by one
+            piece = piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+            if "\ud800" <= piece[-1] <= "\udbff":
+                piece, self._held = piece[:-1], piece[-1]
+            data = _utf8(piece)
+        self._sha.update(data)
+
+    def digest(self, tool_calls: object = None) -> bytes | None:
+        """Return the 32 bytes as of now; None where *tool_calls* has no canonical JSON."""
         calls = b"" if tool_calls is None else canonical_json(tool_calls)
         if calls is None:
             return None
-        digests.append(hashlib.sha256(_utf8(text) + calls).digest())
-    return _written(b"".join(digests), key)
+        sha = self._sha.copy()
+        sha.update(_utf8(self._held) + calls)
+        return sha.digest()
+
+
+def choice_digest(text: str, tool_calls: object = None) -> bytes | None:
+    """Return the digest of one choice: SHA-256 of its text in UTF-8, then of its tool calls, if any.
+
+    Tool calls enter as `canonical_json(tool_calls)`; None where they have none.
+    """
+    choice = ChoiceDigest()
+    choice.text(text)
+    return choice.digest(tool_calls)
+
+
+def response_digest(choices: Iterable[bytes], key: DigestBy) -> str:
+    """Return the digest of an answer from the digests of its choices, in index order.
+
+    The input is the choices' digests, 32 bytes each, joined.
+    """
+    return _written(b"".join(choices), key)
 
 
 def pseudonym(kind: str, value: str, key: DigestKey) -> str:

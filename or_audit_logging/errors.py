@@ -36,6 +36,21 @@ class AuditWriteError(AuditError):
         super().__init__(message)
 
 
+class NoTextError(AuditError):
+    """A model answered without text, and text was asked for.
+
+    `response` is the SDK's response (there may be tool calls, a refusal or a provider's error in it),
+    `finish_reason` why the answer ended. The call's record was made.
+    """
+
+    def __init__(self, *, response: object, finish_reason: str | None) -> None:
+        self.response = response
+        self.finish_reason = finish_reason
+        super().__init__(
+            f"the answer has no text (finish_reason: {finish_reason or 'unknown'}); see its .response"
+        )
+
+
 class FormatError(AuditError, ValueError):
     """Bytes that are not what their format says (a line, a checkpoint note, an anchor, a key file)."""
 

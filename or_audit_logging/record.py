@@ -10,10 +10,13 @@ redacted before a record is made; this module only holds it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
+
+from or_audit_logging.errors import ConfigError
 
 SCHEMA_VERSION = 1
 
@@ -42,12 +45,14 @@ class AuditRecord:
     first chunk of a stream) come from a monotonic clock, in milliseconds. Money is USD as `Decimal` with
     the provider's own digits; `total_cost` is OpenRouter's charge plus, for calls with the customer's own
     provider key (BYOK), the provider's. `prompt_hash` and `response_hash` are `hmac-sha256:<key id>:<hex>`
-    or `sha256:<hex>`. `redactions` counts what was redacted, by type.
+    or `sha256:<hex>`. `redactions` counts what was redacted, by type. `started_id` names the write-ahead
+    record of the same call.
     """
 
     event_type: str
     v: int = SCHEMA_VERSION
     id: str
+    started_id: str | None = field(default=None, metadata=_RARE)
     timestamp: str
     status: str | None = None
     user_id: str | None = None
@@ -103,6 +108,68 @@ class AuditRecord:
                 continue
             members[name] = value
         return members
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        model: str | None = None,
+        prompt: object = None,
+        response: object = None,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        request_id: str | None = None,
+        status: str | None = None,
+        latency_ms: float | None = None,
+        error: BaseException | str | None = None,
+        event_type: str = "chat_completion",
+        metadata: Mapping[str, object] | None = None,
+        streamed: bool | None = None,
+        hash: Literal["hmac", "sha256"] = "hmac",  # noqa: A002 - what it is
+        content: Literal["redacted"] | None = None,
+        logger: str = "openrouter.audit",
+    ) -> AuditRecord:
+        """Return the record of a call made elsewhere, hashed and redacted as `@audited` does; not logged yet.
+
+        Hashes, pseudonyms and redaction follow the policy of the handlers of *logger*. *prompt*: the
+        messages or text as sent. *response*: an SDK's response, its JSON as a dict, or the answer's text.
+        *error*: the exception, or a text. *status* is one of the six; without it the error or else the
+        response says it, and without those the call is `incomplete`. What a `bind` block says holds here.
+
+        Pass the result to `or_audit_logging.emit`. Raises `ConfigError` for values that no record may have.
+        """
+        if _builder is None:
+            raise ConfigError("AuditRecord.build: import AuditRecord from or_audit_logging, which brings it")
+        return _builder(
+            model=model,
+            prompt=prompt,
+            response=response,
+            user_id=user_id,
+            session_id=session_id,
+            request_id=request_id,
+            status=status,
+            latency_ms=latency_ms,
+            error=error,
+            event_type=event_type,
+            metadata=metadata,
+            streamed=streamed,
+            hash=hash,
+            content=content,
+            logger=logger,
+        )
+
+
+_builder: Callable[..., AuditRecord] | None = None
+
+
+def register_builder(builder: Callable[..., AuditRecord]) -> None:
+    """Make *builder* what `AuditRecord.build` calls, with the same parameters.
+
+    Building takes redaction, keys and handlers, which stand on upper floors: capture registers itself here
+    when it is imported.
+    """
+    global _builder  # noqa: PLW0603 - the one thing that is handed down to this floor
+    _builder = builder
 
 
 _MEMBERS = tuple(

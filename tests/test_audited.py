@@ -7,7 +7,7 @@ import logging
 import threading
 import types
 import typing
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from conftest import bare_root, records_of
 
 import or_audit_logging
 from or_audit_logging.capture import call as call_module
-from or_audit_logging.capture import trouble
+from or_audit_logging.capture import making, trouble
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.context import bind
 from or_audit_logging.digest import prompt_digest, pseudonym
@@ -188,21 +188,6 @@ def test_callable_objects_and_partials(sink: Sink) -> None:
     assert [record.model_requested for record in sink.records] == [None, "fake/partial", None]
 
 
-def generator(messages: Any) -> Iterator[int]:
-    yield 1
-
-
-async def async_generator(messages: Any) -> AsyncIterator[int]:
-    yield 1
-
-
-@pytest.mark.parametrize("function", [generator, async_generator, functools.partial(generator, 1)])
-def test_generator_functions_are_refused(function: Callable[..., Any]) -> None:
-    """At decoration, with a sentence that says what to do."""
-    with pytest.raises(ConfigError, match="decorate the function that returns the finished response"):
-        audited(function)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -325,16 +310,29 @@ def test_nothing_of_the_caller_is_kept(sink: Sink) -> None:
     assert [reference() for reference in kept] == [None] * 6
 
 
-@pytest.mark.parametrize("part", ["asked", "_facts_of", "Cleaner", "response_digest", "_host"])
+@pytest.mark.parametrize(
+    ("module", "part"),
+    [
+        (call_module, "asked"),
+        (call_module, "_facts_of"),
+        (call_module, "Cleaner"),
+        (making, "response_digest"),
+        (making, "_host"),
+    ],
+)
 def test_a_failure_of_ours_leaves_a_record(
-    sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    module: types.ModuleType,
+    part: str,
 ) -> None:
     """Whichever part fails: the answer is returned, one record is made, and it is said with the type only."""
 
     def broken(*args: object, **kwargs: object) -> Any:
         raise ZeroDivisionError("some words")
 
-    monkeypatch.setattr(call_module, part, broken)
+    monkeypatch.setattr(module, part, broken)
     assert ask(MESSAGES) is ANSWER
     assert sink.only.status == "success"
     assert trouble.counts()["internal"] == 1
@@ -572,19 +570,6 @@ def test_plain_text_says_nothing(sink: Sink, caplog: pytest.LogCaptureFixture) -
     warnings = [record for record in caplog.records if record.name == "or_audit_logging"]
     assert len(warnings) == 1
     assert "return the SDK's response" in warnings[0].getMessage()
-
-
-def test_an_iterator_is_returned_untouched(sink: Sink) -> None:
-    """Streams are recorded when they are returned, as incomplete."""
-
-    @audited
-    def stream(messages: Any) -> Any:
-        return generator(messages)
-
-    result = stream(MESSAGES)
-    assert isinstance(result, types.GeneratorType)
-    assert list(result) == [1]
-    assert (sink.only.status, sink.only.streamed, sink.only.error_message) == ("incomplete", True, None)
 
 
 # --- delivery

@@ -1,6 +1,7 @@
 """Where the facts about a request stand among a function's arguments."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -104,3 +105,38 @@ def test_a_function_without_signature_is_called_all_the_same() -> None:
 def test_the_request_shows_no_content() -> None:
     """Its repr holds nothing of the caller's."""
     assert "hi" not in repr(request(ask, MESSAGES, user_id="ann@example.com"))
+
+
+def plain(a: Any, b: Any = 1, *, c: Any = 2) -> None: ...
+
+
+def with_rest(a: Any, b: Any = 1, **rest: Any) -> None: ...
+
+
+def with_many(a: Any, *more: Any, c: Any = 2) -> None: ...
+
+
+def positional(a: Any, /, b: Any = 1) -> None: ...
+
+
+@pytest.mark.parametrize("function", [plain, with_rest, with_many, positional])
+@pytest.mark.parametrize("args", [(), (1,), (1, 2), (1, 2, 3)], ids=len)
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"a": 5}, {"b": 5}, {"c": 5}, {"c": 5, "b": 6}, {"x": 5}, {"rest": 5}, {"a": 5, "self": 6}],
+    ids=str,
+)
+def test_arguments_are_bound_as_python_binds_them(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """The short way gives what inspect gives, in the same order, and None where a call could only fail."""
+    try:
+        expected = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        expected = None
+    else:
+        expected.apply_defaults()
+    bound = Binder(function).bind(args, kwargs)
+    assert bound == expected
+    if bound is not None and expected is not None:
+        assert list(bound.arguments.items()) == list(expected.arguments.items())

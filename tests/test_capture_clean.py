@@ -172,3 +172,13 @@ def test_nothing_passes_when_redaction_fails() -> None:
     assert clean.person("someone") is None
     assert clean.message("some text") is None
     assert clean.metadata({"a": "b"}) is None
+
+
+def test_content_is_a_redacted_copy() -> None:
+    """Text anywhere in it, counted; None where redaction fails."""
+    clean = cleaner()
+    given = [{"role": "user", "content": "mail ann@example.com"}]
+    assert clean.content(given) == [{"role": "user", "content": "mail [EMAIL]"}]
+    assert given[0]["content"] == "mail ann@example.com"
+    assert clean.counts == {"EMAIL": 1}
+    assert Cleaner(Failing(), KEY).content(given) is None

@@ -1,15 +1,21 @@
 """The way to the log: whose policy rules, what is said when nobody listens, and failing closed."""
 
 import logging
+import logging.config
 import logging.handlers
 import queue
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from or_audit_logging.capture import delivery, trouble
+from or_audit_logging.capture.arguments import Request
+from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.delivery import Source, deliver, delivering, route_to
-from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.capture.options import Options
+from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.policy import AuditSink, DigestKey, OnFailure, Policy
 from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
@@ -278,3 +284,103 @@ def test_saying_so_never_fails(logger: logging.Logger) -> None:
     finally:
         own.removeHandler(handler)
     assert trouble.counts() == {"no-handler": 1, "unsaid": 1}
+
+
+# --- handlers that stand before sinks
+
+
+def before(sink: logging.Handler, *, kind: str) -> logging.Handler:
+    """Return a handler that passes records on to *sink*."""
+    if kind == "buffer":
+        return logging.handlers.MemoryHandler(1, target=sink)
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    handler = logging.handlers.QueueHandler(records)
+    handler.listener = logging.handlers.QueueListener(records, sink)  # as dictConfig does, from 3.12 on
+    return handler
+
+
+@pytest.mark.parametrize("kind", ["queue", "buffer"])
+def test_a_sink_that_must_write_behind_a_queue(logger: logging.Logger, kind: str) -> None:
+    """It could not tell the caller: a ConfigError at the call, before anything is sent."""
+    listen(logger, before(Sink("raise"), kind=kind))
+    with pytest.raises(ConfigError, match="attach it to the logger itself"):
+        route_to(NAME)
+    with pytest.raises(ConfigError):
+        Call(Options()).begin(Request())
+
+
+def test_a_queue_behind_a_buffer(logger: logging.Logger) -> None:
+    """However far behind."""
+    listen(logger, logging.handlers.MemoryHandler(1, target=before(Sink("raise"), kind="queue")))
+    with pytest.raises(ConfigError, match="MemoryHandler"):
+        route_to(NAME)
+
+
+@pytest.mark.parametrize("kind", ["queue", "buffer"])
+def test_a_sink_that_reports_behind_a_queue(logger: logging.Logger, kind: str) -> None:
+    """Records are made under the default policy, and reach it."""
+    sink = Sink(key=DigestKey("11111111", b"1" * 32))
+    handler = before(sink, kind=kind)
+    listen(logger, handler)
+    route = route_to(NAME)
+    assert (route.digest_key, route.must_write) == (None, False)
+    assert route.redactor.digest == Redactor().digest
+    if isinstance(handler, logging.handlers.QueueHandler):
+        handler.listener.start()  # type: ignore[union-attr]
+    deliver(route, RECORD, Source())
+    if isinstance(handler, logging.handlers.QueueHandler):
+        handler.listener.stop()  # type: ignore[union-attr]
+    assert [record.__dict__["audit"] for record in sink.records] == [RECORD]
+
+
+def test_a_sink_beside_a_queue_rules(logger: logging.Logger) -> None:
+    """What stands on the logger itself is seen."""
+    sink = Sink("raise", DigestKey("11111111", b"1" * 32))
+    listen(logger, logging.handlers.QueueHandler(queue.SimpleQueue()), sink)
+    assert route_to(NAME).digest_key == sink.policy.digest_key
+    assert route_to(NAME).must_write
+
+
+def test_the_policy_alone_is_looked_up_without_a_check(logger: logging.Logger) -> None:
+    """For a record that is made and not delivered nothing is probed, and nothing said."""
+    sink = Sink("raise", DigestKey("11111111", b"1" * 32), probe=failing(AuditWriteError("disk full")))
+    listen(logger, sink)
+    logger.disabled = True
+    assert route_to(NAME, check=False).digest_key == sink.policy.digest_key
+    assert trouble.counts() == {}
+
+
+def test_a_delivery_says_whether_it_succeeded(logger: logging.Logger) -> None:
+    """A record that was lost is not referred to."""
+    sink = Sink()
+    listen(logger, sink)
+    assert deliver(route_to(NAME), RECORD, Source())
+    listen(logger, Sink(write=failing(RuntimeError("words"))))
+    assert not deliver(route_to(NAME), RECORD, Source())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig makes listeners from 3.12 on")
+@pytest.mark.usefixtures("logger", "audit_key")
+@pytest.mark.parametrize("on_failure", ["report", "raise"])
+def test_a_queue_that_dictconfig_made(tmp_path: Path, on_failure: str) -> None:
+    """The listener's handlers are those of the configuration."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "handlers": {
+                "file": {
+                    "class": "or_audit_logging.AuditFileHandler",
+                    "filename": str(tmp_path / "audit.jsonl"),
+                    "on_failure": on_failure,
+                },
+                "queue": {"class": "logging.handlers.QueueHandler", "handlers": ["file"]},
+            },
+            "loggers": {NAME: {"handlers": ["queue"], "propagate": False}},
+        }
+    )
+    if on_failure == "raise":
+        with pytest.raises(ConfigError, match="AuditFileHandler"):
+            route_to(NAME)
+    else:
+        assert not route_to(NAME).must_write

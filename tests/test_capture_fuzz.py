@@ -163,6 +163,66 @@ def test_any_exception(members: Any, typed: bool) -> None:
     sink.only_sound_record()
 
 
+CHUNK: dict[str, Any] = {
+    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
+    "provider": "Fake",
+    "model": "fake/served",
+    "type": "response.completed",
+    "error": WHOLE["error"],
+    "usage": WHOLE["usage"],
+    "choices": [
+        {
+            "index": 1,
+            "finish_reason": "stop",
+            "error": {"code": "server_error"},
+            "delta": {
+                "content": "Hello",
+                "tool_calls": [{"index": 0, "id": "1", "function": {"name": "look_up", "arguments": "{}"}}],
+            },
+        }
+    ],
+    "response": {"status": "failed", "output": [{"type": "message", "content": [{"text": "x"}]}]},
+    "delta": "Hello",
+}
+KINDS = ("response.created", "response.output_text.delta", "message_start", "message_delta", "error", "chunk")
+
+
+@given(
+    st.lists(spoiled(CHUNK) | st.fixed_dictionaries({"type": st.sampled_from(KINDS)}) | JSON, max_size=5),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
+    """The same objects arrive, and the record has every field of its type, however far they were read."""
+    sink = Sink()
+    made = [attributes(piece) if typed else piece for piece in pieces]
+
+    def chunks(messages: str) -> Any:
+        yield from made
+
+    ask = audited(chunks) if generator else audited(lambda messages: iter(made))
+    arrived = list(ask("hi"))
+    assert len(arrived) == len(made)
+    assert all(one is other for one, other in zip(arrived, made, strict=True))
+    sink.only_sound_record()
+
+
+@given(
+    spoiled({"id": "x", "object": "response", "status": "failed", "output": [CHUNK["response"]]}),
+    st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_answer_of_the_other_skins(body: Any, typed: bool) -> None:
+    """Responses and Messages objects, as odd as they come."""
+    for kind in ({"object": "response"}, {"type": "message"}, {"type": "error"}):
+        sink = Sink()
+        answer = {**body, **kind} if isinstance(body, dict) else body
+        answer = attributes(answer) if typed else answer
+        assert audited(lambda messages, answer=answer: answer)("hi") is answer
+        sink.only_sound_record()
+
+
 @given(JSON)
 @settings(max_examples=100, deadline=None)
 def test_any_argument(value: Any) -> None:

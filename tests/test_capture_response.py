@@ -1,5 +1,7 @@
 """Facts from what a call returned: the right ones from a good answer, none too many from a bad one."""
 
+import hashlib
+import json
 from collections import OrderedDict, UserDict
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -90,6 +92,7 @@ def test_every_fact_of_a_good_answer() -> None:
         native_finish_reason="completed",
         service_tier="default",
         choices=(("Hello there", None),),
+        choice_digests=(hashlib.sha256(b"Hello there").digest(),),
     )
 
 
@@ -287,6 +290,202 @@ def test_a_property_that_raises_is_unknown() -> None:
             raise RuntimeError("not loaded")
 
     assert facts_of(Lazy()).prompt_tokens is None
+
+
+RESPONSE: dict[str, Any] = {
+    "id": "gen-1795277414-fakeFAKEfakeFAKE0002",
+    "object": "response",
+    "status": "completed",
+    "model": "openai/gpt-4o-mini",
+    "error": None,
+    "output": [
+        {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "Hello "}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "there"}]},
+    ],
+    "usage": {
+        "input_tokens": 11,
+        "output_tokens": 7,
+        "total_tokens": 18,
+        "cost": 0.00042,
+        "input_tokens_details": {"cached_tokens": 3},
+        "output_tokens_details": {"reasoning_tokens": 2},
+    },
+}
+MESSAGE: dict[str, Any] = {
+    "id": "gen-1795277414-fakeFAKEfakeFAKE0003",
+    "type": "message",
+    "model": "anthropic/claude-haiku-4.5",
+    "provider": "Anthropic",
+    "stop_reason": "end_turn",
+    "content": [{"type": "text", "text": "Hello "}, {"type": "text", "text": "there"}],
+    "usage": {
+        "input_tokens": 11,
+        "output_tokens": 7,
+        "cache_read_input_tokens": 3,
+        "service_tier": "standard",
+        "cost": 0.00042,
+    },
+}
+
+
+@pytest.mark.parametrize("make", [dict, namespaces])
+@pytest.mark.parametrize(
+    ("body", "finish", "total", "reasoning"),
+    [(RESPONSE, "completed", 18, 2), (MESSAGE, "end_turn", None, None)],
+    ids=["responses", "messages"],
+)
+def test_the_other_api_skins(
+    make: Any, body: dict[str, Any], finish: str, total: int | None, reasoning: int | None
+) -> None:
+    """The same facts under other names, and the same hash for the same text."""
+    facts = facts_of(make(body))
+    assert (facts.status, facts.finish_reason, facts.generation_id) == ("success", finish, body["id"])
+    assert (facts.prompt_tokens, facts.completion_tokens, facts.total_tokens) == (11, 7, total)
+    assert (facts.cached_tokens, facts.reasoning_tokens) == (3, reasoning)
+    assert facts.total_cost == Decimal("0.00042")
+    assert facts.choice_digests == facts_of(BODY).choice_digests
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "error_type", "finish"),
+    [
+        ({"status": "failed", "error_type": "server"}, "error", "server", "failed"),
+        (
+            {"status": "failed", "error": {"code": "server_error", "message": "no"}},
+            "error",
+            "unmapped",
+            "failed",
+        ),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+            "incomplete",
+            None,
+            "max_output_tokens",
+        ),
+        ({"status": "cancelled"}, "cancelled", None, "cancelled"),
+        ({"status": "queued"}, "incomplete", None, "queued"),
+        ({"status": ["odd"]}, "success", None, None),
+    ],
+)
+def test_how_a_response_ended(
+    changes: dict[str, Any], status: str, error_type: str | None, finish: str | None
+) -> None:
+    """Its own status, which no HTTP status shows."""
+    facts = facts_of({**RESPONSE, **changes})
+    assert (facts.status, facts.error_type, facts.finish_reason) == (status, error_type, finish)
+
+
+def test_the_tools_of_the_other_skins() -> None:
+    """Called tools are named; what they are given only goes into the hash."""
+    call = {"type": "function_call", "name": "look_up", "arguments": "{}"}
+    facts = facts_of({**RESPONSE, "output": [call]})
+    assert (facts.tool_names, facts.choices) == (("look_up",), (("", [call]),))
+    use = {"type": "tool_use", "name": "book", "input": {}}
+    assert facts_of({**MESSAGE, "content": [use]}).tool_names == ("book",)
+
+
+def test_an_error_of_the_messages_skin() -> None:
+    """Its object stands under `error`, its stable type beside the message."""
+    error = {"type": "overloaded_error", "message": "no", "error_type": "provider_overloaded"}
+    facts = facts_of({"type": "error", "error": error})
+    assert (facts.status, facts.error_type, facts.error_message) == ("error", "provider_overloaded", "no")
+
+
+def test_router_metadata_is_kept_small() -> None:
+    """The way that was taken; and the provider, where the SDK drops the answer's own word."""
+    metadata = {
+        "strategy": "fallback",
+        "attempt": 2,
+        "attempts": [{"provider": "A", "model": "m", "status": 503, "more": "x"}] * 99,
+        "endpoints": {"available": [{"provider": "A"}, {"provider": "B", "selected": True}]},
+        "params": {"stop": ["words of the caller"]},
+    }
+    facts = facts_of({**BODY, "provider": None, "openrouter_metadata": metadata})
+    assert facts.provider == "B"
+    assert facts.router is not None
+    assert facts.router["attempts"] == [{"provider": "A", "model": "m", "status": 503}] * 8
+    assert "words" not in str(facts.router)
+
+
+# --- HTTP responses
+
+
+class HttpResponse:
+    """Like httpx and requests: the bytes once read are in `_content`; reading more would touch the socket."""
+
+    def __init__(self, content: object, status: int = 200, **headers: str) -> None:
+        self.status_code, self._content = status, content
+        self.headers = {"X-Generation-Id": "gen-9", "X-Provider-Name": "P", **headers}
+
+    @property
+    def content(self) -> bytes:
+        raise AssertionError("read")
+
+    def json(self) -> object:
+        raise AssertionError("read")
+
+
+def test_an_http_response_is_read_as_its_body() -> None:
+    """As if the function had returned .json(); what the body does not say is in the headers."""
+    facts = facts_of(HttpResponse(json.dumps(BODY).encode(), **{"X-OpenRouter-Cache-Status": "HIT"}))
+    assert (facts.status, facts.generation_id, facts.provider) == ("success", BODY["id"], "OpenAI")
+    assert facts.choice_digests == facts_of(BODY).choice_digests
+    assert facts.cache_status == "HIT"
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "error_type", "message"),
+    [
+        (b'{"error": {"code": 429, "message": "slow down"}}', 429, "unmapped", "slow down"),
+        (b"<html>", 502, "unmapped", "the response is no JSON object"),
+        (b"", 200, "unmapped", "the response is no JSON object"),
+        (b"[1]", 200, "unmapped", "the response is no JSON object"),
+        (False, 500, "unmapped", None),
+    ],
+)
+def test_an_http_response_that_failed(content: object, status: int, error_type: str, message: str) -> None:
+    """Nobody called raise_for_status; the record says error all the same."""
+    facts = facts_of(HttpResponse(content, status))
+    assert (facts.status, facts.error_type, facts.error_message) == ("error", error_type, message)
+    assert facts.error_code == (status if status >= 400 else None)
+    assert facts.generation_id == "gen-9"
+
+
+def test_a_refusal_over_http_is_blocked() -> None:
+    """Moderation answers 403 and says why."""
+    body = {"error": {"message": "no", "metadata": {"reasons": ["violence"]}}}
+    assert facts_of(HttpResponse(json.dumps(body).encode(), 403)).status == "blocked"
+
+
+def test_a_body_not_read_is_not_read() -> None:
+    """A response whose body is still on its way is incomplete; its id is known."""
+    facts = facts_of(HttpResponse(False, **{"Content-Type": "text/event-stream; charset=utf-8"}))
+    assert (facts.status, facts.streamed, facts.generation_id) == ("incomplete", True, "gen-9")
+
+
+def test_a_stream_that_was_read_as_one_body() -> None:
+    """requests without stream=True reads all events; they are read as a stream."""
+    chunk = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello there"}}]}
+    last = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    content = "".join(f": hold on\n\ndata: {json.dumps(event)}\n\n" for event in (chunk, last)).encode()
+    facts = facts_of(HttpResponse(content, **{"Content-Type": "text/event-stream"}))
+    assert (facts.status, facts.streamed, facts.generation_id) == ("success", True, "gen-1")
+    assert facts.choice_digests == facts_of(BODY).choice_digests
+
+
+def test_a_raw_response_of_the_openai_sdk() -> None:
+    """with_raw_response counts its retries; nothing is parsed in its place."""
+
+    class Raw:
+        http_response = HttpResponse(json.dumps(BODY).encode())
+        retries_taken = 2
+
+        def parse(self) -> object:
+            raise AssertionError("parsed")
+
+    facts = facts_of(Raw())
+    assert (facts.status, facts.attempts, facts.generation_id) == ("success", 3, BODY["id"])
 
 
 async def numbers() -> AsyncIterator[int]:

@@ -17,7 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_audit_logging.digest import canonical_json, prompt_digest, pseudonym, response_digest
+from or_audit_logging.digest import (
+    ChoiceDigest,
+    canonical_json,
+    choice_digest,
+    prompt_digest,
+    pseudonym,
+    response_digest,
+)
 from or_audit_logging.sealing.chain import digest_key
 
 KEY = digest_key(b"correct horse battery staple, thirty-two bytes+")
@@ -140,24 +147,49 @@ def test_the_digest_is_what_the_format_says(value: Any) -> None:
 def test_the_response_digest_joins_the_digests_of_the_choices() -> None:
     """Each choice's text is hashed on its own, so that "ab","c" differs from "a","bc"."""
     joined = hashlib.sha256(b"ab").digest() + hashlib.sha256(b"c").digest()
-    assert response_digest([("ab", None), ("c", None)], "sha256") == (
+    assert response_digest([_digest("ab"), _digest("c")], "sha256") == (
         f"sha256:{hashlib.sha256(joined).hexdigest()}"
     )
-    assert response_digest([("a", None), ("bc", None)], KEY) != response_digest(
-        [("ab", None), ("c", None)], KEY
+    assert response_digest([_digest("a"), _digest("bc")], KEY) != response_digest(
+        [_digest("ab"), _digest("c")], KEY
     )
 
 
 def test_tool_calls_follow_the_text_as_json() -> None:
     """Tool calls are part of the answer: the same canonical JSON, appended to the text."""
     calls = [{"id": "call_1", "function": {"name": "f", "arguments": "{}"}}]
-    inner = hashlib.sha256(b'hi[{"function":{"arguments":"{}","name":"f"},"id":"call_1"}]').digest()
-    assert response_digest([("hi", calls)], "sha256") == f"sha256:{hashlib.sha256(inner).hexdigest()}"
+    assert choice_digest("hi", calls) == (
+        hashlib.sha256(b'hi[{"function":{"arguments":"{}","name":"f"},"id":"call_1"}]').digest()
+    )
 
 
-def test_tool_calls_without_json_leave_no_response_digest() -> None:
+def test_tool_calls_without_json_leave_no_digest() -> None:
     """A malformed tool call makes the digest unknown."""
-    assert response_digest([("hi", [object()])], KEY) is None
+    assert choice_digest("hi", [object()]) is None
+
+
+@given(st.lists(st.text(st.characters() | st.sampled_from("\ud83d\ude00"))))
+def test_the_digest_does_not_depend_on_the_cuts(pieces: list[str]) -> None:
+    """Fed piece by piece, also through the middle of a surrogate pair, a text has the digest of the whole."""
+    choice = ChoiceDigest()
+    for piece in pieces:
+        choice.text(piece)
+        choice.digest()  # asking changes nothing
+    assert choice.digest([{"a": 1}]) == choice_digest("".join(pieces), [{"a": 1}])
+
+
+def test_halves_of_a_character_make_the_character() -> None:
+    """A gateway that cuts by UTF-16 units sends an emoji in two chunks; its digest is the emoji's."""
+    choice = ChoiceDigest()
+    choice.text("\ud83d")
+    choice.text("\ude00")
+    assert choice.digest() == hashlib.sha256("\U0001f600".encode()).digest()
+
+
+def _digest(text: str) -> bytes:
+    digest = choice_digest(text)
+    assert digest is not None
+    return digest
 
 
 def test_a_pseudonym_is_labelled_keyed_and_normalised() -> None:

@@ -266,11 +266,12 @@ def test_a_whole_line_that_lacks_its_newline_gets_it(tmp_path: Path) -> None:
 
 
 def test_a_crash_at_any_byte_is_survived(tmp_path: Path) -> None:
-    """Cut anywhere in the last lines, the log goes on and verification has no finding."""
+    """Cut at every seventh byte of the last lines, and at their edges: no finding, and the log goes on."""
     whole = crash_at(tmp_path, lambda data: data)
     path = tmp_path / "audit_2026-11-21.jsonl"
     last_two = whole.rindex(b"\n", 0, whole.rindex(b"\n", 0, -1))
-    for length in range(last_two + 1, len(whole)):
+    ends = {last_two + 1, last_two + 2, len(whole) - 2, len(whole) - 1}
+    for length in sorted({*ends, *range(last_two + 1, len(whole), 7)}):
         path.write_bytes(whole[:length])
         with freeze_time(NOON):
             log = writer(tmp_path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 from uuid import UUID
 
 from or_audit_logging.capture.arguments import Request
 from or_audit_logging.capture.clean import Cleaner
+from or_audit_logging.capture.content import excerpt
 from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.context import Bound
 from or_audit_logging.digest import DigestBy, prompt_digest
@@ -37,10 +39,17 @@ class Asked:
     streamed: bool | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    content: object = field(default=None, repr=False)
 
 
 def asked(
-    request: Request, *, bound: Bound, defaults: Defaults, clean: Cleaner, digest_by: DigestBy | None
+    request: Request,
+    *,
+    bound: Bound,
+    defaults: Defaults,
+    clean: Cleaner,
+    digest_by: DigestBy | None,
+    with_content: bool = False,
 ) -> Asked:
     """Return what *request* says; then what is *bound* around it; then the entrance's *defaults*.
 
@@ -49,7 +58,7 @@ def asked(
     user = _identifier(request.user_id, bound.user_id, defaults.user_id)
     session = _identifier(request.session_id, bound.session_id)
     layers = (defaults.metadata, bound.metadata, request.metadata)
-    metadata = guarded("reading the metadata", _merged, layers) or {}
+    metadata = guarded("reading the metadata", _merged, layers)
     asks = request.prompt is not None
     trace_id, span_id = guarded("reading the trace", _trace) or (None, None)
     return Asked(
@@ -58,11 +67,35 @@ def asked(
         request_id=clean.label(_identifier(request.request_id, bound.request_id)),
         model=clean.label(request.model),
         prompt_hash=prompt_digest(request.prompt, digest_by) if asks and digest_by else None,
-        metadata=clean.metadata(metadata),
+        metadata=clean.metadata(metadata) if metadata else None,
         streamed=request.streamed,
         trace_id=trace_id,
         span_id=span_id,
+        content=_content(request.prompt, clean) if asks and with_content else None,
     )
+
+
+def amended(
+    before: Asked, request: Request, *, clean: Cleaner, digest_by: DigestBy | None, with_content: bool = False
+) -> Asked:
+    """Return *before* with what *request* says in its place; metadata is merged, the new names first."""
+    new: dict[str, Any] = {
+        "user_id": clean.person(_identifier(request.user_id)),
+        "session_id": clean.person(_identifier(request.session_id)),
+        "request_id": clean.label(_identifier(request.request_id)),
+        "model": clean.label(request.model),
+        "streamed": request.streamed,
+    }
+    if isinstance(request.metadata, Mapping):
+        new["metadata"] = {**(before.metadata or {}), **(clean.metadata(request.metadata) or {})} or None
+    if request.prompt is not None:
+        new["prompt_hash"] = prompt_digest(request.prompt, digest_by) if digest_by else None
+        new["content"] = _content(request.prompt, clean) if with_content else None
+    return replace(before, **{name: value for name, value in new.items() if value is not None})
+
+
+def _content(prompt: object, clean: Cleaner) -> object:
+    return guarded("reading the prompt", lambda: clean.content(excerpt(prompt)))
 
 
 def _merged(layers: tuple[object, ...]) -> dict[str, object]:

@@ -88,6 +88,12 @@ class Cleaner:
                 out.update(self._pair(key, item, pair))
         return out or None
 
+    def content(self, value: object) -> object:
+        """Return a redacted copy of *value*, which consists of plain JSON types; None where that fails."""
+        copy, found = guarded("redaction", self._redactor.redact_value, value) or (None, {})
+        self.counts.update(found)
+        return copy
+
     def _pair(self, key: str, item: object, pair: object) -> dict[str, object]:
         result = guarded("redaction", self._redactor.redact_value, {key: item})
         copy, found = result or ({}, {})

@@ -4,26 +4,26 @@
     def ask(messages, model="openai/gpt-4o-mini", *, user_id=None):
         return client.chat.completions.create(model=model, messages=messages)
 
-The function returns the SDK's response or its JSON; what it returns and raises reaches the caller as it is.
-Model, messages (or input, prompt), user_id (or user), session_id, request_id and metadata are found among
-the arguments by name.
+The function returns the SDK's response, its JSON, an HTTP response or a stream, or is a generator; sync or
+async. What it returns, yields and raises reaches the caller as it is; of a stream, the record is made when it
+ends. Model, messages (or input, prompt), user_id (or user), session_id, request_id and metadata are found
+among the arguments by name.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
 from or_audit_logging.capture.arguments import Binder, Request, request_in
-from or_audit_logging.capture.asked import Defaults
 from or_audit_logging.capture.call import Call, Options
 from or_audit_logging.capture.delivery import Source
+from or_audit_logging.capture.options import options_for
 from or_audit_logging.capture.trouble import guarded
+from or_audit_logging.capture.wrappers import wrapped
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.record import CONTROL_PREFIX
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +40,8 @@ def audited(
     user_id: UserId | None = ...,
     metadata: Mapping[str, object] | None = ...,
     hash: Literal["hmac", "sha256"] = ...,
+    content: Literal["redacted"] | None = ...,
+    write_ahead: bool = ...,
     extract: Extract | None = ...,
 ) -> Callable[P, R]: ...
 
@@ -53,6 +55,8 @@ def audited(
     user_id: UserId | None = ...,
     metadata: Mapping[str, object] | None = ...,
     hash: Literal["hmac", "sha256"] = ...,
+    content: Literal["redacted"] | None = ...,
+    write_ahead: bool = ...,
     extract: Extract | None = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
@@ -65,6 +69,8 @@ def audited(
     user_id: UserId | None = None,
     metadata: Mapping[str, object] | None = None,
     hash: Literal["hmac", "sha256"] = "hmac",  # noqa: A002 - what it is
+    content: Literal["redacted"] | None = None,
+    write_ahead: bool = False,
     extract: Extract | None = None,
 ) -> Any:
     """Return *fn* with an audit record for each call, or a decorator where *fn* is not given yet.
@@ -72,62 +78,53 @@ def audited(
     *event_type* is "chat_completion" by default. *user_id*: a constant, for calls that neither name a user
     nor stand in a `bind` block; or a function of the bound arguments, which goes before both. *metadata* is
     added to every record. *hash*: "sha256" makes prompt and response hashes that need no key to compare, and
-    that anyone who guesses the text can confirm. *extract* takes the bound arguments and returns a dict of
-    model, messages, user_id, ... for functions that name them otherwise.
+    that anyone who guesses the text can confirm. *content*: "redacted" keeps prompt and answer, redacted, in
+    the record. *write_ahead*: a record `<event_type>.started` is written before each call. *extract* takes
+    the bound arguments and returns a dict of model, messages, user_id, ... for functions that name them
+    otherwise.
 
-    Raises `ConfigError` for wrong values and for generator functions.
+    A generator function calls nothing before its first item is asked for, and neither do we. Raises
+    `ConfigError` for wrong values.
     """
     entrance = _Entrance(
-        logger=logger, event_type=event_type, user_id=user_id, metadata=metadata, hash_=hash, extract=extract
+        user_id,
+        extract,
+        options_for(
+            "audited",
+            logger=logger,
+            event_type=event_type,
+            user_id=None if callable(user_id) else user_id,
+            metadata=metadata,
+            hash=hash,
+            content=content,
+            write_ahead=write_ahead,
+        ),
     )
     return entrance.decorate if fn is None else entrance.decorate(fn)
 
 
 class _Entrance:
-    """The options of one `audited`, checked, and the way from a function's arguments to a Call."""
+    """The options of one `audited`, and the way from a function's arguments to a Call."""
 
-    def __init__(
-        self,
-        *,
-        logger: object,
-        event_type: object,
-        user_id: UserId | None,
-        metadata: object,
-        hash_: object,
-        extract: Extract | None,
-    ) -> None:
-        event_type = "chat_completion" if event_type is None else event_type
-        if not isinstance(logger, str) or not logger:
-            raise ConfigError("audited: logger is the name of a logger")
-        if not isinstance(event_type, str) or not event_type or event_type.startswith(CONTROL_PREFIX):
-            raise ConfigError(f"audited: event_type is a word that does not begin with {CONTROL_PREFIX}")
-        if user_id is not None and not isinstance(user_id, str) and not callable(user_id):
-            raise ConfigError("audited: user_id is a text, or a function of the bound arguments")
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise ConfigError("audited: metadata is a mapping")
-        if hash_ not in ("hmac", "sha256"):
-            raise ConfigError("audited: hash is hmac or sha256")
+    def __init__(self, user_id: UserId | None, extract: Extract | None, options: Options) -> None:
         if extract is not None and not callable(extract):
             raise ConfigError("audited: extract is a function that takes the bound arguments")
-        constant = user_id if isinstance(user_id, str) else None
-        self._user_id = None if isinstance(user_id, str) else user_id
+        self._user_id = user_id if callable(user_id) else None
         self._extract = extract
-        self._options = Options(
-            logger=logger,
-            event_type=event_type,
-            hash="sha256" if hash_ == "sha256" else "hmac",
-            defaults=Defaults(user_id=constant, metadata=None if metadata is None else dict(metadata)),
-        )
+        self._options = options
 
     def decorate(self, function: Any) -> Any:
         """Return *function* with a record for each call, as the same kind of function."""
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(self.decorate(function.__func__))
-        _check_function(function)
-        start = functools.partial(
-            self._start, Binder(function), replace(self._options, source=_source(function))
-        )
-        return _wrap_async(function, start) if _is_async(function) else _wrap(function, start)
+        if not callable(function) or isinstance(function, type):
+            raise ConfigError("audited decorates a function that calls a model")
+        binder, options = Binder(function), replace(self._options, source=_source(function))
+
+        def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+            return self._start(binder, options, args, kwargs)
+
+        return wrapped(function, start)
 
     def _start(
         self, binder: Binder, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -152,63 +149,6 @@ class _Entrance:
     def _extracted(self, bound: inspect.BoundArguments) -> dict[str, object]:
         found = self._extract(bound) if self._extract else None
         return {} if found is None else dict(found)
-
-
-def _wrap(function: Callable[..., Any], start: Callable[..., Call | None]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def audited_call(*args: Any, **kwargs: Any) -> Any:
-        call = start(args, kwargs)
-        if call is None:
-            return function(*args, **kwargs)
-        try:
-            with call.active():
-                result = function(*args, **kwargs)
-            call.response(result)
-            return result
-        except BaseException as error:
-            call.error(error)
-            raise
-        finally:
-            call.finish()
-
-    return audited_call
-
-
-def _wrap_async(function: Callable[..., Any], start: Callable[..., Call | None]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def audited_call(*args: Any, **kwargs: Any) -> Any:
-        call = start(args, kwargs)
-        if call is None:
-            return await function(*args, **kwargs)
-        try:
-            with call.active():
-                result = await function(*args, **kwargs)
-            call.response(result)
-            return result
-        except BaseException as error:
-            call.error(error)
-            raise
-        finally:
-            call.finish()
-
-    return audited_call
-
-
-def _check_function(function: Any) -> None:
-    if not callable(function) or isinstance(function, type):
-        raise ConfigError("audited decorates a function that calls a model")
-    for check in (inspect.isgeneratorfunction, inspect.isasyncgenfunction):
-        if check(function) or check(getattr(function, "__call__", None)):  # noqa: B004 - asked of the method
-            raise ConfigError(
-                f"audited: {_name(function)} is a generator function, and streams are not covered yet; "
-                "decorate the function that returns the finished response instead"
-            )
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - asked of the method
-    )
 
 
 def _source(function: Any) -> Source:

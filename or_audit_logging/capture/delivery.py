@@ -2,7 +2,8 @@
 
 A handler that keeps audit records is an `AuditSink`. The effective handlers of the logger are walked at
 every call, so that `dictConfig` may change them at any time; the policy of the first sink rules. Sinks
-behind a QueueHandler or MemoryHandler are not seen: records reach them, under the default policy.
+behind a QueueHandler or MemoryHandler are not asked: records reach them, made under the default policy. One
+that must write (`on_failure="raise"`) cannot keep its word there, which is a `ConfigError`.
 `Logger.handle` is called directly, which leaves the logger's level aside: an audit trail has no verbosity.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -21,7 +21,14 @@ from or_audit_logging.keys import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyRing
 from or_audit_logging.policy import AuditSink, DigestKey, Policy, Redacts
 from or_audit_logging.record import AuditRecord
 
-_LEVELS = {"success": logging.INFO, "incomplete": logging.WARNING, "cancelled": logging.WARNING}
+AUDIT_LOGGER = "openrouter.audit"
+
+_LEVELS = {
+    None: logging.INFO,  # a write-ahead record
+    "success": logging.INFO,
+    "incomplete": logging.WARNING,
+    "cancelled": logging.WARNING,
+}
 
 _delivering: ContextVar[bool] = ContextVar("or_audit_logging.delivering", default=False)
 
@@ -50,30 +57,61 @@ def delivering() -> bool:
     return _delivering.get()
 
 
-def route_to(name: str) -> Route:
+def route_to(name: str, *, check: bool = True) -> Route:
     """Return the way to the logger *name*, as it is configured now.
 
-    Raises `AuditWriteError` where a sink that must write could not, so that nothing is sent or paid.
+    Raises `AuditWriteError` where a sink that must write could not, so that nothing is sent or paid, and
+    `ConfigError` where a queue stands before such a sink. Unless *check*, it only looks up the policy.
     """
     logger = logging.getLogger(name)
-    handlers = [h for h in _effective_handlers(logger) if not isinstance(h, logging.NullHandler)]
-    policies = [
-        (sink, policy)
-        for sink in handlers
-        if isinstance(sink, AuditSink) and (policy := guarded("a sink's policy", _policy_of, sink))
-    ]
-    strict = [sink for sink, policy in policies if policy.on_failure == "raise"]
-    _check_heard(logger, anyone=bool(handlers), strict=bool(strict))
-    for sink in strict:
-        _probe(sink)
-    if policies:
-        policy = policies[0][1]
-        return Route(logger, policy.redactor, policy.digest_key, bool(strict))
-    return Route(logger, default_redactor(), environment_key())
+    first: Policy | None = None
+    strict: list[AuditSink] = []
+    anyone = False
+    for handler in _effective_handlers(logger):
+        if isinstance(handler, logging.NullHandler):
+            continue
+        anyone = True
+        if isinstance(handler, AuditSink):
+            policy = guarded("a sink's policy", _policy_of, handler)
+            if policy is None:
+                continue
+            first = first or policy
+            if policy.on_failure == "raise":
+                strict.append(handler)
+        elif check and (hidden := _behind(handler)):
+            _check_hidden(logger, handler, hidden)
+    if check:
+        if logger.disabled or not anyone:
+            _unheard(logger, strict=bool(strict))
+        for sink in strict:
+            _probe(sink)
+    if first is None:
+        return default_route(name)
+    return Route(logger, first.redactor, first.digest_key, bool(strict))
 
 
-def deliver(route: Route, record: AuditRecord, source: Source) -> None:
-    """Hand *record* to the logger; raises `AuditWriteError` only where a sink must write."""
+def route_or_default(name: str) -> Route:
+    """Return `route_to(name)`; where a sink of somebody's own breaks it, the record is made all the same."""
+    try:
+        return route_to(name)
+    except (AuditWriteError, ConfigError):
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        kind = type(error).__name__
+        report("internal", f"route {kind}", "audit: looking up the handlers of %s failed (%s)", name, kind)
+        return default_route(name)
+
+
+def default_route(name: str) -> Route:
+    """Return the way to the logger *name* under the policy that rules where no sink has one."""
+    return Route(logging.getLogger(name), default_redactor(), environment_key())
+
+
+def deliver(route: Route, record: AuditRecord, source: Source) -> bool:
+    """Hand *record* to the logger; return whether no handler raised.
+
+    Raises `AuditWriteError`, but only where a sink must write. A loss otherwise is counted, and said once.
+    """
     token = _delivering.set(True)
     try:
         route.logger.handle(_log_record(route.logger, record, source))
@@ -87,13 +125,14 @@ def deliver(route: Route, record: AuditRecord, source: Source) -> None:
                 route.logger.name,
                 kind,
             )
-        elif isinstance(error, AuditWriteError):
+            return False
+        if isinstance(error, AuditWriteError):
             raise
-        else:
-            message = f"a handler of {route.logger.name} raised {kind}; the record may not be written"
-            raise AuditWriteError(message) from error
+        message = f"a handler of {route.logger.name} raised {kind}; the record may not be written"
+        raise AuditWriteError(message) from error
     finally:
         _delivering.reset(token)
+    return True
 
 
 @functools.cache
@@ -124,14 +163,40 @@ def _policy_of(sink: AuditSink) -> Policy:
     return sink.policy
 
 
-def _effective_handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
-    current: logging.Logger | None = logger
-    while current:
-        yield from current.handlers
-        current = current.parent if current.propagate else None
+def _effective_handlers(logger: logging.Logger) -> list[logging.Handler]:
+    """Return the handlers that logging itself would call, in its order."""
+    handlers = list(logger.handlers)
+    while logger.propagate and logger.parent is not None:
+        logger = logger.parent
+        handlers += logger.handlers
+    return handlers
 
 
-def _check_heard(logger: logging.Logger, *, anyone: bool, strict: bool) -> None:
+def _behind(handler: logging.Handler) -> list[logging.Handler]:
+    """Return the handlers *handler* passes records on to: a queue's listener's (3.12), a buffer's target."""
+    members = vars(handler)
+    listener, target = members.get("listener"), members.get("target")
+    if listener is None and target is None:
+        return []
+    near = [*(getattr(listener, "handlers", None) or ()), target]
+    found = [other for other in near if isinstance(other, logging.Handler)]
+    return found + [far for other in found for far in _behind(other)]
+
+
+def _check_hidden(logger: logging.Logger, handler: logging.Handler, hidden: list[logging.Handler]) -> None:
+    for sink in hidden:
+        if isinstance(sink, AuditSink):
+            policy = guarded("a sink's policy", _policy_of, sink)
+            if policy is not None and policy.on_failure == "raise":
+                raise ConfigError(
+                    f'{type(sink).__name__} with on_failure="raise" stands behind {type(handler).__name__} '
+                    f"of {logger.name}, where a failure to write could not reach the caller: attach it to "
+                    'the logger itself, or set on_failure="report"'
+                )
+
+
+def _unheard(logger: logging.Logger, *, strict: bool) -> None:
+    """Say that records of *logger* reach nobody; raise where one of its sinks must write."""
     if logger.disabled:
         remedy = "set disable_existing_loggers: false in the logging configuration"
         if strict:
@@ -143,7 +208,7 @@ def _check_heard(logger: logging.Logger, *, anyone: bool, strict: bool) -> None:
             logger.name,
             remedy,
         )
-    elif not anyone:
+    else:
         report(
             "no-handler",
             logger.name,
@@ -165,8 +230,9 @@ def _probe(sink: AuditSink) -> None:
 
 
 def _log_record(logger: logging.Logger, record: AuditRecord, source: Source) -> logging.LogRecord:
-    message = f"{record.event_type} {record.status} {record.model_used or record.model_requested or '-'}"
-    level = _LEVELS.get(record.status or "", logging.ERROR)
+    model = record.model_used or record.model_requested
+    message = f"{record.event_type} {record.status or '-'} {model or '-'}"
+    level = _LEVELS.get(record.status, logging.ERROR)
     made = logger.makeRecord(
         logger.name, level, source.pathname, source.line, message, (), None, source.function
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,8 @@ class Facts:
     """The outcome of a call in the record's own terms; None is unknown.
 
     Text is as the provider sent it: it goes through `clean` before it enters a record, and never into a
-    repr. `choices` are the texts and tool calls that the response hash is made of.
+    repr. `choice_digests` is what the response hash is made of, one for each choice. `choices` holds the
+    texts and tool calls themselves; of a stream only where somebody asked for them.
     """
 
     status: str
@@ -35,9 +36,12 @@ class Facts:
     native_finish_reason: str | None = field(default=None, repr=False)
     tool_names: tuple[str, ...] | None = field(default=None, repr=False)
     service_tier: str | None = field(default=None, repr=False)
+    cache_status: str | None = field(default=None, repr=False)
+    router: Mapping[str, object] | None = field(default=None, repr=False)
     error_type: str | None = field(default=None, repr=False)
     error_code: str | int | None = field(default=None, repr=False)
     error_message: str | None = field(default=None, repr=False)
+    choice_digests: tuple[bytes, ...] | None = field(default=None, repr=False)
     choices: tuple[tuple[str, object], ...] | None = field(default=None, repr=False)
 
 

@@ -13,10 +13,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from or_audit_logging.capture.facts import Facts
+from or_audit_logging.capture.facts import Facts, filled
+from or_audit_logging.capture.http import header_members
 from or_audit_logging.capture.provider_error import ProviderError, provider_error
 from or_audit_logging.capture.read import count, read, text
 from or_audit_logging.capture.response import response_facts
+from or_audit_logging.capture.router import router_members
 
 _TIMEOUTS = frozenset(
     {
@@ -45,19 +47,20 @@ def failure_facts(error: BaseException) -> Facts:
     if not isinstance(error, Exception) or "CancelledError" in kinds:
         return Facts(status="cancelled", error_type=name, error_message=_message(error))
     response = read(error, "response")
-    headers = read(response, "headers") or read(error, "headers")
+    headers = header_members(read(response, "headers") or read(error, "headers"))
     http_status = _http_status(error, response)
     body = _parsed(read(error, "body"))
-    said = provider_error(_error_object(error, response, body))
+    fetched = _parsed(read(getattr(response, "__dict__", None), "_content"))  # httpx, httpx2, requests
+    said = provider_error(_error_object(error, body, fetched))
     answered = response_facts(read(error, "completion")) or _answer_in(body)
-    facts = answered or Facts(status="error", provider=_header(headers, "X-Provider-Name"))
+    router = router_members(read(body, "openrouter_metadata") or read(fetched, "openrouter_metadata"))
+    facts = filled(answered or Facts(status="error"), Facts(status="error", router=router, **headers))
     message = said.message if said else facts.error_message
     if message is None and not kinds & _QUOTE_THE_RESPONSE:
         message = _message(error)
     return replace(
         facts,
         status=_status(error, kinds, said, http_status),
-        generation_id=facts.generation_id or _header(headers, "X-Generation-Id"),
         error_type=(said.error_type if said else None) or name,
         error_code=http_status if http_status is not None else (said.code if said else None),
         error_message=message,
@@ -87,13 +90,12 @@ def _http_status(error: BaseException, response: object) -> int | None:
     return None
 
 
-def _error_object(error: BaseException, response: object, body: object) -> object:
+def _error_object(error: BaseException, body: object, fetched: object) -> object:
     """Return OpenRouter's error object: from the body, the SDK's data, or bytes already fetched."""
     if isinstance(body, Mapping) and not _is_answer(body):
         return body.get("error") or body
     if (data := read(read(error, "data"), "error")) is not None:
         return data
-    fetched = _parsed(read(getattr(response, "__dict__", None), "_content"))  # httpx, httpx2, requests
     return fetched.get("error") if isinstance(fetched, Mapping) else None
 
 
@@ -117,10 +119,6 @@ def _parsed(body: object) -> object:
     except (ValueError, RecursionError):
         return None
     return parsed
-
-
-def _header(headers: object, name: str) -> str | None:
-    return text(read(headers, name)) or text(read(headers, name.lower()))
 
 
 def _message(error: BaseException) -> str | None:

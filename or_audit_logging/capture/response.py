@@ -1,62 +1,48 @@
-"""How a call ended that returned: facts from a response object of any SDK, or from the parsed JSON.
+"""How a call ended that returned: facts from a response object of any SDK or HTTP client, or from the JSON.
 
-    response_facts(client.chat.completions.create(...))        # openai 1 to 3, openrouter
+    response_facts(client.chat.completions.create(...))        # openai 1 to 3, openrouter; also raw responses
     response_facts(requests.post(...).json())                  # a dict
+    response_facts(requests.post(...))                         # an HTTP response, as far as it has been read
 
 A 200 is not a success: an `error` member, choices that are null or empty, an error in a choice and the
 finish reason "error" are errors, though no SDK raises. Malformed answers give None where something is
-missing or of the wrong type; nothing raises.
+missing or of the wrong type; nothing raises. Answers of the Responses and Messages APIs are read in `skins`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from or_audit_logging.capture.chunks import NO_CHOICES, StreamReader, joined
 from or_audit_logging.capture.facts import Facts
+from or_audit_logging.capture.http import Reply, header_members, http_reply
 from or_audit_logging.capture.provider_error import UNMAPPED, ProviderError, provider_error
-from or_audit_logging.capture.read import count, flag, has, items, read, text
-from or_audit_logging.pricing import all_in_cost, usd
+from or_audit_logging.capture.read import count, has, items, read, text
+from or_audit_logging.capture.router import router_members, router_provider
+from or_audit_logging.capture.skins import is_messages, is_responses, messages_facts, responses_facts
+from or_audit_logging.capture.usage import usage_members
+from or_audit_logging.digest import choice_digest
 
-NO_CHOICES = "the response has no choices"
+NO_ANSWER = "the response is no JSON object"
 
 _FACTLESS = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
+_ERROR = 400
 
 
 def response_facts(response: object) -> Facts | None:
     """Return what *response* says, or None where it is nothing that a model's answer could be."""
     if isinstance(response, _FACTLESS):
         return None
-    choices = _in_order(items(read(response, "choices")))
-    usage = read(response, "usage")
-    error = _error_of(response, choices)
-    first = choices[0] if choices else None
-    cost = usd(read(usage, "cost"))
-    upstream = usd(read(read(usage, "cost_details"), "upstream_inference_cost"))
-    is_byok = flag(read(usage, "is_byok"))
-    facts = Facts(
-        status=error.status() if error else "success",
-        model_used=text(read(response, "model")),
-        provider=text(read(response, "provider")),
-        generation_id=text(read(response, "id")),
-        prompt_tokens=count(read(usage, "prompt_tokens")),
-        completion_tokens=count(read(usage, "completion_tokens")),
-        total_tokens=count(read(usage, "total_tokens")),
-        cached_tokens=count(read(read(usage, "prompt_tokens_details"), "cached_tokens")),
-        reasoning_tokens=count(read(read(usage, "completion_tokens_details"), "reasoning_tokens")),
-        total_cost=all_in_cost(cost=cost, upstream=upstream, is_byok=is_byok),
-        is_byok=is_byok,
-        upstream_cost=upstream,
-        streamed=False,
-        finish_reason=text(read(first, "finish_reason")),
-        native_finish_reason=text(read(first, "native_finish_reason")),
-        tool_names=_tool_names(choices),
-        service_tier=text(read(response, "service_tier")),
-        error_type=(error.error_type or UNMAPPED) if error else None,
-        error_code=error.code if error else None,
-        error_message=error.message if error else None,
-        choices=tuple(map(_answer, choices)) if choices else None,
-    )
-    return facts if _says_anything(response, facts) else None
+    if isinstance(response, Reply):
+        return _reply_facts(response)
+    if not isinstance(response, Mapping) and (reply := http_reply(response)) is not None:
+        return _reply_facts(reply)
+    if is_responses(response):
+        return responses_facts(response)
+    if is_messages(response):
+        return messages_facts(response)
+    return _chat_facts(response)
 
 
 def stream_facts(result: object) -> Facts | None:
@@ -69,7 +55,70 @@ def stream_facts(result: object) -> Facts | None:
     if not isinstance(result, (Iterator, AsyncIterator)):
         return None
     headers = read(read(result, "response"), "headers")
-    return Facts(status="incomplete", streamed=True, generation_id=text(read(headers, "x-generation-id")))
+    return Facts(status="incomplete", streamed=True, **header_members(headers))
+
+
+def _chat_facts(response: object) -> Facts | None:
+    """Return what a chat completion, a legacy completion or an embedding says."""
+    choices = _in_order(items(read(response, "choices")))
+    error = _error_of(response, choices)
+    first = choices[0] if choices else None
+    answers = tuple(map(_answer, choices)) if choices else None
+    digests = [choice_digest(*answer) for answer in answers or ()]
+    metadata = read(response, "openrouter_metadata")
+    facts = Facts(
+        status=error.status() if error else "success",
+        model_used=text(read(response, "model")),
+        provider=text(read(response, "provider")) or router_provider(metadata),
+        generation_id=text(read(response, "id")),
+        streamed=False,
+        finish_reason=text(read(first, "finish_reason")),
+        native_finish_reason=text(read(first, "native_finish_reason")),
+        tool_names=_tool_names(choices),
+        service_tier=text(read(response, "service_tier")),
+        router=router_members(metadata),
+        error_type=(error.error_type or UNMAPPED) if error else None,
+        error_code=error.code if error else None,
+        error_message=error.message if error else None,
+        choices=answers,
+        choice_digests=tuple(digest for digest in digests if digest) if digests and all(digests) else None,
+        **usage_members(read(response, "usage")),
+    )
+    return facts if _says_anything(response, facts) else None
+
+
+def _reply_facts(reply: Reply) -> Facts:
+    """Return what an HTTP response says: its body as far as it has been read, then its headers and status."""
+    body = reply.body if reply.content is not None and not reply.is_stream else None
+    if isinstance(body, Mapping):
+        facts = response_facts(body) or Facts(status="success")
+    elif reply.content is None:
+        facts = Facts(status="incomplete", streamed=reply.is_stream or None)
+    elif reply.is_stream:
+        facts = _events_facts(reply.content)
+    else:
+        facts = Facts(status="error", error_type=UNMAPPED, error_message=NO_ANSWER)
+    missing = {name: value for name, value in reply.headers.items() if getattr(facts, name) is None}
+    facts = replace(facts, **missing, attempts=None if reply.retries is None else reply.retries + 1)
+    if reply.status < _ERROR:
+        return facts
+    error = provider_error(read(body, "error"))
+    return replace(
+        facts,
+        status=error.status(reply.status) if error else "error",
+        streamed=None,
+        error_type=(error.error_type if error else None) or UNMAPPED,
+        error_code=reply.status,
+    )
+
+
+def _events_facts(content: bytes) -> Facts:
+    """Return what a stream says that the client has read as one body."""
+    reader = StreamReader()
+    for line in content.splitlines():
+        if line.startswith(b"data:"):
+            reader.feed(line)
+    return reader.facts(ended=True, whole=True)
 
 
 def _in_order(choices: list[object] | None) -> list[object]:
@@ -109,12 +158,12 @@ def _answer(choice: object) -> tuple[str, object]:
 def _content_text(content: object) -> str:
     if isinstance(content, str):
         return str.__str__(content)
-    return "".join(text(read(part, "text")) or "" for part in items(content) or ())
+    return joined(items(content) or ())
 
 
 def _tool_names(choices: Iterable[object]) -> tuple[str, ...] | None:
     names = (
-        text(read(read(call, "function"), "name"))
+        text(read(read(call, "function"), "name")) or text(read(read(call, "custom"), "name"))
         for choice in choices
         for call in items(read(read(choice, "message"), "tool_calls")) or ()
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import assert_type
 
 from or_audit_logging import (
+    AuditedOpenRouter,
     AuditFileHandler,
     AuditJsonFormatter,
     AuditRecord,
@@ -14,9 +15,13 @@ from or_audit_logging import (
     RedactionFilter,
     Redactor,
     VerificationReport,
+    audit_call,
     audited,
+    audited_completion,
     bind,
+    carry_context,
     configure,
+    emit,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
@@ -64,6 +69,36 @@ other.setFormatter(AuditJsonFormatter(static_fields={"service": "s"}))
 
 with bind(user_id="u", session_id="s", feature="f"):
     ask("q")
+
+with audit_call(model="m", messages=[{"role": "user", "content": "q"}], content="redacted") as call:
+    assert_type(call.response(Answer()), Answer)
+    call.set(user_id="u", feature="f")
+    call.error(ValueError())
+assert_type(call.record, AuditRecord | None)
+audit_call(content="raw")  # type: ignore[arg-type]
+
+
+async def ask_by_hand() -> None:
+    async with audit_call(prompt="q", write_ahead=True, hash="sha256") as call:
+        assert_type(call.response("a text"), str)
+
+
+carried = carry_context(ask)
+assert_type(carried("q", user_id="u"), Answer)
+carried(1)  # type: ignore[arg-type]
+
+client = AuditedOpenRouter("key", app_title="desk", model="m", timeout=30.0)
+assert_type(client.chat("q", user_id=None, metadata={"a": 1}, temperature=0.5), str)
+client.chat([{"role": "user", "content": "q"}], user_id="u", model="m")
+client.chat("q")  # type: ignore[call-arg]
+completion, logged = audited_completion([{"role": "user", "content": "q"}], model="m")
+assert_type(logged, AuditRecord)
+assert_type(completion.choices[0].message.content, str | None)
+
+built = AuditRecord.build(model="m", prompt="q", response="a", error=ValueError(), latency_ms=1.5)
+assert_type(built, AuditRecord)
+emit(built, logger="openrouter.audit")
+emit({})  # type: ignore[arg-type]
 
 record = AuditRecord(event_type="chat_completion", id="1", timestamp="2026-11-21T10:30:45.000000Z")
 assert_type(record.total_cost, Decimal | None)

@@ -1,0 +1,461 @@
+"""The life of a stream that we follow: collected, dropped in a thread, forked, open at exit; proxies."""
+
+import contextlib
+import gc
+import inspect
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SECRET, lines_of, records_of
+from sinks import Sink, attached
+
+import or_audit_logging
+from or_audit_logging.capture import following, trouble
+from or_audit_logging.capture.arguments import Request
+from or_audit_logging.capture.call import Call, Options
+from or_audit_logging.capture.decorator import audited
+from or_audit_logging.capture.streams import follow
+from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.testing import FakeOpenRouter
+
+CHUNK = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+LAST = {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    gc.collect()
+    trouble.forget()
+    yield attached(Sink())
+    assert "internal" not in trouble.counts()
+
+
+def followed(stream: Any) -> Any:
+    call = Call(Options())
+    call.begin(Request())
+    return follow(call, stream)
+
+
+class Events:
+    """An iterator of somebody's own, with more than an iterator has."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self.items = iter([CHUNK, LAST])
+        self.note = "a"
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.items)
+
+    def __enter__(self) -> "Events":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def numbers() -> Iterator[Any]:
+    """Yield two chunks."""
+    yield CHUNK
+    yield LAST
+
+
+# --- proxies
+
+
+def test_an_object_of_its_own_class(sink: Sink) -> None:
+    """It is an instance of that class, has its attributes, and gets what is set on it."""
+    events = Events()
+    handed = followed(events)
+    assert isinstance(handed, Events)
+    assert handed.note == "a"
+    handed.note = "b"
+    assert events.note == "b"
+    assert repr(handed) == repr(events)
+    assert not hasattr(handed, "send")
+    assert not hasattr(handed, "__aiter__")
+    with handed as entered:
+        assert entered is handed
+        assert list(entered) == [CHUNK, LAST]
+    assert events.closed == 1
+    assert (sink.only.status, sink.only.generation_id) == ("success", "gen-1")
+
+
+def test_a_generator_stays_one(sink: Sink) -> None:
+    """isgenerator, send, throw, close and `yield from` work as on the generator."""
+
+    def echo() -> Any:
+        got = yield 1
+        with contextlib.suppress(KeyError):
+            yield got
+        yield 3
+        return 4
+
+    handed = followed(echo())
+    assert inspect.isgenerator(handed)
+    assert isinstance(handed, types.GeneratorType)
+    assert (next(handed), handed.send(2), handed.throw(KeyError())) == (1, 2, 3)
+
+    def outer() -> Any:
+        return (yield from handed)
+
+    with pytest.raises(StopIteration) as stop:
+        next(outer())
+    assert stop.value.value == 4
+    assert sink.only.status == "success"
+
+
+@pytest.mark.parametrize("make", [lambda: map(dict, [CHUNK, LAST]), lambda: iter([CHUNK, LAST]), numbers])
+def test_builtins(sink: Sink, make: Any) -> None:
+    """Iterators without any place to hook into are followed all the same."""
+    assert list(followed(make())) == [CHUNK, LAST]
+    assert sink.only.status == "success"
+
+
+@pytest.mark.parametrize(
+    ("thrown", "status"),
+    [(ValueError, "cancelled"), (KeyboardInterrupt, "cancelled"), (TimeoutError, "cancelled")],
+)
+def test_an_exception_thrown_in(sink: Sink, thrown: type[BaseException], status: str) -> None:
+    """It is the consumer's, not the provider's."""
+    handed = followed(numbers())
+    next(handed)
+    with pytest.raises(thrown):
+        handed.throw(thrown())
+    assert (sink.only.status, sink.only.error_type) == (status, thrown.__name__)
+
+
+@pytest.mark.parametrize(("raised", "status"), [(ValueError, "error"), (TimeoutError, "timeout")])
+def test_an_exception_from_inside(sink: Sink, raised: type[Exception], status: str) -> None:
+    """The iterator's own failure."""
+
+    def failing() -> Iterator[Any]:
+        yield CHUNK
+        raise raised
+
+    handed = followed(failing())
+    with pytest.raises(raised):
+        list(handed)
+    assert (sink.only.status, sink.only.error_type, sink.only.generation_id) == (
+        status,
+        raised.__name__,
+        "gen-1",
+    )
+
+
+# --- collected
+
+
+def test_nothing_keeps_a_dropped_stream(sink: Sink) -> None:
+    """It is gone at once, without the collector, and recorded at once."""
+    gc.disable()
+    try:
+        events = Events()
+        gone = weakref.ref(events)
+        handed = followed(events)
+        next(handed)
+        del handed, events
+        assert gone() is None
+        assert sink.only.status == "incomplete"
+    finally:
+        gc.enable()
+    assert not following._open
+
+
+@pytest.mark.parametrize(("handled", "status"), [(KeyError, "incomplete"), (KeyboardInterrupt, "cancelled")])
+def test_dropped_while_an_exception_is_handled(sink: Sink, handled: type[BaseException], status: str) -> None:
+    """An error that is handled may be anyone's; an interrupt stops what we read along."""
+    kept = [followed(numbers())]
+    try:
+        raise handled
+    except handled:
+        kept.clear()
+    assert sink.only.status == status
+
+
+def test_its_latency_ends_with_the_last_chunk(sink: Sink) -> None:
+    """Not with the collection, which may be much later."""
+    handed = followed(numbers())
+    next(handed)
+    time.sleep(0.1)
+    del handed
+    assert sink.only.latency_ms is not None
+    assert sink.only.latency_ms < 90
+
+
+def test_in_another_thread(sink: Sink) -> None:
+    """Read here, dropped there; closed there while it is read here."""
+    handed = [followed(numbers()), followed(Events())]
+    next(handed[0])
+    thread = threading.Thread(target=handed.clear)
+    thread.start()
+    thread.join()
+    assert [record.status for record in sink.records] == ["incomplete", "incomplete"]
+
+
+def test_many_threads_one_record(sink: Sink) -> None:
+    """Whoever ends it first has it."""
+    for _ in range(50):
+        handed = followed(Events())
+        barrier = threading.Barrier(4)
+
+        def end(handed: Any = handed, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            handed.close()
+
+        threads = [threading.Thread(target=end) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(sink.records) == 50
+
+
+def test_collected_while_a_record_is_written(sink: Sink) -> None:
+    """The collector strikes inside a handler: nothing recurses, and the record comes all the same."""
+    kept = [followed(numbers())]
+    depth: list[int] = []
+
+    def writing() -> None:
+        depth.append(len(inspect.stack()))
+        kept.clear()
+        gc.collect()
+
+    sink.writing = writing
+    assert list(followed(numbers())) == [CHUNK, LAST]
+    deadline = time.monotonic() + 5
+    while len(sink.records) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(record.status or "" for record in sink.records) == ["incomplete", "success"]
+    assert depth[1] < depth[0], "the second record was written inside the first"
+
+
+def test_a_loss_that_nobody_can_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a dropped stream's record cannot be written, that is reported: nobody is there to catch it."""
+    trouble.forget()
+    sink = attached(Sink("raise"))
+    handed = followed(numbers())
+
+    def full() -> None:
+        raise AuditWriteError("the disk is full")
+
+    sink.writing = full
+    del handed
+    assert trouble.counts() == {"internal": 1}
+    assert "AuditWriteError" in caplog.text
+
+
+# --- the end of the process
+
+PROGRAM = """
+import gc, os, sys
+import or_audit_logging
+from or_audit_logging import audited
+from openai import OpenAI
+
+or_audit_logging.configure(sys.argv[1])
+client = OpenAI(base_url=sys.argv[2], api_key="sk-or-v1-fake", max_retries=0)
+
+@audited
+def ask(messages):
+    return client.chat.completions.create(model="fake/ok", messages=messages, stream=True)
+
+@audited
+def pieces(messages):
+    yield "Hel"
+    yield "lo"
+
+opened = ask([{"role": "user", "content": "hi"}])
+next(opened)
+text = pieces("hi")
+next(text)
+done = ask("hi")
+list(done)
+{ending}
+"""
+
+
+def run_program(folder: Path, url: str, ending: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("{ending}", ending), str(folder), url],
+        env={**os.environ, "OR_AUDIT_KEY": SECRET.decode()},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("", 0), ("sys.exit(3)", 3), ("raise ValueError('mine')", 1)],
+    ids=["end", "exit", "error"],
+)
+def test_streams_that_are_open_at_exit(tmp_path: Path, ending: str, code: int) -> None:
+    """They are recorded before logging shuts down, and before the log says that it stops."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server:
+        result = run_program(tmp_path, server.base_url, ending)
+    assert result.returncode == code, result.stderr
+    assert ("Traceback" in result.stderr) == (code == 1)
+    statuses = [record["status"] for record in records_of(tmp_path)]
+    assert sorted(statuses) == ["incomplete", "incomplete", "success"]
+    assert b'"log.stop"' in lines_of(tmp_path)[-2] + lines_of(tmp_path)[-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_leaves_its_parents_streams_alone(tmp_path: Path) -> None:
+    """The parent records its stream, once; a child that exits records none of it."""
+    pytest.importorskip("openai")
+    child = "if os.fork() == 0:\n    del opened, text; gc.collect(); sys.exit()\nos.wait()"
+    with FakeOpenRouter() as server:
+        result = run_program(tmp_path, server.base_url, child)
+    assert result.returncode == 0, result.stderr
+    assert len(records_of(tmp_path)) == 3
+
+
+# --- generator functions
+
+
+@audited(hash="sha256")
+def spoken(messages: Any, *, fails: bool = False) -> Any:
+    """Speak."""
+    got = yield "Hel"
+    if fails:
+        raise LookupError("mine")
+    yield got or "lo"
+    return 42
+
+
+@audited
+def inner(messages: Any) -> Any:
+    return {
+        **CHUNK,
+        "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}],
+        "usage": {"cost": 1},
+    }
+
+
+def test_a_generator_function_stays_one(sink: Sink) -> None:
+    """Kind, name, signature, items, return value and what is sent into it."""
+    assert inspect.isgeneratorfunction(spoken)
+    assert (spoken.__name__, spoken.__doc__) == ("spoken", "Speak.")
+    generator = spoken("hi")
+    assert inspect.isgenerator(generator)
+    assert not sink.records
+    assert (next(generator), generator.send("p")) == ("Hel", "p")
+    with pytest.raises(StopIteration) as stop:
+        next(generator)
+    assert stop.value.value == 42
+    assert (sink.only.status, sink.only.streamed) == ("success", True)
+    assert sink.only.response_hash == or_audit_logging.digest.response_digest(
+        [or_audit_logging.digest.choice_digest("Help") or b""], "sha256"
+    )
+
+
+def test_a_generator_that_says_nothing_of_its_call(sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    """Text alone: recorded, and said once with the remedy."""
+    list(spoken("hi"))
+    list(spoken("hi"))
+    assert trouble.counts() == {"no-facts": 2}
+    assert "instrument(client)" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["close", "drop", "throw", "fail", "never"])
+def test_how_a_generator_ends(sink: Sink, way: str) -> None:
+    """Closed and dropped are incomplete, an exception from outside cancels, one from inside is an error."""
+    generator = spoken("hi", fails=way == "fail")
+    if way != "never":
+        next(generator)
+    if way == "close":
+        generator.close()
+        generator.close()
+    elif way == "throw":
+        with pytest.raises(KeyError):
+            generator.throw(KeyError("x"))
+    elif way == "fail":
+        with pytest.raises(LookupError, match="mine") as caught:
+            next(generator)
+        assert caught.value.__context__ is None
+    del generator
+    gc.collect()
+    statuses = {"close": "incomplete", "drop": "incomplete", "throw": "cancelled", "fail": "error"}
+    if way == "never":
+        assert not sink.records  # nothing was called
+    else:
+        assert sink.only.status == statuses[way]
+
+
+def test_a_call_inside_a_generator_gives_the_facts(sink: Sink) -> None:
+    """Calls made while it runs belong to it; calls made between its steps do not."""
+
+    @audited(user_id="outer")
+    def generate(messages: Any) -> Any:
+        yield inner(messages)["choices"][0]["message"]["content"]
+        yield "more"
+
+    generator = generate("hi")
+    next(generator)
+    inner("hi")
+    list(generator)
+    first, second = sink.records
+    assert (first.user_id, first.total_cost) == (None, 1)
+    assert (second.user_id, second.total_cost, second.generation_id) == ("outer", 1, "gen-1")
+    assert trouble.counts() == {}
+
+
+def test_chunks_that_a_generator_passes_on(sink: Sink) -> None:
+    """Chunk-like items are read as chunks."""
+
+    @audited
+    def generate(messages: Any) -> Any:
+        yield from numbers()
+
+    assert list(generate("hi")) == [CHUNK, LAST]
+    assert (sink.only.status, sink.only.generation_id, sink.only.finish_reason) == (
+        "success",
+        "gen-1",
+        "stop",
+    )
+
+
+def test_arguments_that_do_not_fit(sink: Sink) -> None:
+    """The function's own TypeError, and no record."""
+    with pytest.raises(TypeError, match="spoken"):
+        list(spoken())
+    assert not sink.records
+
+
+def test_a_nested_generator(sink: Sink) -> None:
+    """The outermost owns the record."""
+
+    @audited(user_id="outer")
+    def generate(messages: Any) -> Any:
+        return (yield from spoken(messages))
+
+    assert list(generate("hi")) == ["Hel", "lo"]
+    assert sink.only.user_id == "outer"
+    assert sink.only.response_hash
+
+
+@pytest.mark.parametrize("kind", ["chunks", "text"])
+def test_the_log_handler_sees_no_stream(sink: Sink, kind: str) -> None:
+    """The LogRecord of a stream is like any other."""
+    list(followed(numbers()) if kind == "chunks" else spoken("hi"))
+    assert sink.log_records[0].levelno == logging.INFO
