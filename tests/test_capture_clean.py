@@ -84,7 +84,13 @@ def test_labels_are_text(value: object) -> None:
 def test_labels_are_cut() -> None:
     """A name has at most 200 characters."""
     assert cleaner().label("m" * 1000) == "m" * LABEL_LIMIT
-    assert cleaner().person("u" * 1000) == "u" * LABEL_LIMIT
+
+
+def test_long_ids_of_people_stay_apart() -> None:
+    """Cut, two of them might become one; a pseudonym stands for each."""
+    one, two = cleaner().person("u" * 1000 + "1"), cleaner().person("u" * 1000 + "2")
+    assert one != two
+    assert str(one).startswith("[ID:")
 
 
 def test_labels_are_printable() -> None:

@@ -210,3 +210,10 @@ def test_odd_bodies_leave_class_and_status(body: object) -> None:
 def test_text_of_the_provider_stays_out_of_a_repr() -> None:
     """Facts are not redacted yet, so their repr shows none of it."""
     assert "Rate" not in repr(failure_facts(SdkError(status_code=429, body=ERROR)))
+
+
+def test_an_exception_of_the_application_s_own_is_not_quoted() -> None:
+    """It may hold the answer that could not be read; its class says enough."""
+    facts = failure_facts(ValueError("cannot parse the answer: private words"))
+    assert (facts.status, facts.error_type, facts.error_message) == ("error", "ValueError", None)
+    assert failure_facts(ConnectionError("refused")).error_message == "refused"

@@ -74,8 +74,11 @@ def test_the_readme_s_first_use_works(
         client.close()  # type: ignore[attr-defined]
     assert capsys.readouterr().out.strip()
     records = records_of(tmp_path / "audit_logs")
-    assert [(r["status"], r["user_id"]) for r in records] == [("success", u) for u in ("u-42", "u-42", "u-7")]
-    assert (records[1]["session_id"], records[1]["metadata"]) == ("s-1", {"feature": "faq"})
+    users = ("u-42", "u-42", None, "u-42", "u-7")
+    assert [(r["status"], r["user_id"]) for r in records] == [("success", user) for user in users]
+    assert records[1]["total_cost"]
+    assert (records[2]["streamed"], records[2]["ttft_ms"] is None) == (True, False)
+    assert (records[3]["session_id"], records[3]["metadata"]) == ("s-1", {"feature": "faq"})
     assert "What is an audit trail?" not in b"".join(lines_of(tmp_path / "audit_logs")).decode()
     assert main(checkpoint) == 0
     assert main(verify) == 0

@@ -549,7 +549,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "error"),
     [
-        (lambda lines: [*lines[:2], lines[2].replace(b"1", b"2", 1), *lines[3:]], ChainBrokenError),
+        (lambda all_: [*all_[:2], all_[2].replace(b"1", b"2", 1), *all_[3:]], ChainBrokenError),
         (lambda lines: [*lines[:2], *lines[3:]], SegmentMissingError),
     ],
 )
@@ -562,3 +562,17 @@ def test_findings_can_be_raised(tmp_path: Path, damage: Any, error: type[Verific
     with pytest.raises(error) as caught:
         verify(folder, key=key()).raise_for_findings()
     assert (caught.value.segment, caught.value.line) == (path.name, 3)
+
+
+def test_calls_that_never_finished_are_counted(tmp_path: Path) -> None:
+    """A write-ahead record that no later one names, over segments; one that is named is finished."""
+    log = LogBuilder()
+    log.seal(b'{"event_type":"chat_completion.started","v":1,"id":"one"}')
+    log.seal(b'{"event_type":"chat_completion.started","v":1,"id":"two"}')
+    log.open(NEXT_DAY)
+    log.seal(b'{"event_type":"chat_completion","v":1,"id":"end","started_id":"one"}')
+    report = verify(log.save(tmp_path), key=key())
+    assert (report.unfinished, report.findings) == (1, ())
+    places = [(note.segment, note.line) for note in report.notes if note.kind == "unfinished"]
+    assert places == [("audit_2026-11-21.jsonl", 4)]
+    assert "1 call began and never finished" in report.summary()

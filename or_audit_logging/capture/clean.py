@@ -56,7 +56,8 @@ class Cleaner:
         return self._cut(text, redacted, harmless=kind is None)
 
     def person(self, value: object) -> str | None:
-        """Return *value*, an id of a person or session, as `label` does; personal data as a pseudonym.
+        """Return *value*, an id of a person or session, as `label` does; personal data, or what is
+        longer than 200 characters, as a pseudonym.
 
         Without a key there is no pseudonym, and the redacted text stands in its place.
         """
@@ -64,6 +65,8 @@ class Cleaner:
         if text is None or text in self._harmless or _RANDOM_ID.fullmatch(text):
             return text
         redacted, kind = self._redact(text)
+        if redacted is not None and kind is None and len(text) > LABEL_LIMIT:
+            kind = "ID"  # two long ids must not become one by being cut
         if redacted is not None and kind is not None and self._digest_key is not None:
             return pseudonym(kind, text, self._digest_key)
         return self._cut(text, redacted, harmless=kind is None)

@@ -31,6 +31,23 @@ _TIMEOUTS = frozenset(
     }
 )
 _QUOTE_THE_RESPONSE = frozenset({"ValidationError", "ResponseValidationError"})
+_CLIENTS = frozenset(
+    {
+        "anthropic",
+        "h11",
+        "http",
+        "httpcore",
+        "httpx",
+        "httpx2",
+        "json",
+        "openai",
+        "openrouter",
+        "requests",
+        "urllib3",
+    }
+)
+"""Packages whose exceptions say what went wrong with a request, and not what the application made of it."""
+
 _BODY_LIMIT = 1 << 20
 _ERROR, _STATUS_LIMIT = 400, 600
 
@@ -57,7 +74,7 @@ def failure_facts(error: BaseException) -> Facts:
     facts = filled(answered or Facts(status="error"), Facts(status="error", router=router, **headers))
     message = said.message if said else facts.error_message
     if message is None and not kinds & _QUOTE_THE_RESPONSE:
-        message = _message(error)
+        message = _message(error, http_status=http_status)
     return replace(
         facts,
         status=_status(error, kinds, said, http_status),
@@ -121,7 +138,11 @@ def _parsed(body: object) -> object:
     return parsed
 
 
-def _message(error: BaseException) -> str | None:
+def _message(error: BaseException, *, http_status: int | None = None) -> str | None:
+    """Return what a client's exception says; one of the application's own may quote the answer, so None."""
+    roots = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if http_status is None and not roots & _CLIENTS and not isinstance(error, OSError):
+        return None
     try:
         return text(str(error))
     except Exception:  # noqa: BLE001 - the caller's own exception class; its name is what we have

@@ -121,7 +121,8 @@ class VerificationReport:
     `reasons` say why a log could not be verified. `anchored_to` is the last seq that an anchor covers,
     `anchored_at` when its keeper recorded it; `tail` says what holds for the lines after it. `findings` and
     `notes` list at most 1,000 each; `finding_count` and `note_count` count all. `records_lost` adds up what
-    log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop.
+    log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop; `unfinished`
+    counts calls that began (a write-ahead record says so) and have no end.
     """
 
     path: str
@@ -146,6 +147,7 @@ class VerificationReport:
     tail: Tail | None = None
     records_lost: int = 0
     unstopped: int = 0
+    unfinished: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -153,7 +155,7 @@ class VerificationReport:
         return EXIT_CODES[self.verdict]
 
     def raise_for_findings(self) -> None:
-        """Raise the first finding as a `VerificationError`, with segment and line; nothing where there is none.
+        """Raise the first finding, if there is one, as a `VerificationError` with segment and line.
 
         `ChainBrokenError`: a line does not follow; `CheckpointMismatchError`: a checkpoint or anchor states
         another tree; `SegmentMissingError`: lines that were there are gone.
@@ -227,6 +229,9 @@ class VerificationReport:
         if self.records_lost:
             lost = _count(self.records_lost, "record")
             said.append(f"The log itself says that {lost} could not be written.")
+        if self.unfinished:
+            calls = _count(self.unfinished, "call")
+            said.append(f"{calls} began and never finished: still running, or killed.")
         if self.unstopped:
             said.append(
                 f"{_count(self.unstopped, 'process')} wrote no log.stop: still running, or ended by force."

@@ -9,7 +9,7 @@ Nothing that stands in a log or an anchor makes this raise; only a mistake in th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from or_audit_logging.evidence.report import (
     brief,
 )
 from or_audit_logging.evidence.sources import Source, Survey, survey
+from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
@@ -91,7 +92,13 @@ def verify(
         observations.find(*pin.mismatches(identity))
     usable = _of_log(kept, identity, observations)
     outcome = _examine(found.sources, identity, ring, usable, progress)
-    return _report(folder, identity, outcome, observations, has_key=ring is not None, oldest=oldest)
+    own = [source for source in found.sources if identity.log in source.logs]
+    unfinished = unfinished_calls(sorted(own, key=lambda source: source.first_seq))
+    if unfinished.first is not None:
+        said = f"{unfinished.count} calls began and have no end: the first of them here"
+        observations.note(Place(*unfinished.first).note("unfinished", said))
+    report = _report(folder, identity, outcome, observations, has_key=ring is not None, oldest=oldest)
+    return replace(report, unfinished=unfinished.count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ MAX_ITEMS = 20_000
 """A value is read up to so many members, those of its members included; shared ones count each time."""
 TOO_MANY = "[TOO MANY ITEMS]"
 _INT_LIMIT = 1 << 64
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 _dumps = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
@@ -68,6 +69,8 @@ def _plain_members(members: Mapping[str, object]) -> dict[str, object]:
         kind = type(value)
         if value is None or kind is str or kind is bool or kind is Decimal:
             out[key] = value
+        elif kind is int or kind is float:
+            out[key] = _scalar(value)
         else:
             out[key] = reader.plain(value, ())
     return out
@@ -85,9 +88,9 @@ class _Reader:
         self._room -= 1
         if self._room < 0:
             return TOO_MANY
-        if isinstance(value, (Mapping, list, tuple, set, frozenset)):
-            return self._container(value, above)
-        return _scalar(value)
+        if type(value) in _SCALARS or not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+            return _scalar(value)
+        return self._container(value, above)
 
     def _container(self, value: Mapping[object, object] | Iterable[object], above: tuple[int, ...]) -> object:
         if id(value) in above:
@@ -114,7 +117,8 @@ class _Reader:
 
 
 def _scalar(value: object) -> object:
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
         return value
     if isinstance(value, str):
         return str.__str__(value)
@@ -155,7 +159,8 @@ def _object(members: Mapping[str, object]) -> bytes:
             if run:
                 pieces.append(_dumps(run)[1:-1])
                 run = {}
-            pieces.append(f"{_dumps(key)}:{money(value) or 'null'}")
+            name = f'"{key}"' if key.isidentifier() and key.isascii() else _dumps(key)
+            pieces.append(f"{name}:{money(value) or 'null'}")
         else:
             run[key] = value
     if run:
