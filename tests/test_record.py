@@ -104,7 +104,7 @@ def test_what_an_answer_cost_is_kept_with_the_error(sink: Sink) -> None:
 
 def test_error_texts_are_redacted(sink: Sink) -> None:
     """Exception and text alike."""
-    for error in (RuntimeError(f"key {API_KEY}"), f"key {API_KEY}"):
+    for error in (ConnectionError(f"key {API_KEY}"), f"key {API_KEY}"):
         record = AuditRecord.build(error=error)
         assert record.error_message == "key [API_KEY]"
         assert record.redactions == {"API_KEY": 1}
