@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import logging.config
@@ -409,3 +410,36 @@ def test_nothing_is_kept_of_a_call_that_ended() -> None:
     gc.collect()
     assert [reference() for reference in references] == [None] * 3
     assert first.record is not second.record
+
+
+def test_a_task_created_while_a_record_is_handed_over_is_recorded_later() -> None:
+    """Its context was copied inside the delivery, which is over when the task makes its calls."""
+    logger = logging.getLogger("openrouter.audit")
+    later: list[asyncio.Task[object]] = []
+    records: list[object] = []
+
+    async def ask_later() -> object:
+        await asyncio.sleep(0)
+        return ask()
+
+    @audited
+    def ask() -> object:
+        return {"id": "gen-1", "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+
+    class Lazy(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record.__dict__["audit"])
+            if not later:
+                later.append(asyncio.get_running_loop().create_task(ask_later()))
+
+    async def main() -> None:
+        ask()
+        await later[0]
+
+    handler = Lazy()
+    logger.addHandler(handler)
+    try:
+        asyncio.run(main())
+    finally:
+        logger.removeHandler(handler)
+    assert len(records) == 2

@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -30,7 +32,28 @@ _LEVELS = {
     "cancelled": logging.WARNING,
 }
 
-_delivering: ContextVar[bool] = ContextVar("or_audit_logging.delivering", default=False)
+
+class _Delivery:
+    """One handing over; a task that was created inside it and outlives it finds that it is over."""
+
+    __slots__ = ("under_way",)
+
+    def __init__(self) -> None:
+        self.under_way = True
+
+
+_delivering: ContextVar[_Delivery | None] = ContextVar("or_audit_logging.delivering", default=None)
+
+
+@contextmanager
+def _delivery() -> Iterator[None]:
+    delivery = _Delivery()
+    token = _delivering.set(delivery)
+    try:
+        yield
+    finally:
+        delivery.under_way = False
+        _delivering.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +77,8 @@ class Route:
 
 def delivering() -> bool:
     """Return whether a record is being handed over here: a handler is calling a model."""
-    return _delivering.get()
+    delivery = _delivering.get()
+    return delivery is not None and delivery.under_way
 
 
 def route_to(name: str, *, check: bool = True) -> Route:
@@ -112,9 +136,9 @@ def deliver(route: Route, record: AuditRecord, source: Source) -> bool:
 
     Raises `AuditWriteError`, but only where a sink must write. A loss otherwise is counted, and said once.
     """
-    token = _delivering.set(True)
     try:
-        route.logger.handle(_log_record(route.logger, record, source))
+        with _delivery():
+            route.logger.handle(_log_record(route.logger, record, source))
     except Exception as error:
         kind = type(error).__name__
         if not route.must_write:
@@ -130,8 +154,6 @@ def deliver(route: Route, record: AuditRecord, source: Source) -> bool:
             raise
         message = f"a handler of {route.logger.name} raised {kind}; the record may not be written"
         raise AuditWriteError(message) from error
-    finally:
-        _delivering.reset(token)
     return True
 
 
@@ -218,15 +240,13 @@ def _unheard(logger: logging.Logger, *, strict: bool) -> None:
 
 
 def _probe(sink: AuditSink) -> None:
-    token = _delivering.set(True)
     try:
-        sink.probe()
+        with _delivery():
+            sink.probe()
     except AuditWriteError:
         raise
     except Exception as error:
         raise AuditWriteError(f"the audit log could not be probed ({type(error).__name__})") from error
-    finally:
-        _delivering.reset(token)
 
 
 def _log_record(logger: logging.Logger, record: AuditRecord, source: Source) -> logging.LogRecord:
