@@ -51,8 +51,10 @@ class KeyRing:
             sources: Sequence[KeySource] = (default_source(),)
         elif isinstance(key, str) or callable(key):
             sources = (key,)
-        else:
+        elif isinstance(key, Sequence):
             sources = [key[index] for index in range(len(key))]  # by index: dictConfig converts on access
+        else:
+            raise ConfigError("a key is named as env:NAME or file:PATH, by a callable, or by a list of these")
         if not sources:
             raise ConfigError("an empty list of keys; name at least one, such as env:OR_AUDIT_KEY")
         return cls(sources, key_readable=key_readable)
@@ -102,9 +104,7 @@ def default_source() -> str:
 def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
     """Return the secret that *source* names; raises `ConfigError`, never with any of its bytes."""
     if callable(source):
-        secret, where = source(), "the key callable"
-        if not isinstance(secret, bytes):
-            raise ConfigError("the key callable must return bytes")
+        secret, where = _from_callable(source), "the key callable"
     else:
         kind, _, name = str(source).partition(":")
         if kind == "env" and name:
@@ -119,6 +119,16 @@ def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
             f"{where} holds {len(secret)} bytes; a key has at least {MIN_SECRET} "
             "('or-audit init DIR' makes one)"
         )
+    return secret
+
+
+def _from_callable(source: Callable[[], object]) -> bytes:
+    try:
+        secret = source()
+    except Exception as error:
+        raise ConfigError(f"the key callable raised {type(error).__name__}") from error
+    if not isinstance(secret, bytes):
+        raise ConfigError("the key callable must return bytes")
     return secret
 
 

@@ -706,3 +706,9 @@ def test_a_checkpoint_that_fails_loses_no_record(
     ]
     handler.close()
     assert verify(tmp_path).findings == ()
+
+
+def test_a_file_name_that_is_no_path_is_refused() -> None:
+    """A ConfigError as every other mistake."""
+    with pytest.raises(ConfigError, match="filename is a path"):
+        AuditFileHandler(None)  # type: ignore[arg-type]

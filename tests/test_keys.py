@@ -50,6 +50,12 @@ def test_a_callable_gives_a_key() -> None:
     text: Any = SECRET.decode
     with pytest.raises(ConfigError, match="bytes"):
         read_secret(text)
+    failing: Any = {}.popitem
+    with pytest.raises(ConfigError, match="raised KeyError"):
+        read_secret(failing)
+    for mistaken in (123, {"env": "X"}, [None]):
+        with pytest.raises(ConfigError):
+            KeyRing.from_sources(mistaken)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,10 @@ class LogLayout:
     @classmethod
     def from_filename(cls, filename: str | os.PathLike[str]) -> LogLayout:
         """Return the layout that a handler's *filename* stands for; raises `ConfigError`."""
-        path = Path(os.path.abspath(os.path.expanduser(os.fspath(filename))))
+        try:
+            path = Path(os.path.abspath(os.path.expanduser(os.fspath(filename))))
+        except TypeError:
+            raise ConfigError("filename is a path, such as audit_logs/audit.jsonl") from None
         if not path.suffix or not re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
             raise ConfigError(
                 f"filename {path.name!r} needs a stem of letters, digits, . _ - "
