@@ -285,7 +285,7 @@ def test_with_an_sdk_on_top_it_is_still_one_record(sink: Sink, server: FakeOpenR
 
 def test_concurrent_calls_do_not_mix(sink: Sink, server: FakeOpenRouter) -> None:
     """Twenty at once through one client."""
-    name = next(n for n in ("httpx2", "httpx") if importlib.util.find_spec(n))
+    name = next((n for n in ("httpx2", "httpx") if importlib.util.find_spec(n)), "httpx2")
 
     async def use(client: Any) -> None:
         audit_transport(client)
