@@ -359,9 +359,9 @@ def test_the_other_api_skins(
         ),
         (
             {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
-            "incomplete",
+            "success",
             None,
-            "max_output_tokens",
+            "length",
         ),
         ({"status": "cancelled"}, "cancelled", None, "cancelled"),
         ({"status": "queued"}, "incomplete", None, "queued"),

@@ -405,7 +405,7 @@ async def fails_after_the_end(asker: Asker) -> None:
         (breaks_and_closes, "incomplete", None),
         (leaves_by_exception, "cancelled", "GaveUpError"),
         (leaves_by_interrupt, "cancelled", "SystemExit"),
-        (closes_in_finally, "cancelled", "GaveUpError"),
+        (closes_in_finally, "incomplete", None),
         (breaks_inside_a_handler, "incomplete", None),
         (leaves_when_all_is_said, "success", None),
         (exhausts_and_closes, "success", None),

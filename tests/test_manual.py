@@ -210,7 +210,7 @@ def test_calls_inside_belong_to_the_block(sink: Sink) -> None:
     with audit_call(user_id="u-42", model="fake/outer"):
         ask(MESSAGES, "fake/inner")
     record = sink.only
-    assert (record.status, record.user_id, record.model_requested) == ("success", "u-42", "fake/outer")
+    assert (record.status, record.user_id, record.model_requested) == ("success", "u-42", "fake/inner")
     assert (record.total_tokens, record.prompt_hash) == (4, prompt_digest(MESSAGES, KEY))
 
 

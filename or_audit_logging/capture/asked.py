@@ -16,6 +16,7 @@ from or_audit_logging.context import Bound
 from or_audit_logging.digest import DigestBy, prompt_digest
 
 _ID_LIMIT = 1 << 64
+_ON_THE_WIRE = ("model", "prompt_hash", "content", "streamed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,14 @@ def completed(outer: Asked, inner: Asked) -> Asked:
     if outer.metadata and inner.metadata:
         missing["metadata"] = inner.metadata | outer.metadata
     return replace(outer, **missing) if missing else outer
+
+
+def sent(outer: Asked, inner: Asked) -> Asked:
+    """Return what *inner*, the call nearer to the wire, was sent; else as `completed` does."""
+    wire = {name: value for name in _ON_THE_WIRE if (value := getattr(inner, name)) is not None}
+    if "prompt_hash" in wire:
+        wire["content"] = inner.content  # of the same prompt
+    return completed(replace(outer, **wire), inner)
 
 
 def _identifier(*candidates: object) -> str | None:

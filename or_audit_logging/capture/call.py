@@ -23,14 +23,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar, Token
+from dataclasses import replace
 from time import perf_counter
 
 from or_audit_logging.capture.arguments import Request
-from or_audit_logging.capture.asked import Asked, amended, asked, completed
+from or_audit_logging.capture.asked import Asked, amended, asked, completed, sent
 from or_audit_logging.capture.clean import Cleaner
 from or_audit_logging.capture.delivery import Route, deliver, delivering, route_or_default
-from or_audit_logging.capture.facts import Facts, together
+from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.failures import failure_facts
 from or_audit_logging.capture.making import Clock, bare_record, make_record, started_record
 from or_audit_logging.capture.nesting import NO_END, Inbox, Said, failed_after, joined, with_attempts
@@ -71,7 +73,8 @@ class Inside:
 
     def __exit__(self, *_: object) -> None:
         if self._token is not None:
-            _active.reset(self._token)
+            with suppress(ValueError):  # left in another context, as by a coroutine that is closed elsewhere
+                _active.reset(self._token)
 
 
 class Call:
@@ -265,7 +268,8 @@ class Call:
         try:
             facts = guarded("putting the facts together", self._all_facts) or self._facts or _NO_FACTS
             if outer is not None:
-                said = Said(self._asked, facts, self._clean.counts if self._clean else Counter())
+                counts = self._clean.counts if self._clean else Counter[str]()
+                said = Said(self._asked, facts, counts, self._options.event_type)
                 if outer._inner.add(said, still_open=lambda: outer.is_open):
                     return
             self.record = record = guarded("making the record", self._record, route, facts) or bare_record(
@@ -323,10 +327,13 @@ class Call:
         """Return what the call itself said, completed by the calls made inside it and by its attempts."""
         own, said = self._facts, self._inner.empty() if self._inner else []
         if said:
-            self._asked = completed(self._asked, said[0].asked)
+            own, teller = joined(own, said, vague=self._vague)
+            asked_by = teller or said[0]
+            self._asked = (sent if teller else completed)(self._asked, asked_by.asked)
             if self._clean is not None:
-                self._clean.counts |= said[0].redactions  # the greater: both may have redacted one user id
-            own = joined(own, together([one.facts for one in said]), vague=self._vague)
+                self._clean.counts |= asked_by.redactions  # the greater: both may have redacted one user id
+            if teller and self._options.event_type is None:
+                self._options = replace(self._options, event_type=teller.event_type)
         elif own is None or self._vague:
             self._report_no_facts(self._result)
         return with_attempts(own or _NO_FACTS, self._attempts)

@@ -75,13 +75,13 @@ def audited(
 ) -> Any:
     """Return *fn* with an audit record for each call, or a decorator where *fn* is not given yet.
 
-    *event_type* is "chat_completion" by default. *user_id*: a constant, for calls that neither name a user
-    nor stand in a `bind` block; or a function of the bound arguments, which goes before both. *metadata* is
-    added to every record. *hash*: "sha256" makes prompt and response hashes that need no key to compare, and
-    that anyone who guesses the text can confirm. *content*: "redacted" keeps prompt and answer, redacted, in
-    the record. *write_ahead*: a record `<event_type>.started` is written before each call. *extract* takes
-    the bound arguments and returns a dict of model, messages, user_id, ... for functions that name them
-    otherwise.
+    *event_type* is by default that of the call inside, else "chat_completion". *user_id*: a constant, for
+    calls that neither name a user nor stand in a `bind` block; or a function of the bound arguments, which
+    goes before both. *metadata* is added to every record. *hash*: "sha256" makes prompt and response hashes
+    that need no key to compare, and that anyone who guesses the text can confirm. *content*: "redacted" keeps
+    prompt and answer, redacted, in the record. *write_ahead*: a record `<event_type>.started` is written
+    before each call. *extract* takes the bound arguments and returns a dict of model, messages, user_id, ...
+    for functions that name them otherwise.
 
     A generator function calls nothing before its first item is asked for, and neither do we. Raises
     `ConfigError` for wrong values.

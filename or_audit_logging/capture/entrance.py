@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
@@ -179,7 +179,8 @@ def carrying(call: ClientCall) -> Iterator[None]:
         try:
             yield
         finally:
-            _carried.reset(token)
+            with suppress(ValueError):  # left in another context, as by a coroutine that is closed elsewhere
+                _carried.reset(token)
 
 
 def carried_call() -> ClientCall | None:

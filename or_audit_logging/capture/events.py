@@ -110,8 +110,10 @@ class EventReader:
             if facts.error_type in (None, UNMAPPED):
                 facts = replace(facts, error_type=error_type or UNMAPPED)
             status = facts.status if facts.status in ("error", "blocked") else "error"
+        elif facts.status in ("error", "blocked") or facts.finish_reason in ("length", "content_filter"):
+            status = facts.status
         else:
-            status = facts.status if facts.status in ("error", "blocked") else _LAST[kind]
+            status = _LAST[kind]
         self._final = replace(facts, status=status)
 
     def _failed(self, event: object) -> None:

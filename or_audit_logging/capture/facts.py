@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 
@@ -45,6 +45,11 @@ class Facts:
     choices: tuple[tuple[str, object], ...] | None = field(default=None, repr=False)
 
 
+_OF_ANSWERS = ("completion_tokens", "cached_tokens", "reasoning_tokens")
+"""What embeddings have none of, and do not speak of."""
+
+_EXACT = Context(prec=128)
+
 _ADDED_UP = (
     "attempts",
     "prompt_tokens",
@@ -67,19 +72,37 @@ def filled(facts: Facts, by: Facts) -> Facts:
     return replace(facts, **missing) if missing else facts
 
 
-def together(parts: Sequence[Facts]) -> Facts:
-    """Return the facts of several calls as those of one: the last one's, counts and costs added up.
+def together(parts: Sequence[Facts], *, outcome: Facts) -> Facts:
+    """Return *outcome*, how several calls ended as one, with the counts and costs of all *parts* added up.
 
-    A sum is known where every part of it is. All generation ids are kept, in order.
+    A sum is known where every part of it is; a request that was refused costs nothing. All generation ids
+    are kept, in order.
     """
-    last = parts[-1]
-    if len(parts) == 1:
-        return last
     ids = [i for part in parts for i in (part.generation_ids or (part.generation_id,)) if i is not None]
-    sums: dict[str, Any] = {name: _sum([getattr(part, name) for part in parts]) for name in _ADDED_UP}
-    return replace(last, generation_ids=tuple(dict.fromkeys(ids)) or None, **sums)
+    sums: dict[str, Any] = {name: _sum(parts, name) for name in _ADDED_UP}
+    return replace(outcome, generation_ids=tuple(dict.fromkeys(ids)) or None, **sums)
 
 
-def _sum(values: list[int | Decimal | None]) -> int | Decimal | None:
-    known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if len(known) == len(values) else None
+def _sum(parts: Sequence[Facts], name: str) -> int | Decimal | None:
+    """Return the exact sum, whatever decimal context the application has set; None where it is unknown."""
+    amounts: list[Any] = [getattr(part, name) for part in parts if not _adds_nothing(part, name)]
+    if not amounts or None in amounts:
+        return None
+    total = amounts[0]
+    for amount in amounts[1:]:
+        total = _EXACT.add(total, amount) if isinstance(amount, Decimal) else total + amount
+    return total  # type: ignore[no-any-return]
+
+
+def _adds_nothing(part: Facts, name: str) -> bool:
+    """Return whether *part* need not state *name* for a sum: embeddings, or a request that was refused."""
+    if getattr(part, name) is not None:
+        return False
+    embeds = part.total_tokens is not None and part.total_tokens == part.prompt_tokens
+    return (embeds and name in _OF_ANSWERS) or _is_refused(part)
+
+
+def _is_refused(part: Facts) -> bool:
+    """Return whether nothing was billed: an error without usage and without the beginning of an answer."""
+    billed = (part.total_cost, part.total_tokens, part.prompt_tokens, part.completion_tokens)
+    return part.status in ("error", "blocked") and not part.streamed and all(one is None for one in billed)

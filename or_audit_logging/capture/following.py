@@ -18,6 +18,7 @@ import os
 import sys
 import weakref
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import replace
 from time import perf_counter
 from types import FrameType
@@ -33,6 +34,9 @@ _open: dict[int, Following] = {}
 """What is still open, for the exit of the interpreter; whoever takes an entry out finishes its calls."""
 
 _HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "or_audit_logging.keys")
+
+
+_EXITS = ("__exit__", "__aexit__")
 
 
 class Following:
@@ -126,7 +130,7 @@ class Following:
         if self._is_mine():
             self._last = perf_counter()
             facts = self._facts(ended=True)
-            self._finish(facts, vague=facts.status == "success" and not self._reader.is_answer)
+            self._finish(facts, vague=facts.status == "success" and not self._is_answer(facts))
 
     def failed(self, error: BaseException, *, given: tuple[object, ...] = ()) -> None:
         """Take note that the stream raised *error*; what was thrown into it, *given*, is its consumer's."""
@@ -180,23 +184,31 @@ class Following:
     def left(self, error: BaseException | None = None, *, dropped: bool = False) -> None:
         """Take note that the stream was closed, by *error* where an exception did that, or *dropped*.
 
-        What is being handled just now counts as well; where the collector came by chance, only what stops a
-        whole task or program.
+        What is being handled just now counts as well, where it stops a whole task or program, or is leaving
+        a with block that closes the stream. `close()` in an except block says nothing of that exception.
         """
         if not self._is_mine():
             return
         facts = self._facts(ended=False)
         handled = sys.exception()
-        chance = dropped and isinstance(handled, Exception)
-        if id(handled) != self._outside and not chance and not isinstance(handled, GeneratorExit):
-            error = error or handled
+        if error is None and id(handled) != self._outside and not isinstance(handled, GeneratorExit):
+            stops = not isinstance(handled, Exception) or (not dropped and _leaves_a_block(handled))
+            error = handled if stops else None
         if error is not None and facts.status == "incomplete":
             facts = replace(facts, status="cancelled", error_type=type(error).__name__)
         self._finish(facts, raised=error)
 
+    def hand_over(self) -> Call | None:
+        """Return the call, which ends otherwise now; None where it has ended."""
+        return self._calls[0] if self._is_mine() else None
+
     def _facts(self, *, ended: bool) -> Facts:
         facts = guarded("reading the stream", self._reader.facts, ended=ended, whole=self._whole)
         return facts or Facts(status="success" if ended else "incomplete", streamed=True)
+
+    def _is_answer(self, facts: Facts) -> bool:
+        """Return whether what ended was a model's answer, and *facts* are its own."""
+        return self._reader.is_answer
 
     def _is_mine(self) -> bool:
         """Return whether nobody said before that the stream ended; atomic, and True only once."""
@@ -223,7 +235,32 @@ class Following:
             return
 
     def _finish_dropped(self) -> None:
-        guarded("recording a stream that was dropped", self.left, dropped=True)
+        """Record the stream, in a copied context: the collector may have struck while this one was being set.
+
+        CPython 3.11 crashes where a callback of the collector sets a context variable during `ContextVar.set`.
+        """
+        guarded("recording a stream that was dropped", copy_context().run, self.left, dropped=True)
+
+
+def _leaves_a_block(error: BaseException) -> bool:
+    """Return whether we are in the exit of a with block that *error* is leaving."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if leaving(frame) is error:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def leaving(caller: FrameType) -> BaseException | None:
+    """Return the exception that leaves a with block, where *caller* is its exit; not all pass it on."""
+    if caller.f_code.co_name not in _EXITS:
+        return None
+    for value in caller.f_locals.values():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, BaseException):
+                return part
+    return None
 
 
 def _hands_full() -> bool:

@@ -18,7 +18,7 @@ from or_audit_logging.capture.asked import Asked
 from or_audit_logging.capture.clean import Cleaner
 from or_audit_logging.capture.content import answers
 from or_audit_logging.capture.facts import Facts
-from or_audit_logging.capture.options import Options
+from or_audit_logging.capture.options import CHAT_COMPLETION, Options
 from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.digest import DigestBy, choice_digest, response_digest
 from or_audit_logging.record import AuditRecord, utc_timestamp
@@ -68,7 +68,7 @@ def make_record(
     code = facts.error_code
     ids = tuple(i for i in map(label, facts.generation_ids or ()) if i)
     return AuditRecord(
-        event_type=options.event_type,
+        event_type=options.event_type or CHAT_COMPLETION,
         id=_new_id(),
         started_id=started_id,
         timestamp=utc_timestamp(datetime.now(UTC)),
@@ -120,7 +120,7 @@ def make_record(
 def started_record(options: Options, known: Asked, clean: Cleaner, *, redacted_under: str) -> AuditRecord:
     """Return the record that says a call is about to be made: what is asked, and no status yet."""
     return AuditRecord(
-        event_type=options.event_type + STARTED,
+        event_type=(options.event_type or CHAT_COMPLETION) + STARTED,
         id=_new_id(),
         timestamp=utc_timestamp(datetime.now(UTC)),
         user_id=known.user_id,
@@ -144,7 +144,7 @@ def bare_record(
 ) -> AuditRecord:
     """Return the record of a call of which nothing else could be said."""
     return AuditRecord(
-        event_type=options.event_type,
+        event_type=options.event_type or CHAT_COMPLETION,
         id=_new_id(),
         started_id=started_id,
         timestamp=utc_timestamp(datetime.now(UTC)),

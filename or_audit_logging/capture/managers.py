@@ -1,4 +1,4 @@
-"""Stream managers, which `client.chat.completions.stream(...)` returns, and which send nothing yet.
+"""What `.stream(...)` and `.with_streaming_response.create(...)` return: managers, which send nothing yet.
 
 with manager as events: ...         # the request is sent here, and the stream that it gives is followed
 """
@@ -18,6 +18,12 @@ def is_manager(value: object) -> bool:
     """Return whether *value* is a stream manager of an SDK."""
     kind = type(value)
     return kind.__name__.endswith("StreamManager") and kind.__module__.partition(".")[0] in _SDKS
+
+
+def is_response_manager(value: object) -> bool:
+    """Return whether *value* is what `with_streaming_response.create(...)` of an SDK returns."""
+    kind = type(value)
+    return kind.__name__.endswith("ResponseContextManager") and kind.__module__.partition(".")[0] in _SDKS
 
 
 def manager_of(

@@ -52,10 +52,10 @@ def audit_call(
     """Return a context manager, for `with` and `async with`, that leaves one audit record for its block.
 
     *messages*, or *prompt* where it is a text: what is sent; hashed when the block begins. *event_type* is
-    "chat_completion" by default. *hash*: "sha256" makes hashes that need no key. *content*: "redacted" keeps
-    prompt and answer, redacted, in the record. *write_ahead*: a record `<event_type>.started` is written
-    before the block, so that a call which never ends is seen. User, session, request id and metadata of
-    enclosing `bind` blocks hold where the arguments say nothing.
+    by default that of the call inside, else "chat_completion". *hash*: "sha256" makes hashes that need no
+    key. *content*: "redacted" keeps prompt and answer, redacted, in the record. *write_ahead*: a record
+    `<event_type>.started` is written before the block, so that a call which never ends is seen. User,
+    session, request id and metadata of enclosing `bind` blocks hold where the arguments say nothing.
 
     Raises `ConfigError` for wrong options. Entering raises `AuditWriteError` where a handler with
     `on_failure="raise"` could not write, before anything is spent; leaving raises it, with the response,

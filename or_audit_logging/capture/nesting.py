@@ -1,7 +1,7 @@
 """Calls within calls: what an inner one hands to the one around it, and what both say as one.
 
 inbox.add(Said(asked, facts, redactions), still_open=...)     -> True: it is the outer one's now
-joined(own, together([...]), vague=False)                     -> the outer record's facts
+joined(own, inbox.empty(), vague=False)                       -> the outer record's facts, and whose they are
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from or_audit_logging.capture.asked import Asked
-from or_audit_logging.capture.facts import Facts, filled
+from or_audit_logging.capture.facts import Facts, filled, together
 
 NO_END = Facts(status="incomplete")
 """The facts of a call that nothing has been heard of yet."""
+
+_BEGUN = ("success", "incomplete")
+_NO_ERROR: dict[str, Any] = {"error_type": None, "error_code": None, "error_message": None}
+_OPENROUTER = "gen-"
 
 
 class Said(NamedTuple):
@@ -24,6 +28,7 @@ class Said(NamedTuple):
     asked: Asked
     facts: Facts
     redactions: Counter[str]
+    event_type: str | None = None
 
 
 class Inbox:
@@ -63,19 +68,56 @@ class Inbox:
         return said
 
 
-def joined(own: Facts | None, inside: Facts, *, vague: bool) -> Facts:
-    """Return the facts of a call with those of the calls *inside* it.
+class Joined(NamedTuple):
+    """What a call and the calls inside it say as one; *teller* is the one inside that told the outcome."""
 
-    Where the call itself said nothing (a function that returns only the text), the calls inside speak: as
-    the last of them ended, so did this one. Where it was *vague*, it only completes them.
+    facts: Facts
+    teller: Said | None
+
+
+def joined(own: Facts | None, inside: Sequence[Said], *, vague: bool) -> Joined:
+    """Return the facts of a call with those of the calls *inside* it: one outcome, and the sums of them all.
+
+    The outcome is that of the call inside whose answer was returned, by its generation id; else of the last
+    one that did not fail, or, where an exception passed, of the last. What the call itself says then only
+    completes it: it may be a function's own dict, or, where *vague*, any iterator that came to its end.
+    An answer of OpenRouter's that no call inside knows was had without us, and is one call more.
     """
+    parts = [one.facts for one in inside]
     if own is None or own is NO_END:
-        return inside
-    if vague:
-        return filled(inside, own)
-    if own.generation_id in (None, inside.generation_id):
-        return filled(own, inside)
-    return replace(inside, status=own.status)
+        at = _last_begun(parts)
+        return Joined(together(parts, outcome=parts[at]), inside[at])
+    at = next((n for n in reversed(range(len(parts))) if _is_same(own, parts[n])), -1)
+    if at < 0 and (own.generation_id or "").startswith(_OPENROUTER):
+        return Joined(together([*parts, own], outcome=own), None)
+    is_its_own = at >= 0 or (own.generation_id is None and (vague or len(parts) == 1))
+    if at < 0:
+        at = len(parts) - 1 if own.status not in _BEGUN else _last_begun(parts)
+    ended = parts[at] if vague else _ended(own, parts[at])
+    if is_its_own:
+        parts[at] = filled(parts[at], replace(own, **_NO_ERROR))
+    outcome = replace(parts[at], **{name: getattr(ended, name) for name in ("status", *_NO_ERROR)})
+    return Joined(together(parts, outcome=outcome), inside[at])
+
+
+def _is_same(own: Facts, part: Facts) -> bool:
+    return own.generation_id is not None and own.generation_id in (
+        part.generation_id,
+        *(part.generation_ids or ()),
+    )
+
+
+def _last_begun(parts: Sequence[Facts]) -> int:
+    return next((n for n in reversed(range(len(parts))) if parts[n].status in _BEGUN), len(parts) - 1)
+
+
+def _ended(own: Facts, inner: Facts) -> Facts:
+    """Return whichever says how a call ended that an *inner* one was made for; its error goes with it."""
+    if own.status not in _BEGUN:
+        return filled(own, inner) if own.error_type in (None, inner.error_type) else own
+    if inner.status not in _BEGUN:
+        return inner
+    return own if own.status == "incomplete" or _is_same(own, inner) else inner
 
 
 def failed_after(failed: Facts, answer: Facts | None) -> Facts:

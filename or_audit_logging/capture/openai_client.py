@@ -19,7 +19,7 @@ from or_audit_logging.capture.entrance import ClientCall, Entrance, athrough, th
 from or_audit_logging.capture.patches import MARK, Patches, hook_on
 from or_audit_logging.capture.read import read, text
 from or_audit_logging.capture.streams import follow
-from or_audit_logging.capture.tee import owned, read_along
+from or_audit_logging.capture.tee import http_of, owned, read_along
 from or_audit_logging.capture.transport import listen, unlisten
 from or_audit_logging.capture.trouble import guarded
 
@@ -82,10 +82,11 @@ class _Hook:
 
     def _take(self, call: ClientCall, result: object) -> object | None:
         """Take what a call returned; an object to hand out where the end is still to come."""
-        http = result if _is_http(result) else read(result, "http_response")
-        if http is not None:
+        if (http := http_of(result)) is not None:
+            if owned(http, call):
+                return result
             call.response(result)
-            return result if owned(http, call) else None
+            return None
         if self._listens and (stream := read(result, "response")) is not None:
             call.reads(read_along(stream))
         if (followed := follow(call, result)) is not None:
@@ -147,11 +148,6 @@ def _with_router_metadata(options: Any) -> Any:
     given = options.headers
     asking.headers = {**ROUTER_METADATA, **(given if isinstance(given, Mapping) else {})}
     return asking
-
-
-def _is_http(result: object) -> bool:
-    kinds = type(result).__mro__
-    return any(kind.__name__ == "Response" and kind.__module__.startswith("httpx") for kind in kinds)
 
 
 def _kind(client: object) -> str | None:

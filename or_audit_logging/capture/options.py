@@ -24,12 +24,13 @@ CHAT_COMPLETION = "chat_completion"
 class Options:
     """How the calls through one entrance are recorded.
 
+    `event_type`: where it is None, that of the call inside which tells the outcome, else "chat_completion".
     `content`: "redacted" puts prompt and answer into the record, as the redactor leaves them. `write_ahead`:
     a record `<event_type>.started` is delivered before each call.
     """
 
     logger: str = AUDIT_LOGGER
-    event_type: str = CHAT_COMPLETION
+    event_type: str | None = None
     hash: Hash = "hmac"
     content: Content | None = None
     write_ahead: bool = False
@@ -53,10 +54,11 @@ def options_for(
 
     *user_id* and *metadata* are the entrance's defaults: of every call, where nothing nearer says otherwise.
     """
-    event_type = CHAT_COMPLETION if event_type is None else event_type
     if not isinstance(logger, str) or not logger:
         raise ConfigError(f"{entrance}: logger is the name of a logger")
-    if not isinstance(event_type, str) or not event_type or event_type.startswith(CONTROL_PREFIX):
+    if event_type is not None and (
+        not isinstance(event_type, str) or not event_type or event_type.startswith(CONTROL_PREFIX)
+    ):
         raise ConfigError(f"{entrance}: event_type is a word that does not begin with {CONTROL_PREFIX}")
     if user_id is not None and not isinstance(user_id, str):
         raise ConfigError(f"{entrance}: user_id is a text")

@@ -22,12 +22,29 @@ class Patches:
         self.target = target
         self.are_on = True
         self._put: dict[str, tuple[object, object]] = {}
+        if getattr(type(target), "__getstate__", None) is object.__getstate__:
+            self.put("__getstate__", self._state)
 
     def put(self, name: str, value: object) -> None:
         """Put *value* on the object as attribute *name*."""
         members = self.target.__dict__
         self._put[name] = (value, members.get(name, _ABSENT))
         members[name] = value
+
+    def _state(self) -> object:
+        """Return what a copy of the object is made of: the object as it was before.
+
+        What we put on is bound to the object itself: a copy would send through that. It is not recorded.
+        """
+        state = object.__getstate__(self.target)
+        members, *slots = state if isinstance(state, tuple) else (state,)
+        members = dict(members)
+        for name, (value, before) in self._put.items():
+            if members.get(name) is value:
+                members.pop(name)
+                if before is not _ABSENT:
+                    members[name] = before
+        return (members, *slots) if slots else members
 
     def undo(self) -> None:
         """Take off what was put on."""

@@ -1,4 +1,4 @@
-"""A stand-in for an iterator that has no place to hook into: generators, builtins, other people's classes.
+"""A stand-in for an iterator that has no place to hook into: generators and builtins.
 
     handed = proxy_of(generator, following)
     isinstance(handed, types.GeneratorType)         # True, and so is inspect.isgenerator

@@ -27,6 +27,7 @@ from or_audit_logging.digest import choice_digest
 NO_ANSWER = "the response is no JSON object"
 
 _FACTLESS = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
+_MEMBERS_OF_ANSWERS = ("usage", "object", "error", "output", "choices")
 _ERROR = 400
 
 
@@ -171,9 +172,15 @@ def _tool_names(choices: Iterable[object]) -> tuple[str, ...] | None:
 
 
 def _says_anything(response: object, facts: Facts) -> bool:
-    """Return whether there is one fact beside the status; that a mapping promises choices is one."""
+    """Return whether there is one fact beside the status; that a mapping promises choices is one.
+
+    A model and an id alone are none: the application's own objects have them as well.
+    """
     if facts.choices is not None or (isinstance(response, Mapping) and has(response, "choices")):
         return True
+    kind = type(response)  # whose property may be there, though it raises
+    if not any(read(response, name) is not None or hasattr(kind, name) for name in _MEMBERS_OF_ANSWERS):
+        return False
     known: tuple[object, ...] = (
         facts.generation_id,
         facts.model_used,

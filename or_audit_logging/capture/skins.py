@@ -24,6 +24,9 @@ _STATUS = {
     "queued": "incomplete",
 }
 
+_CUT_SHORT = {"max_output_tokens": "length", "content_filter": "content_filter"}
+"""Why an answer may be incomplete and yet be one; and the finish reason of a chat completion for it."""
+
 
 def is_responses(answer: object) -> bool:
     """Return whether *answer* is an object of the Responses API."""
@@ -33,7 +36,8 @@ def is_responses(answer: object) -> bool:
 def is_messages(answer: object) -> bool:
     """Return whether *answer* is an object of the Messages API, which may be an error."""
     kind = text(read(answer, "type"))
-    return kind == "message" or (kind == "error" and read(answer, "error") is not None)
+    answers = any(read(answer, name) is not None for name in ("usage", "stop_reason"))
+    return (kind == "message" and answers) or (kind == "error" and read(answer, "error") is not None)
 
 
 def responses_facts(response: object) -> Facts:
@@ -53,6 +57,8 @@ def responses_facts(response: object) -> Facts:
         error = _typed(ProviderError(None, None, None), response)
     status = error.status() if error else _STATUS.get(state or "", "success")
     reason = text(read(read(response, "incomplete_details"), "reason"))
+    if status == "incomplete" and reason in _CUT_SHORT:
+        status, reason = "success", _CUT_SHORT[reason]
     return Facts(
         status=status,
         **_members(response, error),

@@ -4,7 +4,8 @@
     return result if handed is None else handed                                 # None: no stream
 
 The streams of the openai, anthropic and openrouter SDKs stay the objects they are: their own iterator is
-replaced by one that reads along, and `close` by one that tells us. Other iterators are handed out in a proxy.
+replaced by one that reads along, and `close` by one that tells us. Generators and builtin iterators are
+handed out in a proxy; an iterator of somebody's own class is no stream to us, and stays as it is.
 Nothing here refers to the stream itself, so that one that is dropped is collected, and recorded then; one
 that is still open when the interpreter exits is recorded at exit.
 """
@@ -16,20 +17,23 @@ import io
 import sys
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from types import FrameType
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from or_audit_logging.capture.call import Call
-from or_audit_logging.capture.following import Following
-from or_audit_logging.capture.managers import is_manager, manager_of
-from or_audit_logging.capture.proxy import proxied, proxy_of
+from or_audit_logging.capture.following import Following, leaving
+from or_audit_logging.capture.managers import is_manager, is_response_manager, manager_of
+from or_audit_logging.capture.proxy import Standin, proxied, proxy_of
 from or_audit_logging.capture.read import read
+from or_audit_logging.capture.tee import http_of, owned
 from or_audit_logging.capture.trouble import guarded
 
 _OWN_ITERATOR = {"openai": "_iterator", "anthropic": "_iterator", "openrouter": "generator"}
 """Where the streams of an SDK keep the iterator that their `__next__` or `__anext__` asks."""
 
-_EXITS = ("__exit__", "__aexit__")
+
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
+_BUILTINS = frozenset({"builtins", "itertools"})
 
 
 def follow(call: Call, stream: object) -> object | None:
@@ -48,15 +52,22 @@ def follow(call: Call, stream: object) -> object | None:
 
 
 def _is_stream(value: object) -> bool:
-    if isinstance(value, (Iterator, AsyncIterator)):
-        return not isinstance(value, io.IOBase)
-    return is_manager(value)
+    if isinstance(value, _GENERATORS) or is_manager(value) or is_response_manager(value):
+        return True
+    if not isinstance(value, (Iterator, AsyncIterator)) or isinstance(value, io.IOBase):
+        return False
+    kind = type(value)
+    return kind.__module__ in _BUILTINS or issubclass(kind, Standin) or _is_of_sdk(kind)
+
+
+def _is_of_sdk(kind: type) -> bool:
+    return any(each.__module__.partition(".")[0] in _OWN_ITERATOR for each in kind.__mro__)
 
 
 def _followed(call: Call, stream: object) -> object:
-    if is_manager(stream):
+    if (sends_later := is_response_manager(stream)) or is_manager(stream):
         following = Following(call, whole=True)
-        manager = manager_of(stream, following, _attached)
+        manager = manager_of(stream, following, _body_attached if sends_later else _attached)
         following.watch(manager)
         return manager
     return _attached(Following(call, whole=_own_iterator(stream) is not None), stream)
@@ -73,6 +84,15 @@ def _attached(following: Following, stream: object) -> object:
         _hear_closing(stream, response, following)
     following.watch(handed)
     return handed
+
+
+def _body_attached(following: Following, response: object) -> object:
+    """Let the call end with the body of *response*, or here where there is none to read."""
+    call = following.hand_over()
+    if call is not None and not guarded("reading along", owned, http_of(response), call):
+        call.response(response)
+        call.finish()
+    return response
 
 
 def _given_up(call: Call, stream: object) -> object:
@@ -158,7 +178,7 @@ def _closing(
 
     @functools.wraps(function)
     def close(*args: Any, **kwargs: Any) -> Any:
-        left_by = _exception_of(sys._getframe(1))
+        left_by = leaving(sys._getframe(1))
         try:
             there = stream()
             return shut() if there is None else function(there, *args, **kwargs)
@@ -173,7 +193,7 @@ def _async_closing(
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     async def close(*args: Any, **kwargs: Any) -> Any:
-        left_by = _exception_of(sys._getframe(1))
+        left_by = leaving(sys._getframe(1))
         try:
             there = stream()
             return await (shut() if there is None else function(there, *args, **kwargs))
@@ -185,14 +205,3 @@ def _async_closing(
 
 async def _nothing() -> None:
     """Do nothing: there is no response to shut."""
-
-
-def _exception_of(caller: FrameType) -> BaseException | None:
-    """Return the exception that left the with block, where *caller* is its exit; SDKs do not pass it on."""
-    if caller.f_code.co_name not in _EXITS:
-        return None
-    for value in caller.f_locals.values():
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, BaseException):
-                return part
-    return None

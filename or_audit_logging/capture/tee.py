@@ -34,6 +34,8 @@ class Tee:
 
     def owns(self, call: Call, stream: object) -> None:
         """Finish *call* when the body ends, or *stream*, which it comes from, is collected."""
+        if self._ending is not None and self._ending.ends_also(call):
+            return
         self.wire.read_all(keep_text=call.wants_content)
         self._ending = _Ending(call, self.wire)
         self._ending.watch(stream)
@@ -77,6 +79,22 @@ class _Ending(Following):
 
     def _facts(self, *, ended: bool) -> Facts:
         return guarded("reading along", self._wire.facts, ended=ended) or Facts(status="incomplete")
+
+    def _is_answer(self, facts: Facts) -> bool:
+        return any((facts.generation_id, facts.model_used, facts.choice_digests))
+
+
+def http_of(result: object) -> Any:
+    """Return the HTTP response that *result* is, or holds as an SDK's raw response; else None."""
+    raw = result if _is_http(result) else read(result, "http_response")
+    return raw if _is_http(raw) else None
+
+
+def _is_http(value: object) -> bool:
+    return any(
+        kind.__name__ == "Response" and kind.__module__.startswith(("httpx", "requests."))
+        for kind in type(value).__mro__
+    )
 
 
 def read_along(response: Any) -> Tee | None:
@@ -187,19 +205,44 @@ def _of_requests(raw: Any, wire: Wire) -> Tee:
     if isinstance(tee, Tee):
         return tee
     tee = raw.audit_tee = Tee(wire)
-    stream, close = raw.stream, raw.close
+    stream, read_, close = raw.stream, raw.read, raw.close
+    streaming = False  # urllib3's stream reads by read
 
     def audited_stream(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        nonlocal streaming
+        streaming = True
         try:
             for data in stream(*args, **kwargs):
                 tee.saw(data)
+                streaming = False
                 yield data
+                streaming = True
         except GeneratorExit:
             raise
         except BaseException as error:
             tee.broke(error)
             raise
+        finally:
+            streaming = False
         tee.ended()
+
+    def audited_read(
+        amt: int | None = None, decode_content: bool | None = None, *args: Any, **kwargs: Any
+    ) -> bytes:
+        try:
+            data: bytes = read_(amt, decode_content, *args, **kwargs)
+        except BaseException as error:
+            if not streaming:
+                tee.broke(error)
+            raise
+        decoded = decode_content or (decode_content is None and raw.decode_content)
+        if streaming or not (decoded or "content-encoding" not in raw.headers):
+            return data  # compressed bytes are left unread
+        if data:
+            tee.saw(data)
+        if amt is None or (not data and amt):
+            tee.ended()
+        return data
 
     def audited_close() -> None:
         try:
@@ -207,5 +250,5 @@ def _of_requests(raw: Any, wire: Wire) -> Tee:
         finally:
             tee.left()
 
-    raw.stream, raw.close = audited_stream, audited_close
+    raw.stream, raw.read, raw.close = audited_stream, audited_read, audited_close
     return tee

@@ -181,8 +181,10 @@ class _Sender:
     def _take(self, call: ClientCall, response: Any) -> object | None:
         if _kind(self.patches.target) == "requests":
             call.attempt(text(response.headers.get("x-generation-id")))
-        call.response(response)
-        return response if owned(response, call) else None
+        unread = owned(response, call)
+        if not unread:
+            call.response(response)
+        return response if unread else None
 
 
 class _AsyncSender(_Sender):

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any, TypeAlias
 
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.following import Following
 from or_audit_logging.capture.streams import follow
+from or_audit_logging.capture.tee import http_of, owned
+from or_audit_logging.capture.trouble import guarded
 
 Function: TypeAlias = Callable[..., Any]
 Start: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], Call | None]
@@ -42,7 +44,7 @@ def _function(function: Function, start: Start) -> Function:
         try:
             with call.active():
                 result = function(*args, **kwargs)
-            stream = _taken(call, result)
+            stream = _awaited(call, lambda: result) if inspect.iscoroutine(result) else _taken(call, result)
         except BaseException as error:
             call.error(error)
             raise
@@ -60,20 +62,25 @@ def _coroutine(function: Function, start: Start) -> Function:
         call = start(args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
-        stream = None
-        try:
-            with call.active():
-                result = await function(*args, **kwargs)
-            stream = _taken(call, result)
-        except BaseException as error:
-            call.error(error)
-            raise
-        finally:
-            if stream is None:
-                call.finish()
-        return result if stream is None else stream
+        return await _awaited(call, functools.partial(function, *args, **kwargs))
 
     return audited_call
+
+
+async def _awaited(call: Call, function: Function) -> Any:
+    """Return what *function* returns once awaited, which ends *call*."""
+    stream = None
+    try:
+        with call.active():
+            result = await function()
+        stream = _taken(call, result)
+    except BaseException as error:
+        call.error(error)
+        raise
+    finally:
+        if stream is None:
+            call.finish()
+    return result if stream is None else stream
 
 
 def _generator(function: Function, start: Start) -> Function:
@@ -138,11 +145,16 @@ class _Frame:
 
 
 def _taken(call: Call, result: object) -> object | None:
-    """Return what to hand out where *result* is a stream, with which the call ends; else read it."""
-    stream = follow(call, result)
-    if stream is None:
-        call.response(result)
-    return stream
+    """Return what to hand out where *result* is still to be read, and the call ends with it; else read it."""
+    if (stream := follow(call, result)) is not None:
+        return stream
+    http = guarded("looking at a result", http_of, result)
+    if http is not None and guarded("reading along", owned, http, call):
+        return result
+    call.response(result)
+    if isinstance(result, (Iterator, AsyncIterator)):  # of somebody's own class: nobody knows what it says
+        call._facts = None
+    return None
 
 
 def _is(kind: Callable[[Any], bool], function: Any) -> bool:
