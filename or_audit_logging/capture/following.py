@@ -237,7 +237,7 @@ class Following:
     def _finish_dropped(self) -> None:
         """Record the stream, in a copied context: the collector may have struck while this one was being set.
 
-        CPython 3.11 crashes where a callback of the collector sets a context variable during `ContextVar.set`.
+        CPython 3.11 crashes where a collector's callback sets a context variable during `ContextVar.set`.
         """
         guarded("recording a stream that was dropped", copy_context().run, self.left, dropped=True)
 
