@@ -442,7 +442,7 @@ def test_rate_limits_say_when_to_come_back(server: FakeOpenRouter) -> None:
 def test_connection_errors(sdk: Any, client: Any, name: str, kind: str, stream: bool) -> None:
     """Silence and a dropped connection reach the caller as the SDK's own errors."""
     with pytest.raises(sdk.APIConnectionError) as caught:
-        ask(client, f"fake/{name}", stream=stream, timeout=0.15)
+        ask(client, f"fake/{name}", stream=stream, timeout=0.5)
     assert type(caught.value).__name__ == kind
 
 
@@ -560,7 +560,7 @@ def test_broken_streams(sdk: Any, client: Any, name: str, kinds: tuple[str, str]
     """A reset reaches the caller as connection error, silence as timeout, both after some text."""
     chunks: list[Any] = []
     with FakeOpenRouter() as patient:
-        hasty = client.with_options(base_url=patient.base_url, timeout=0.15)
+        hasty = client.with_options(base_url=patient.base_url, timeout=0.5)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - its type differs by version
             chunks.extend(ask(hasty, f"fake/{name}", stream=True))
     assert type(caught.value).__name__ == kinds[int(sdk.VERSION.partition(".")[0]) < 3]

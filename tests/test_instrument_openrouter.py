@@ -35,7 +35,7 @@ async def opened(kind: str, server: FakeOpenRouter, **options: Any) -> AsyncIter
                     "client": client,
                     "async_client": async_client,
                     "retry_config": None,
-                    "timeout_ms": 5000,
+                    "timeout_ms": 10_000,
                 }
                 | options
             )
@@ -115,7 +115,7 @@ def test_every_ending_reaches_the_caller_as_without_us(
     """The same result and request, and one record that knows what the SDK's object drops."""
 
     async def use(sdk: Any) -> tuple[Any, Any]:
-        timeout = 150 if scenario == "timeout" else 5000
+        timeout = 500 if scenario == "timeout" else 10_000
         bare = await outcome(surface, sdk, kind, f"fake/{scenario}", timeout_ms=timeout)
         instrument(sdk)
         return bare, await outcome(surface, sdk, kind, f"fake/{scenario}", timeout_ms=timeout)
