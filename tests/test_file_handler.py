@@ -712,3 +712,22 @@ def test_a_file_name_that_is_no_path_is_refused() -> None:
     """A ConfigError as every other mistake."""
     with pytest.raises(ConfigError, match="filename is a path"):
         AuditFileHandler(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("durability", "syncs"), [("flush", 0), ("fsync", 10)])
+def test_fsync_puts_each_record_on_disk_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, syncs: int
+) -> None:
+    """What flush leaves to the page cache, fsync waits for, record by record."""
+    handler = AuditFileHandler(tmp_path / "audit.jsonl", durability=durability)
+    handler.handle(log_record(audit_record()))
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        "or_audit_logging.log.writer._fdatasync",
+        lambda descriptor: sizes.append(os.fstat(descriptor).st_size),
+    )
+    for _ in range(10):
+        handler.handle(log_record(audit_record()))
+    assert len(sizes) == syncs
+    assert sizes == sorted(set(sizes))
+    handler.close()
