@@ -28,6 +28,11 @@ from or_audit_logging.capture.streams import follow
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.testing import FakeOpenRouter
 
+crashes_at_exit = pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0),
+    reason="Python 3.13.0 itself crashes at exit where an openai stream is left open, audited or not",
+)
+
 CHUNK = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
 LAST = {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
@@ -260,6 +265,7 @@ def run_program(folder: Path, url: str, ending: str) -> subprocess.CompletedProc
     )
 
 
+@crashes_at_exit
 @pytest.mark.parametrize(
     ("ending", "code"),
     [("", 0), ("sys.exit(3)", 3), ("raise ValueError('mine')", 1)],
@@ -277,6 +283,7 @@ def test_streams_that_are_open_at_exit(tmp_path: Path, ending: str, code: int) -
     assert b'"log.stop"' in lines_of(tmp_path)[-2] + lines_of(tmp_path)[-1]
 
 
+@crashes_at_exit
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_leaves_its_parents_streams_alone(tmp_path: Path) -> None:
     """The parent records its stream, once; a child that exits records none of it."""
