@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal
 
 from or_audit_logging.errors import ConfigError
@@ -101,13 +102,11 @@ class AuditRecord:
 
     def to_dict(self) -> dict[str, object]:
         """Return the record's members in schema order, ready to be encoded; the record is not shared."""
-        members: dict[str, object] = {}
-        for name, rare in _MEMBERS:
-            value = getattr(self, name)
-            if value is None and rare:
-                continue
-            members[name] = value
-        return members
+        return {
+            name: value
+            for name, value in zip(_NAMES, _values(self), strict=True)
+            if value is not None or name in _CORE
+        }
 
     @classmethod
     def build(
@@ -172,8 +171,9 @@ def register_builder(builder: Callable[..., AuditRecord]) -> None:
     _builder = builder
 
 
-_MEMBERS = tuple(
-    (f.name, bool(f.metadata.get("rare"))) for f in fields(AuditRecord) if not f.metadata.get("internal")
-)
-CORE_FIELDS = tuple(name for name, rare in _MEMBERS if not rare)
-RARE_FIELDS = tuple(name for name, rare in _MEMBERS if rare)
+_members = [f for f in fields(AuditRecord) if not f.metadata.get("internal")]
+_NAMES = tuple(f.name for f in _members)
+_values = attrgetter(*_NAMES)
+CORE_FIELDS = tuple(f.name for f in _members if not f.metadata.get("rare"))
+RARE_FIELDS = tuple(f.name for f in _members if f.metadata.get("rare"))
+_CORE = frozenset(CORE_FIELDS)

@@ -1,6 +1,8 @@
 """Members of response objects, whatever SDK made them: dicts and attributes alike, and only the right type.
 
     count(read(read(response, "usage"), "prompt_tokens"))      -> 11, or None for "11", True, -1, None, ...
+    usage = members(read(response, "usage"))                    # the same, where many members are read:
+    count(usage.get("prompt_tokens"))
 
 Nothing here raises: SDKs hand malformed answers through, and some have their own UNSET values.
 """
@@ -8,9 +10,18 @@ Nothing here raises: SDKs hand malformed answers through, and some have their ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 _COUNT_LIMIT = 1 << 63
+
+
+class Members(Protocol):
+    """What is asked for the members of one object."""
+
+    def get(self, name: str, /) -> Any: ...
+
+
+_NO_MEMBERS: dict[str, Any] = {}
 
 
 def read(source: object, name: str) -> object:
@@ -34,6 +45,33 @@ def read(source: object, name: str) -> object:
         return None
 
 
+def members(source: object) -> Members:
+    """Return the members of *source*: `members(source).get(name)` is `read(source, name)`."""
+    if type(source) is dict:
+        return source
+    if source is None:
+        return _NO_MEMBERS
+    try:
+        own, extra = source.__dict__, source.__pydantic_extra__  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - no such object
+        return _Members(source)
+    if type(own) is dict and type(extra) is dict:
+        return extra | own if extra else own
+    return _Members(source)
+
+
+class _Members:
+    """The members of an object of any kind, read one by one."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: object) -> None:
+        self._source = source
+
+    def get(self, name: str, /) -> Any:
+        return read(self._source, name)
+
+
 def has(source: object, name: str) -> bool:
     """Return whether *source* has member *name*, though it may be None."""
     try:
@@ -44,12 +82,14 @@ def has(source: object, name: str) -> bool:
 
 def text(value: object) -> str | None:
     """Return *value* where it is text that is not empty."""
+    if type(value) is str:
+        return value or None
     return str.__str__(value) or None if isinstance(value, str) else None
 
 
 def count(value: object) -> int | None:
     """Return *value* where it is a whole number, not negative; 11.0 counts, True does not."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)

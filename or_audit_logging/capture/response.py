@@ -18,7 +18,7 @@ from or_audit_logging.capture.chunks import NO_CHOICES, StreamReader, joined
 from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.http import Reply, header_members, http_reply
 from or_audit_logging.capture.provider_error import UNMAPPED, ProviderError, provider_error
-from or_audit_logging.capture.read import count, has, items, read, text
+from or_audit_logging.capture.read import Members, count, has, items, members, read, text
 from or_audit_logging.capture.router import router_members, router_provider
 from or_audit_logging.capture.skins import is_messages, is_responses, messages_facts, responses_facts
 from or_audit_logging.capture.usage import usage_members
@@ -37,13 +37,16 @@ def response_facts(response: object) -> Facts | None:
         return None
     if isinstance(response, Reply):
         return _reply_facts(response)
+    said = members(response)
+    if said.get("choices") is not None:  # no other kind of answer has any
+        return _chat_facts(response, said)
     if not isinstance(response, Mapping) and (reply := http_reply(response)) is not None:
         return _reply_facts(reply)
     if is_responses(response):
         return responses_facts(response)
     if is_messages(response):
         return messages_facts(response)
-    return _chat_facts(response)
+    return _chat_facts(response, said)
 
 
 def stream_facts(result: object) -> Facts | None:
@@ -59,33 +62,33 @@ def stream_facts(result: object) -> Facts | None:
     return Facts(status="incomplete", streamed=True, **header_members(headers))
 
 
-def _chat_facts(response: object) -> Facts | None:
-    """Return what a chat completion, a legacy completion or an embedding says."""
-    choices = _in_order(items(read(response, "choices")))
-    error = _error_of(response, choices)
-    first = choices[0] if choices else None
+def _chat_facts(response: object, said: Members) -> Facts | None:
+    """Return what *said*, the members of a chat completion, a legacy completion or an embedding, says."""
+    choices = _in_order([members(choice) for choice in items(said.get("choices")) or ()])
+    error = _error_of(response, said, choices)
+    first = choices[0] if choices else members(None)
     answers = tuple(map(_answer, choices)) if choices else None
     digests = [choice_digest(*answer) for answer in answers or ()]
-    metadata = read(response, "openrouter_metadata")
+    metadata = said.get("openrouter_metadata")
     facts = Facts(
         status=error.status() if error else "success",
-        model_used=text(read(response, "model")),
-        provider=text(read(response, "provider")) or router_provider(metadata),
-        generation_id=text(read(response, "id")),
+        model_used=text(said.get("model")),
+        provider=text(said.get("provider")) or router_provider(metadata),
+        generation_id=text(said.get("id")),
         streamed=False,
-        finish_reason=text(read(first, "finish_reason")),
-        native_finish_reason=text(read(first, "native_finish_reason")),
-        tool_names=_tool_names(choices),
-        service_tier=text(read(response, "service_tier")),
+        finish_reason=text(first.get("finish_reason")),
+        native_finish_reason=text(first.get("native_finish_reason")),
+        tool_names=_tool_names(answers or ()),
+        service_tier=text(said.get("service_tier")),
         router=router_members(metadata),
         error_type=(error.error_type or UNMAPPED) if error else None,
         error_code=error.code if error else None,
         error_message=error.message if error else None,
         choices=answers,
         choice_digests=tuple(digest for digest in digests if digest) if digests and all(digests) else None,
-        **usage_members(read(response, "usage")),
+        **usage_members(said.get("usage")),
     )
-    return facts if _says_anything(response, facts) else None
+    return facts if _says_anything(response, said, facts) else None
 
 
 def _reply_facts(reply: Reply) -> Facts:
@@ -122,38 +125,40 @@ def _events_facts(content: bytes) -> Facts:
     return reader.facts(ended=True, whole=True)
 
 
-def _in_order(choices: list[object] | None) -> list[object]:
+def _in_order(choices: list[Members]) -> list[Members]:
     """Return the choices by their index; one without keeps the number of its place."""
 
-    def place(numbered: tuple[int, object]) -> int:
-        index = count(read(numbered[1], "index"))
+    def place(numbered: tuple[int, Members]) -> int:
+        index = count(numbered[1].get("index"))
         return numbered[0] if index is None else index
 
-    if not choices or len(choices) == 1:
-        return choices or []
+    if len(choices) <= 1:
+        return choices
     return [choice for _, choice in sorted(enumerate(choices), key=place)]
 
 
-def _error_of(response: object, choices: list[object]) -> ProviderError | None:
-    if error := provider_error(read(response, "error")):
+def _error_of(response: object, said: Members, choices: list[Members]) -> ProviderError | None:
+    if error := provider_error(said.get("error")):
         return error
     for choice in choices:
-        if error := provider_error(read(choice, "error")):
+        if error := provider_error(choice.get("error")):
             return error
-    if any(read(choice, "finish_reason") == "error" for choice in choices):
-        return ProviderError(None, None, None)
+    for choice in choices:
+        if choice.get("finish_reason") == "error":
+            return ProviderError(None, None, None)
     if choices:
         return None
-    promised = has(response, "choices") or read(response, "object") == "chat.completion"
+    promised = has(response, "choices") or said.get("object") == "chat.completion"
     return ProviderError(None, None, NO_CHOICES) if promised else None
 
 
-def _answer(choice: object) -> tuple[str, object]:
+def _answer(choice: Members) -> tuple[str, list[object] | None]:
     """Return the text and the tool calls of one choice, which is what its hash is made of."""
-    message = read(choice, "message")
-    content = read(message, "content") if message is not None else read(choice, "text")
-    calls = items(read(message, "tool_calls"))
-    return _content_text(content), calls or None
+    message = choice.get("message")
+    if message is None:
+        return _content_text(choice.get("text")), None
+    said = members(message)
+    return _content_text(said.get("content")), items(said.get("tool_calls")) or None
 
 
 def _content_text(content: object) -> str:
@@ -162,16 +167,16 @@ def _content_text(content: object) -> str:
     return joined(items(content) or ())
 
 
-def _tool_names(choices: Iterable[object]) -> tuple[str, ...] | None:
-    names = (
+def _tool_names(answers: Iterable[tuple[str, list[object] | None]]) -> tuple[str, ...] | None:
+    names = [
         text(read(read(call, "function"), "name")) or text(read(read(call, "custom"), "name"))
-        for choice in choices
-        for call in items(read(read(choice, "message"), "tool_calls")) or ()
-    )
+        for _, calls in answers
+        for call in calls or ()
+    ]
     return tuple(name for name in names if name) or None
 
 
-def _says_anything(response: object, facts: Facts) -> bool:
+def _says_anything(response: object, said: Members, facts: Facts) -> bool:
     """Return whether there is one fact beside the status; that a mapping promises choices is one.
 
     A model and an id alone are none: the application's own objects have them as well.
@@ -179,7 +184,7 @@ def _says_anything(response: object, facts: Facts) -> bool:
     if facts.choices is not None or (isinstance(response, Mapping) and has(response, "choices")):
         return True
     kind = type(response)  # whose property may be there, though it raises
-    if not any(read(response, name) is not None or hasattr(kind, name) for name in _MEMBERS_OF_ANSWERS):
+    if not any(said.get(name) is not None or hasattr(kind, name) for name in _MEMBERS_OF_ANSWERS):
         return False
     known: tuple[object, ...] = (
         facts.generation_id,

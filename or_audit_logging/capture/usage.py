@@ -8,36 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from or_audit_logging.capture.read import count, flag, read
+from or_audit_logging.capture.read import Members, count, flag, members
 from or_audit_logging.pricing import all_in_cost, usd
-
-_PROMPT = ("prompt_tokens", "input_tokens")
-_COMPLETION = ("completion_tokens", "output_tokens")
 
 
 def usage_members(usage: object) -> dict[str, Any]:
     """Return what *usage* says as members of `Facts`; None where it says nothing, or no number."""
-    upstream = usd(read(read(usage, "cost_details"), "upstream_inference_cost"))
-    is_byok = flag(read(usage, "is_byok"))
-    cached = _detail(usage, _PROMPT, "cached_tokens")
+    said = members(usage)
+    prompt = _named(said, "prompt_tokens", "input_tokens")
+    completion = _named(said, "completion_tokens", "output_tokens")
+    cached = _detail(said, "prompt_tokens_details", "input_tokens_details", "cached_tokens")
+    reasoning = _detail(said, "completion_tokens_details", "output_tokens_details", "reasoning_tokens")
+    upstream = usd(members(said.get("cost_details")).get("upstream_inference_cost"))
+    is_byok = flag(said.get("is_byok"))
     return {
-        "prompt_tokens": _first(usage, _PROMPT),
-        "completion_tokens": _first(usage, _COMPLETION),
-        "total_tokens": count(read(usage, "total_tokens")),
-        "cached_tokens": count(read(usage, "cache_read_input_tokens")) if cached is None else cached,
-        "reasoning_tokens": _detail(usage, _COMPLETION, "reasoning_tokens"),
-        "total_cost": all_in_cost(cost=usd(read(usage, "cost")), upstream=upstream, is_byok=is_byok),
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": count(said.get("total_tokens")),
+        "cached_tokens": count(said.get("cache_read_input_tokens")) if cached is None else cached,
+        "reasoning_tokens": reasoning,
+        "total_cost": all_in_cost(cost=usd(said.get("cost")), upstream=upstream, is_byok=is_byok),
         "is_byok": is_byok,
         "upstream_cost": upstream,
     }
 
 
-def _first(usage: object, names: tuple[str, ...]) -> int | None:
-    return next((value for name in names if (value := count(read(usage, name))) is not None), None)
+def _named(said: Members, name: str, other_name: str) -> int | None:
+    value = count(said.get(name))
+    return count(said.get(other_name)) if value is None else value
 
 
-def _detail(usage: object, names: tuple[str, ...], detail: str) -> int | None:
-    for name in names:
-        if (value := count(read(read(usage, f"{name}_details"), detail))) is not None:
-            return value
-    return None
+def _detail(said: Members, name: str, other_name: str, detail: str) -> int | None:
+    value = count(members(said.get(name)).get(detail))
+    return count(members(said.get(other_name)).get(detail)) if value is None else value

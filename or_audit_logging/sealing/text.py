@@ -16,6 +16,8 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any
 
 MAX_DEPTH = 32
 MAX_ITEMS = 20_000
@@ -36,9 +38,8 @@ def encode(members: Mapping[str, object], *, limit: int) -> bytes:
     error_message; then content and metadata are dropped, then whatever else is long. A cut object ends
     with `"truncated":true,"original_bytes":n`, n being the length it would have had.
     """
-    plain = _plain_members(members)
-    body = _object(plain)
-    return body if len(body) <= limit else _fit(plain, limit=limit, original=len(body))
+    body = _object(members)
+    return body if len(body) <= limit else _fit(_plain_members(members), limit=limit, original=len(body))
 
 
 def money(amount: Decimal) -> str | None:
@@ -63,17 +64,11 @@ def unique_name(name: str, taken: Mapping[str, object]) -> str:
 
 
 def _plain_members(members: Mapping[str, object]) -> dict[str, object]:
-    out: dict[str, object] = {}
+    """Return *members* with values that `json` writes without error, and Decimals."""
     reader = _Reader()
-    for key, value in members.items():
-        kind = type(value)
-        if value is None or kind is str or kind is bool or kind is Decimal:
-            out[key] = value
-        elif kind is int or kind is float:
-            out[key] = _scalar(value)
-        else:
-            out[key] = reader.plain(value, ())
-    return out
+    return {
+        key: value if type(value) is Decimal else reader.plain(value, ()) for key, value in members.items()
+    }
 
 
 class _Reader:
@@ -150,21 +145,28 @@ def _digits(number: int) -> str:
         return hex(number)
 
 
-def _object(members: Mapping[str, object]) -> bytes:
-    """Return the JSON object; Decimal members, which `json` cannot write as numbers, are spliced in."""
+def _object(members: Mapping[str, Any]) -> bytes:
+    """Return the JSON object. Its members are written one by one: `json` cannot write a Decimal as a number,
+    and a record consists of little else than short texts and numbers, for which this is faster.
+    """
     pieces: list[str] = []
-    run: dict[str, object] = {}
+    reader: _Reader | None = None
     for key, value in members.items():
-        if type(value) is Decimal:
-            if run:
-                pieces.append(_dumps(run)[1:-1])
-                run = {}
-            name = f'"{key}"' if key.isidentifier() and key.isascii() else _dumps(key)
-            pieces.append(f"{name}:{money(value) or 'null'}")
+        kind = type(value)
+        if kind is str:
+            text = _quoted(value)
+        elif value is None:
+            text = "null"
+        elif kind is int and -_INT_LIMIT < value < _INT_LIMIT:
+            text = str(value)
+        elif kind is float and math.isfinite(value):
+            text = repr(value)
+        elif kind is Decimal:
+            text = money(value) or "null"
         else:
-            run[key] = value
-    if run:
-        pieces.append(_dumps(run)[1:-1])
+            reader = reader or _Reader()
+            text = _dumps(reader.plain(value, ()))
+        pieces.append(f"{_quoted(key)}:{text}")
     return ("{" + ",".join(pieces) + "}").encode("ascii")
 
 
