@@ -28,12 +28,13 @@ def usd(value: object) -> Decimal | None:
     was read from. Booleans, NaN, infinities and exponents beyond 30 either way do not. Negative amounts are
     refunds.
     """
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, Decimal):
         amount = value
     elif isinstance(value, float):
         amount = Decimal(float.__repr__(value))
+        return amount if amount.is_finite() and abs(amount.adjusted()) <= MAX_EXPONENT else None
     elif isinstance(value, int) and -_INT_LIMIT < value < _INT_LIMIT:
         amount = Decimal(int(value))
     elif isinstance(value, str) and _NUMBER.fullmatch(value):

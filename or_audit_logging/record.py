@@ -32,7 +32,9 @@ def utc_timestamp(moment: datetime) -> str:
     """Return *moment* as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; raises ValueError where it has no time zone."""
     if moment.tzinfo is None:
         raise ValueError("a timestamp needs a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 _RARE = {"rare": True}

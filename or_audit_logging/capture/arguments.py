@@ -26,7 +26,7 @@ _NOT_GIVEN = frozenset({"NotGiven", "Omit", "Unset"})
 Names: TypeAlias = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """What a call asks for, as the caller gave it: not redacted, not checked, None where not given."""
 

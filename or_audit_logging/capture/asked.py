@@ -16,6 +16,7 @@ from or_audit_logging.context import Bound
 from or_audit_logging.digest import DigestBy, prompt_digest
 
 _ID_LIMIT = 1 << 64
+_TRACE = "opentelemetry.trace"
 _ON_THE_WIRE = ("model", "prompt_hash", "content", "streamed")
 
 
@@ -27,7 +28,7 @@ class Defaults:
     metadata: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Asked:
     """The record's members about the request; no reference to the caller's objects is kept."""
 
@@ -61,7 +62,8 @@ def asked(
     layers = (defaults.metadata, bound.metadata, request.metadata)
     metadata = guarded("reading the metadata", _merged, layers)
     asks = request.prompt is not None
-    trace_id, span_id = guarded("reading the trace", _trace) or (None, None)
+    traced = guarded("reading the trace", _trace) if _TRACE in sys.modules else None
+    trace_id, span_id = traced or (None, None)
     return Asked(
         user_id=clean.person(user),
         session_id=clean.person(session),
@@ -137,11 +139,8 @@ def _identifier(*candidates: object) -> str | None:
 
 
 def _trace() -> tuple[str, str] | None:
-    """Return the ids of OpenTelemetry's current span, where the application has imported it and has one."""
-    module = sys.modules.get("opentelemetry.trace")
-    if module is None:
-        return None
-    context = module.get_current_span().get_span_context()
+    """Return the ids of OpenTelemetry's current span, where there is one."""
+    context = sys.modules[_TRACE].get_current_span().get_span_context()
     if not context.is_valid:
         return None
     return format(context.trace_id, "032x"), format(context.span_id, "016x")

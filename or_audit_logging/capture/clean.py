@@ -49,6 +49,8 @@ class Cleaner:
 
     def label(self, value: object) -> str | None:
         """Return *value* where it is text, of at most 200 printable characters; otherwise None."""
+        if value is None:
+            return None
         text = text_of(value)
         if text is None or text in self._harmless or _RANDOM_ID.fullmatch(text):
             return text

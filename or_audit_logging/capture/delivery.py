@@ -12,8 +12,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -34,26 +32,22 @@ _LEVELS = {
 
 
 class _Delivery:
-    """One handing over; a task that was created inside it and outlives it finds that it is over."""
+    """One handing over, as a context manager; a task that was created inside it and outlives it finds that
+    it is over.
+    """
 
-    __slots__ = ("under_way",)
+    __slots__ = ("_token", "under_way")
 
-    def __init__(self) -> None:
+    def __enter__(self) -> None:
         self.under_way = True
+        self._token = _delivering.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.under_way = False
+        _delivering.reset(self._token)
 
 
 _delivering: ContextVar[_Delivery | None] = ContextVar("or_audit_logging.delivering", default=None)
-
-
-@contextmanager
-def _delivery() -> Iterator[None]:
-    delivery = _Delivery()
-    token = _delivering.set(delivery)
-    try:
-        yield
-    finally:
-        delivery.under_way = False
-        _delivering.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ def deliver(route: Route, record: AuditRecord, source: Source) -> bool:
     Raises `AuditWriteError`, but only where a sink must write. A loss otherwise is counted, and said once.
     """
     try:
-        with _delivery():
+        with _Delivery():
             route.logger.handle(_log_record(route.logger, record, source))
     except Exception as error:
         kind = type(error).__name__
@@ -241,7 +235,7 @@ def _unheard(logger: logging.Logger, *, strict: bool) -> None:
 
 def _probe(sink: AuditSink) -> None:
     try:
-        with _delivery():
+        with _Delivery():
             sink.probe()
     except AuditWriteError:
         raise

@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Facts:
     """The outcome of a call in the record's own terms; None is unknown.
 

@@ -64,9 +64,9 @@ def make_record(
 ) -> AuditRecord:
     """Return the record of a call that has ended; its values are redacted and counted on the way."""
     label = clean.label
-    names = [name for name in map(label, facts.tool_names or ()) if name]
+    names = [name for name in map(label, facts.tool_names) if name] if facts.tool_names else None
+    ids = [i for i in map(label, facts.generation_ids) if i] if facts.generation_ids else ()
     code = facts.error_code
-    ids = tuple(i for i in map(label, facts.generation_ids or ()) if i)
     return AuditRecord(
         event_type=options.event_type or CHAT_COMPLETION,
         id=_new_id(),
@@ -80,12 +80,10 @@ def make_record(
         model_used=label(facts.model_used),
         provider=label(facts.provider),
         generation_id=label(facts.generation_id),
-        generation_ids=ids if len(ids) > 1 else None,
+        generation_ids=tuple(ids) if len(ids) > 1 else None,
         attempts=facts.attempts,
         prompt_hash=known.prompt_hash,
-        response_hash=guarded("hashing the response", _response_hash, facts, digest_by)
-        if digest_by
-        else None,
+        response_hash=_response_hash(facts, digest_by) if digest_by else None,
         prompt_tokens=facts.prompt_tokens,
         completion_tokens=facts.completion_tokens,
         total_tokens=facts.total_tokens,
@@ -100,7 +98,7 @@ def make_record(
         streamed=known.streamed if facts.streamed is None else facts.streamed,
         finish_reason=label(facts.finish_reason),
         native_finish_reason=label(facts.native_finish_reason),
-        tool_names=tuple(names) or None,
+        tool_names=tuple(names) if names else None,
         service_tier=label(facts.service_tier),
         cache_status=label(facts.cache_status),
         router=clean.metadata(facts.router) if facts.router else None,
@@ -110,7 +108,7 @@ def make_record(
         metadata=known.metadata,
         content=guarded("the content", _content, known, facts, clean) if with_content else None,
         redactions=dict(clean.counts) or None,  # complete: everything that is redacted stands above
-        host=guarded("reading the host's name", _host),
+        host=_host(),
         trace_id=known.trace_id,
         span_id=known.span_id,
         redacted_under=redacted_under,
@@ -132,7 +130,7 @@ def started_record(options: Options, known: Asked, clean: Cleaner, *, redacted_u
         metadata=known.metadata,
         content=None if known.content is None else {"prompt": known.content},
         redactions=dict(clean.counts) or None,
-        host=guarded("reading the host's name", _host),
+        host=_host(),
         trace_id=known.trace_id,
         span_id=known.span_id,
         redacted_under=redacted_under,
@@ -179,7 +177,10 @@ def _new_id() -> str:
 
 
 @functools.cache
-def _host() -> str:
+def _host() -> str | None:
     import socket  # here, since it takes longer to import than the rest of this module
 
-    return socket.gethostname()
+    try:
+        return socket.gethostname()
+    except OSError:
+        return None

@@ -91,9 +91,15 @@ def http_of(result: object) -> Any:
 
 
 def _is_http(value: object) -> bool:
+    kind: Any = type(value)
+    return _is_response(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_response(kind: type) -> bool:
     return any(
-        kind.__name__ == "Response" and kind.__module__.startswith(("httpx", "requests."))
-        for kind in type(value).__mro__
+        base.__name__ == "Response" and base.__module__.startswith(("httpx", "requests."))
+        for base in kind.__mro__
     )
 
 

@@ -19,7 +19,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from logging.handlers import BaseRotatingHandler
 from typing import Any
 
@@ -340,13 +340,9 @@ class AuditFileHandler(BaseRotatingHandler, AuditSink):
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-@contextmanager
-def _held(handler: logging.Handler) -> Iterator[None]:
-    handler.acquire()
-    try:
-        yield
-    finally:
-        handler.release()
+def _held(handler: logging.Handler) -> AbstractContextManager[object]:
+    """Return the handler's lock, to be held in a with block; a subclass may do without one."""
+    return handler.lock or nullcontext()
 
 
 _PARAMETERS = (

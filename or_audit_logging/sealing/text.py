@@ -47,10 +47,13 @@ def money(amount: Decimal) -> str | None:
 
     None where it is no finite number or its exponent lies beyond 30 digits either way.
     """
-    if not amount.is_finite() or not -30 <= amount.adjusted() <= 30 or amount.as_tuple().exponent < -60:  # type: ignore[operator]
+    if not amount.is_finite() or not -30 <= amount.adjusted() <= 30:
         return None
     text = format(amount, "f")
-    return text if "." in text else text + ".0"
+    _, point, fraction = text.partition(".")
+    if len(fraction) > 60:
+        return None
+    return text if point else text + ".0"
 
 
 def unique_name(name: str, taken: Mapping[str, object]) -> str:
@@ -157,6 +160,8 @@ def _object(members: Mapping[str, Any]) -> bytes:
             text = _quoted(value)
         elif value is None:
             text = "null"
+        elif kind is bool:
+            text = "true" if value else "false"
         elif kind is int and -_INT_LIMIT < value < _INT_LIMIT:
             text = str(value)
         elif kind is float and math.isfinite(value):
