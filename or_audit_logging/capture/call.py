@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from time import perf_counter
@@ -37,6 +36,7 @@ from or_audit_logging.capture.failures import failure_facts
 from or_audit_logging.capture.making import Clock, bare_record, make_record, started_record
 from or_audit_logging.capture.nesting import NO_END, Inbox, Said, failed_after, joined, with_attempts
 from or_audit_logging.capture.options import Options
+from or_audit_logging.capture.read import is_data
 from or_audit_logging.capture.response import response_facts, stream_facts
 from or_audit_logging.capture.trouble import guarded, report
 from or_audit_logging.context import current
@@ -73,8 +73,10 @@ class Inside:
 
     def __exit__(self, *_: object) -> None:
         if self._token is not None:
-            with suppress(ValueError):  # left in another context, as by a coroutine that is closed elsewhere
+            try:  # noqa: SIM105 - `suppress` takes three calls more
                 _active.reset(self._token)
+            except ValueError:  # left in another context, as by a coroutine that is closed elsewhere
+                pass
 
 
 class Call:
@@ -370,4 +372,4 @@ class Call:
 
 
 def _facts_of(result: object) -> Facts | None:
-    return stream_facts(result) or response_facts(result)
+    return (None if is_data(result) else stream_facts(result)) or response_facts(result)

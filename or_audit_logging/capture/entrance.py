@@ -9,14 +9,13 @@ Only requests that create something are calls: other paths and methods give None
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from or_audit_logging.capture.arguments import Names, Request, request_in
-from or_audit_logging.capture.call import Call, active_call
+from or_audit_logging.capture.call import Call, Inside, active_call
 from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.options import Options
 from or_audit_logging.capture.tee import Tee
@@ -171,16 +170,25 @@ async def athrough(call: ClientCall, send: Callable[[], Awaitable[T]], take: Tak
             call.finish()
 
 
-@contextmanager
-def carrying(call: ClientCall) -> Iterator[None]:
-    """Make requests inside belong to *call*: they are its attempts, no calls of their own."""
-    with call.active():
-        token = _carried.set(call)
-        try:
-            yield
-        finally:
-            with suppress(ValueError):  # left in another context, as by a coroutine that is closed elsewhere
-                _carried.reset(token)
+class carrying(Inside):  # noqa: N801 - a context manager, named like the function it is used as
+    """Makes requests inside belong to *call*: they are its attempts, no calls of their own."""
+
+    __slots__ = ("_carried", "_carried_token")
+
+    def __init__(self, call: ClientCall) -> None:
+        super().__init__(call)
+        self._carried = call
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._carried_token = _carried.set(self._carried)
+
+    def __exit__(self, *error: object) -> None:
+        try:  # noqa: SIM105 - as in `Inside`
+            _carried.reset(self._carried_token)
+        except ValueError:
+            pass
+        super().__exit__(*error)
 
 
 def carried_call() -> ClientCall | None:

@@ -17,7 +17,7 @@ from typing import Any
 from or_audit_logging.capture.arguments import Names
 from or_audit_logging.capture.entrance import ClientCall, Entrance, athrough, through
 from or_audit_logging.capture.patches import MARK, Patches, hook_on
-from or_audit_logging.capture.read import read, text
+from or_audit_logging.capture.read import is_data, read, text
 from or_audit_logging.capture.streams import follow
 from or_audit_logging.capture.tee import http_of, owned, read_along
 from or_audit_logging.capture.transport import listen, unlisten
@@ -82,6 +82,9 @@ class _Hook:
 
     def _take(self, call: ClientCall, result: object) -> object | None:
         """Take what a call returned; an object to hand out where the end is still to come."""
+        if is_data(result):
+            call.response(result)
+            return None
         if (http := http_of(result)) is not None:
             if owned(http, call):
                 return result

@@ -9,7 +9,8 @@ Nothing here raises: SDKs hand malformed answers through, and some have their ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from typing import Any, Protocol
 
 _COUNT_LIMIT = 1 << 63
@@ -70,6 +71,19 @@ class _Members:
 
     def get(self, name: str, /) -> Any:
         return read(self._source, name)
+
+
+def is_data(value: object) -> bool:
+    """Return whether *value* is a dict or a pydantic model: data at hand, no stream and no HTTP response."""
+    kind: Any = type(value)
+    return kind is dict or _is_model(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_model(kind: type) -> bool:
+    return hasattr(kind, "__pydantic_core_schema__") and not issubclass(
+        kind, (Iterator, AsyncIterator, Awaitable)
+    )
 
 
 def has(source: object, name: str) -> bool:

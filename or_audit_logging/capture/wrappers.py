@@ -11,10 +11,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.following import Following
+from or_audit_logging.capture.read import is_data
 from or_audit_logging.capture.streams import follow
 from or_audit_logging.capture.tee import http_of, owned
 from or_audit_logging.capture.trouble import guarded
@@ -44,7 +46,7 @@ def _function(function: Function, start: Start) -> Function:
         try:
             with call.active():
                 result = function(*args, **kwargs)
-            stream = _awaited(call, lambda: result) if inspect.iscoroutine(result) else _taken(call, result)
+            stream = _awaited(call, lambda: result) if type(result) is CoroutineType else _taken(call, result)
         except BaseException as error:
             call.error(error)
             raise
@@ -146,6 +148,9 @@ class _Frame:
 
 def _taken(call: Call, result: object) -> object | None:
     """Return what to hand out where *result* is still to be read, and the call ends with it; else read it."""
+    if is_data(result):
+        call.response(result)
+        return None
     if (stream := follow(call, result)) is not None:
         return stream
     http = guarded("looking at a result", http_of, result)

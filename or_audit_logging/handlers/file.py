@@ -18,7 +18,6 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from logging.handlers import BaseRotatingHandler
 from typing import Any
