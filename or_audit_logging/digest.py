@@ -12,8 +12,8 @@ log, so the same prompt or person is recognised across logs.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import hmac
 import json
 from binascii import b2a_base64
 from collections import deque
@@ -26,6 +26,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from or_audit_logging.policy import DigestKey
+from or_audit_logging.sealing.mac import HmacSha256
 
 DigestBy: TypeAlias = DigestKey | Literal["sha256"]
 
@@ -101,7 +102,7 @@ def pseudonym(kind: str, value: str, key: DigestKey) -> str:
     if kind == "EMAIL":
         plain = plain.casefold()
     data = _PSEUDONYM_LABEL + _utf8(kind) + b"\0" + _utf8(plain)
-    return f"[{kind}:{key.key_id}:{hmac.digest(key.secret, data, 'sha256')[:8].hex()}]"
+    return f"[{kind}:{key.key_id}:{_prepared(key.secret).digest(data)[:8].hex()}]"
 
 
 def canonical_json(value: object) -> bytes | None:
@@ -126,7 +127,12 @@ def canonical_json(value: object) -> bytes | None:
 def _written(data: bytes, key: DigestBy) -> str:
     if key == "sha256":
         return f"sha256:{hashlib.sha256(data).hexdigest()}"
-    return f"hmac-sha256:{key.key_id}:{hmac.digest(key.secret, data, 'sha256').hex()}"
+    return f"hmac-sha256:{key.key_id}:{_prepared(key.secret).digest(data).hex()}"
+
+
+@functools.lru_cache(maxsize=16)
+def _prepared(secret: bytes) -> HmacSha256:
+    return HmacSha256(secret)
 
 
 def _utf8(text: str) -> bytes:

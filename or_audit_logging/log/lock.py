@@ -59,7 +59,8 @@ class ProcessLock:
     """An exclusive lock on a file; not for use by several threads at once (the handler's lock does that)."""
 
     def __init__(self, path: Path, *, timeout: float) -> None:
-        self._path = path
+        self._path = os.fspath(path)
+        self._folder, self._name = path.parent, path.name
         self._timeout = timeout
         self._descriptor: int | None = None
         self._inode: tuple[int, int] | None = None
@@ -80,7 +81,7 @@ class ProcessLock:
                 continue
             if time.monotonic() >= deadline:
                 raise AuditWriteError(
-                    f"another process has held {self._path.name} for {self._timeout:g} s; "
+                    f"another process has held {self._name} for {self._timeout:g} s; "
                     "end it, or raise lock_timeout"
                 )
             time.sleep(wait)
@@ -108,7 +109,7 @@ class ProcessLock:
             self.close()
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDWR | OPEN_FLAGS, 0o600)
-            give_to_owner_of(self._path.parent, self._descriptor)
+            give_to_owner_of(self._folder, self._descriptor)
             status = os.fstat(self._descriptor)
             self._inode = (status.st_dev, status.st_ino)
             self._pid = os.getpid()
