@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from or_audit_logging.errors import FormatError
 from or_audit_logging.record import CONTROL_PREFIX
 
-SEALED_NAMES = ("log", "seq", "kid", "mac")
+SEALED_NAMES = frozenset({"log", "seq", "kid", "mac"})
 MAC_TAIL = 74
 """Bytes from `,"mac":` to the closing brace."""
 SUFFIX_MAX = len(',"log":"","seq":,"kid":') + 16 + 19 + 10 + MAC_TAIL
@@ -80,7 +80,7 @@ def user_members(members: Mapping[str, object]) -> Mapping[str, object]:
     """
     event = members.get("event_type")
     forged = isinstance(event, str) and event.startswith(CONTROL_PREFIX)
-    if not forged and not any(name in members for name in SEALED_NAMES):
+    if not forged and SEALED_NAMES.isdisjoint(members):
         return members
     taken = set(members)
     out: dict[str, object] = {}

@@ -12,6 +12,7 @@ name, since its repr() may say what nobody redacted.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -171,8 +172,13 @@ def _object(members: Mapping[str, Any]) -> bytes:
         else:
             reader = reader or _Reader()
             text = _dumps(reader.plain(value, ()))
-        pieces.append(f"{_quoted(key)}:{text}")
+        pieces.append(_name(key) + text)
     return ("{" + ",".join(pieces) + "}").encode("ascii")
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    return _quoted(key) + ":"
 
 
 def _fit(members: dict[str, object], *, limit: int, original: int) -> bytes:
