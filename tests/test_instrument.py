@@ -608,13 +608,15 @@ def test_our_own_failures_stay_ours(
     """Whatever breaks in reading requests, headers, bodies and results, the call goes on, and is recorded."""
     import or_audit_logging.capture.entrance as entrance_module
     import or_audit_logging.capture.openai_client as module
+    import or_audit_logging.capture.through as through_module
     import or_audit_logging.capture.transport as transport_module
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("of ours")
 
-    for name in ("_bodies", "http_of", "follow", "owned"):
-        monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(module, "_bodies", broken)
+    for name in ("is_data", "http_of", "follow", "owned"):
+        monkeypatch.setattr(through_module, name, broken)
     monkeypatch.setattr(entrance_module, "request_in", broken)
     monkeypatch.setattr(transport_module, "text", broken)
     for kind in KINDS:

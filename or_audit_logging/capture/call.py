@@ -200,11 +200,15 @@ class Call:
 
     def response(self, result: object, facts: Facts | None = None) -> None:
         """Take what the call returned; it is only read, and a stream not even that. *facts*: what it says."""
+        self.returned(result)
+        if self._open:
+            self._facts = facts or guarded("reading the response", _facts_of, result)
+
+    def returned(self, result: object) -> None:
+        """Take that the call returned *result*, which says nothing about it."""
         self._clock.ended = perf_counter()
-        if not self._open:
-            return
-        self._result, self._raised = result, None
-        self._facts = facts or guarded("reading the response", _facts_of, result)
+        if self._open:
+            self._result, self._raised, self._facts = result, None, None
 
     def outcome(
         self,

@@ -1,7 +1,7 @@
-"""`Entrance`: how the calls that go through one client are recorded, and the way of each to its record.
+"""`Entrance`: how the calls that go through one client are recorded.
 
     call = entrance.call_for("POST", "/chat/completions", [{"model": ..., "messages": ...}])
-    result = through(call, send, take)                 # or: await athrough(call, send, take)
+    result = through(call, carrying(call), send, take)
 
 Only requests that create something are calls: other paths and methods give None, and are left alone.
 """
@@ -9,10 +9,10 @@ Only requests that create something are calls: other paths and methods give None
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from or_audit_logging.capture.arguments import Names, Request, request_in
 from or_audit_logging.capture.call import Call, Inside, active_call
@@ -23,7 +23,6 @@ from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.capture.wire import Wire, completed
 from or_audit_logging.errors import ConfigError
 
-T = TypeVar("T")
 Body: TypeAlias = Mapping[str, object]
 Extract: TypeAlias = Callable[[Body], Body | None]
 
@@ -112,9 +111,6 @@ class ClientCall(Call):
         return super()._all_facts()
 
 
-Take: TypeAlias = Callable[[ClientCall, object], object | None]
-
-
 def entrance(options: Options, *, event_type: str | None, extract: Extract | None) -> Entrance:
     """Return an entrance with *options*; raises `ConfigError` where *extract* is no function."""
     if extract is not None and not callable(extract):
@@ -132,42 +128,6 @@ def event_of(path: str) -> str | None:
     if parts[-1] == "messages" and parent not in _PARENTS:
         return None  # of an assistant's thread
     return _EVENTS.get(parts[-1])
-
-
-def through(call: ClientCall, send: Callable[[], T], take: Take) -> T:
-    """Return what *send* returns, and record it.
-
-    *take* looks at the result: it returns the object to hand out where the record is to be made later (of a
-    stream, when it ends), and None where the call has told everything.
-    """
-    later: object | None = None
-    try:
-        with carrying(call):
-            result = send()
-        later = guarded("reading the response", take, call, result)
-        return result if later is None else later  # type: ignore[return-value]
-    except BaseException as error:
-        call.error(error)
-        raise
-    finally:
-        if later is None:
-            call.finish()
-
-
-async def athrough(call: ClientCall, send: Callable[[], Awaitable[T]], take: Take) -> T:
-    """Return what *send* returns when awaited, as `through` does."""
-    later: object | None = None
-    try:
-        with carrying(call):
-            result = await send()
-        later = guarded("reading the response", take, call, result)
-        return result if later is None else later  # type: ignore[return-value]
-    except BaseException as error:
-        call.error(error)
-        raise
-    finally:
-        if later is None:
-            call.finish()
 
 
 class carrying(Inside):  # noqa: N801 - a context manager, named like the function it is used as

@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any
 
 from or_audit_logging.capture.arguments import Names
-from or_audit_logging.capture.entrance import ClientCall, Entrance, athrough, through
+from or_audit_logging.capture.entrance import ClientCall, Entrance, carrying
 from or_audit_logging.capture.patches import MARK, Patches, hook_on
 from or_audit_logging.capture.read import is_data, read, text
-from or_audit_logging.capture.streams import follow
-from or_audit_logging.capture.tee import http_of, owned, read_along
+from or_audit_logging.capture.tee import read_along
+from or_audit_logging.capture.through import athrough, take, through
 from or_audit_logging.capture.transport import listen, unlisten
 from or_audit_logging.capture.trouble import guarded
 
@@ -78,24 +78,13 @@ class _Hook:
         call, args, kwargs = self._begin(args, kwargs)
         if call is None:
             return self._request(*args, **kwargs)
-        return through(call, partial(self._request, *args, **kwargs), self._take)
+        return through(call, carrying(call), partial(self._request, *args, **kwargs), self._take)
 
     def _take(self, call: ClientCall, result: object) -> object | None:
         """Take what a call returned; an object to hand out where the end is still to come."""
-        if is_data(result):
-            call.response(result)
-            return None
-        if (http := http_of(result)) is not None:
-            if owned(http, call):
-                return result
-            call.response(result)
-            return None
-        if self._listens and (stream := read(result, "response")) is not None:
+        if self._listens and not is_data(result) and (stream := read(result, "response")) is not None:
             call.reads(read_along(stream))
-        if (followed := follow(call, result)) is not None:
-            return followed
-        call.response(result)
-        return None
+        return take(call, result)
 
     def copy(self, *args: Any, **kwargs: Any) -> Any:
         """Return a copy of the client, whose calls are recorded too."""
@@ -137,7 +126,7 @@ class _AsyncHook(_Hook):
         call, args, kwargs = self._begin(args, kwargs)
         if call is None:
             return await self._request(*args, **kwargs)
-        return await athrough(call, partial(self._request, *args, **kwargs), self._take)
+        return await athrough(call, carrying(call), partial(self._request, *args, **kwargs), self._take)
 
 
 def _bodies(options: Any) -> list[Names]:

@@ -17,16 +17,15 @@ from typing import Any
 from or_audit_logging.capture.entrance import (
     ClientCall,
     Entrance,
-    athrough,
     carrying,
     sending_call,
-    through,
 )
 from or_audit_logging.capture.patches import MARK, Patches, hook_on
 from or_audit_logging.capture.read import read
 from or_audit_logging.capture.response import response_facts
 from or_audit_logging.capture.streams import follow
 from or_audit_logging.capture.tee import read_along
+from or_audit_logging.capture.through import athrough, through
 from or_audit_logging.capture.transport import listen, unlisten
 from or_audit_logging.capture.trouble import guarded
 
@@ -134,12 +133,12 @@ class _Part:
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Call the SDK's method, recorded."""
         call = self._hook.entrance.new_call(self._event)
-        return through(call, partial(self._send, *args, **kwargs), self._take)
+        return through(call, carrying(call), partial(self._send, *args, **kwargs), self._take)
 
     async def send_async(self, *args: Any, **kwargs: Any) -> Any:
         """Call the SDK's method, recorded."""
         call = self._hook.entrance.new_call(self._event)
-        return await athrough(call, partial(self._send_async, *args, **kwargs), self._take)
+        return await athrough(call, carrying(call), partial(self._send_async, *args, **kwargs), self._take)
 
     def do_request(self, *args: Any, **kwargs: Any) -> Any:
         """Send the request that the SDK has built; here the call begins."""

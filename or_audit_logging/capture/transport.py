@@ -22,15 +22,15 @@ from or_audit_logging.capture.entrance import (
     ClientCall,
     Entrance,
     Extract,
-    athrough,
     carried_call,
+    carrying,
     entrance,
-    through,
 )
 from or_audit_logging.capture.options import options_for
 from or_audit_logging.capture.patches import MARK, Patches, hook_on
 from or_audit_logging.capture.read import read, text
 from or_audit_logging.capture.tee import owned
+from or_audit_logging.capture.through import athrough, through
 from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.errors import ConfigError
 
@@ -169,7 +169,7 @@ class _Sender:
         call = self._call_for(request)
         if call is None:
             return self._send(request, **kwargs)
-        return through(call, partial(self._send, request, **kwargs), self._take)
+        return through(call, carrying(call), partial(self._send, request, **kwargs), self._take)
 
     def _call_for(self, request: Any) -> ClientCall | None:
         """Return a call that has begun; None for a request that is none, or is an SDK's attempt."""
@@ -192,7 +192,7 @@ class _AsyncSender(_Sender):
         call = self._call_for(request)
         if call is None:
             return await self._send(request, **kwargs)
-        return await athrough(call, partial(self._send, request, **kwargs), self._take)
+        return await athrough(call, carrying(call), partial(self._send, request, **kwargs), self._take)
 
 
 def _bodies(request: Any) -> list[Mapping[str, object]]:

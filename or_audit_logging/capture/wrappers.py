@@ -16,10 +16,7 @@ from typing import Any, TypeAlias
 
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.following import Following
-from or_audit_logging.capture.read import is_data
-from or_audit_logging.capture.streams import follow
-from or_audit_logging.capture.tee import http_of, owned
-from or_audit_logging.capture.trouble import guarded
+from or_audit_logging.capture.through import athrough, take, through
 
 Function: TypeAlias = Callable[..., Any]
 Start: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], Call | None]
@@ -42,18 +39,7 @@ def _function(function: Function, start: Start) -> Function:
         call = start(args, kwargs)
         if call is None:
             return function(*args, **kwargs)
-        stream = None
-        try:
-            with call.active():
-                result = function(*args, **kwargs)
-            stream = _awaited(call, lambda: result) if type(result) is CoroutineType else _taken(call, result)
-        except BaseException as error:
-            call.error(error)
-            raise
-        finally:
-            if stream is None:
-                call.finish()
-        return result if stream is None else stream
+        return through(call, call.active(), functools.partial(function, *args, **kwargs), _taken)
 
     return audited_call
 
@@ -64,25 +50,9 @@ def _coroutine(function: Function, start: Start) -> Function:
         call = start(args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
-        return await _awaited(call, functools.partial(function, *args, **kwargs))
+        return await athrough(call, call.active(), functools.partial(function, *args, **kwargs), _taken)
 
     return audited_call
-
-
-async def _awaited(call: Call, function: Function) -> Any:
-    """Return what *function* returns once awaited, which ends *call*."""
-    stream = None
-    try:
-        with call.active():
-            result = await function()
-        stream = _taken(call, result)
-    except BaseException as error:
-        call.error(error)
-        raise
-    finally:
-        if stream is None:
-            call.finish()
-    return result if stream is None else stream
 
 
 def _generator(function: Function, start: Start) -> Function:
@@ -147,19 +117,13 @@ class _Frame:
 
 
 def _taken(call: Call, result: object) -> object | None:
-    """Return what to hand out where *result* is still to be read, and the call ends with it; else read it."""
-    if is_data(result):
-        call.response(result)
-        return None
-    if (stream := follow(call, result)) is not None:
-        return stream
-    http = guarded("looking at a result", http_of, result)
-    if http is not None and guarded("reading along", owned, http, call):
-        return result
-    call.response(result)
-    if isinstance(result, (Iterator, AsyncIterator)):  # of somebody's own class: nobody knows what it says
-        call._facts = None
-    return None
+    """Return what to hand out in place of *result*, as `take` does; a coroutine's result is still to come."""
+    if isinstance(result, CoroutineType):
+        return athrough(call, call.active(), lambda: result, _taken)
+    later = take(call, result)
+    if later is None and isinstance(result, (Iterator, AsyncIterator)):
+        call.returned(result)  # of somebody's own class: nobody knows what it says
+    return later
 
 
 def _is(kind: Callable[[Any], bool], function: Any) -> bool:
