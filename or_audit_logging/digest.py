@@ -33,7 +33,7 @@ _PSEUDONYM_LABEL = b"or-audit/v1/pseudonym\0"
 
 _MOST_PIECES = 64
 _LONG = 1_024
-"""Pieces of a text are hashed together, up to this many, since most have a few letters; a long one at once."""
+"""So many pieces of a text are hashed together, since most have a few letters; a long one is at once."""
 
 
 def prompt_digest(prompt: object, key: DigestBy) -> str | None:

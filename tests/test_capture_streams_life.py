@@ -20,7 +20,7 @@ from conftest import SECRET, lines_of, records_of
 from sinks import Sink, attached
 
 import or_audit_logging
-from or_audit_logging.capture import following, trouble
+from or_audit_logging.capture import life, trouble
 from or_audit_logging.capture.arguments import Request
 from or_audit_logging.capture.call import Call, Options
 from or_audit_logging.capture.decorator import audited
@@ -138,7 +138,7 @@ def test_nothing_keeps_a_dropped_stream(sink: Sink) -> None:
         assert sink.only.status == "incomplete"
     finally:
         gc.enable()
-    assert not following._open
+    assert not life._open
 
 
 @pytest.mark.parametrize(("handled", "status"), [(KeyError, "incomplete"), (KeyboardInterrupt, "cancelled")])

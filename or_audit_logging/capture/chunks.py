@@ -32,7 +32,7 @@ _MOST_CHOICES = 256
 _DONE = "[DONE]"
 
 _TELLING_WHO = 2
-"""So many chunks at the beginning are asked which model answers; later ones, where the id is still unknown."""
+"""So many chunks at the beginning are asked who answers; later ones only while the id is still unknown."""
 
 _IDENTITY = (
     ("generation_id", "id"),
