@@ -122,7 +122,6 @@ class StreamReader:
         choices = [choice for _, choice in sorted(self._choices.items())]
         first = choices[0] if choices else None
         answer = choices or ([self._loose] if self._loose else [])
-        digests = [choice.digest.digest(choice.calls.members()) for choice in answer]
         names = tuple(name for choice in choices for name in choice.calls.names())
         known: dict[str, Any] = {**self._headers, **self._said, **self._usage}
         return Facts(
@@ -134,9 +133,7 @@ class StreamReader:
             error_type=(error.error_type or UNMAPPED) if error else None,
             error_code=error.code if error else None,
             error_message=error.message if error else None,
-            choice_digests=tuple(d for d in digests if d is not None)
-            if digests and None not in digests
-            else None,
+            choice_digests=_digests(answer),
             choices=tuple((choice.whole(), choice.calls.members()) for choice in answer)
             if self._keep_text and answer
             else None,
@@ -290,6 +287,15 @@ class _Choice:
 
     def whole(self) -> str:
         return "".join(self._pieces or ())
+
+
+def _digests(choices: Iterable[_Choice]) -> tuple[bytes, ...] | None:
+    digests = []
+    for choice in choices:
+        if (digest := choice.digest.digest(choice.calls.members())) is None:
+            return None
+        digests.append(digest)
+    return tuple(digests) or None
 
 
 def joined(parts: Iterable[object]) -> str:

@@ -30,6 +30,9 @@ from or_audit_logging.capture.trouble import guarded
 _open: dict[int, Life] = {}
 """What is still open, for the exit of the interpreter; whoever takes an entry out finishes its calls."""
 
+_callbacks = -1
+"""How many callbacks the interpreter had for its exit when ours was the last."""
+
 _HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "or_audit_logging.keys")
 _EXITS = ("__exit__", "__aexit__")
 
@@ -44,10 +47,7 @@ class Life:
         self._last = perf_counter()
         self._outside = id(sys.exception())
         self._watch: weakref.ref[object] | None = None
-        if not _open:
-            # as late as possible: callbacks run in reverse, and handlers have one that ends the log
-            atexit.unregister(_sweep)
-            atexit.register(_sweep)
+        _sweep_first()
         _open[id(self)] = self
         call.keeps_open(self.left)
 
@@ -170,6 +170,18 @@ def _hands_full() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _sweep_first() -> None:
+    """Let the sweep come first at exit: callbacks run in reverse, and handlers have one that ends the log.
+
+    Only where others have been registered since, as Python keeps a hole for each one that is unregistered.
+    """
+    global _callbacks  # noqa: PLW0603 - of the interpreter, as they are
+    if atexit._ncallbacks() != _callbacks:
+        atexit.unregister(_sweep)
+        atexit.register(_sweep)
+        _callbacks = atexit._ncallbacks()
 
 
 def _sweep() -> None:

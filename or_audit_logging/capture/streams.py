@@ -12,7 +12,6 @@ that is still open when the interpreter exits is recorded at exit.
 
 from __future__ import annotations
 
-import functools
 import io
 import sys
 import weakref
@@ -188,7 +187,6 @@ def _closing(
 ) -> Callable[..., Any]:
     """Return a `close` that keeps no stream alive; of one that is gone, it shuts the response."""
 
-    @functools.wraps(function)
     def close(*args: Any, **kwargs: Any) -> Any:
         left_by = leaving(sys._getframe(1))
         try:
@@ -203,7 +201,6 @@ def _closing(
 def _async_closing(
     stream: weakref.ref[Any], function: Callable[..., Any], shut: Callable[[], Any], following: Following
 ) -> Callable[..., Any]:
-    @functools.wraps(function)
     async def close(*args: Any, **kwargs: Any) -> Any:
         left_by = leaving(sys._getframe(1))
         try:
