@@ -51,8 +51,8 @@ class ChoiceDigest:
     __slots__ = ("_pieces", "_sha")
 
     def __init__(self) -> None:
-        self._sha = hashlib.sha256()
         self._pieces: list[str] = []
+        self._sha: hashlib._Hash | None = None  # of the pieces before those; a short answer needs none
 
     def text(self, piece: str) -> None:
         """Add *piece* to the text."""
@@ -65,7 +65,7 @@ class ChoiceDigest:
         calls = b"" if tool_calls is None else canonical_json(tool_calls)
         if calls is None:
             return None
-        sha = self._sha.copy()
+        sha = hashlib.sha256() if self._sha is None else self._sha.copy()
         sha.update(_in_pairs("".join(self._pieces)) + calls)
         return sha.digest()
 
@@ -76,6 +76,7 @@ class ChoiceDigest:
         if "\ud800" <= text[-1:] <= "\udbff":
             self._pieces.append(text[-1])
             text = text[:-1]
+        self._sha = self._sha or hashlib.sha256()
         self._sha.update(_in_pairs(text))
 
 

@@ -113,8 +113,8 @@ def _given_up(call: Call, stream: object) -> object:
 
 def _following_of(stream: object) -> Following | None:
     followed = proxied(stream)
-    if followed is None and (place := _place_of(stream)) is not None:
-        steps = stream.__dict__[place]
+    if followed is None and (place := _place_in(type(stream))) is not None:
+        steps = getattr(stream, "__dict__", {}).get(place)
         followed = steps.following if isinstance(steps, (_Steps, _AsyncSteps)) else None
     return followed
 
