@@ -32,6 +32,10 @@ DigestBy: TypeAlias = DigestKey | Literal["sha256"]
 
 _PSEUDONYM_LABEL = b"or-audit/v1/pseudonym\0"
 
+_MOST_PIECES = 64
+_LONG = 1_024
+"""So many pieces of a text are hashed together, since most have a few letters; a long one is at once."""
+
 
 def prompt_digest(prompt: object, key: DigestBy) -> str | None:
     """Return the digest of *prompt* (messages, input or prompt, as the caller passed it).
@@ -45,33 +49,36 @@ def prompt_digest(prompt: object, key: DigestBy) -> str | None:
 class ChoiceDigest:
     """The digest of one choice of an answer, fed piece by piece: the same however the text was cut."""
 
-    __slots__ = ("_held", "_sha")
+    __slots__ = ("_pieces", "_sha")
 
     def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-        self._held = ""
+        self._pieces: list[str] = []
+        self._sha: hashlib._Hash | None = None  # of the pieces before those; a short answer needs none
 
     def text(self, piece: str) -> None:
-        """Add *piece* to the text. Half of a surrogate pair at its end waits for the other half."""
-        if self._held:
-            piece, self._held = self._held + piece, ""
-        try:
-            data = piece.encode()
-        except UnicodeEncodeError:  # a lone surrogate, or the halves of a pair that came one by one
-            piece = piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-            if "\ud800" <= piece[-1] <= "\udbff":
-                piece, self._held = piece[:-1], piece[-1]
-            data = _utf8(piece)
-        self._sha.update(data)
+        """Add *piece* to the text."""
+        self._pieces.append(piece)
+        if len(self._pieces) >= _MOST_PIECES or len(piece) >= _LONG:
+            self._hash_pieces()
 
     def digest(self, tool_calls: object = None) -> bytes | None:
         """Return the 32 bytes as of now; None where *tool_calls* has no canonical JSON."""
         calls = b"" if tool_calls is None else canonical_json(tool_calls)
         if calls is None:
             return None
-        sha = self._sha.copy()
-        sha.update(_utf8(self._held) + calls)
+        sha = hashlib.sha256() if self._sha is None else self._sha.copy()
+        sha.update(_in_pairs("".join(self._pieces)) + calls)
         return sha.digest()
+
+    def _hash_pieces(self) -> None:
+        """Hash what has come. Half of a surrogate pair at its end waits for the other half."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._pieces.append(text[-1])
+            text = text[:-1]
+        self._sha = self._sha or hashlib.sha256()
+        self._sha.update(_in_pairs(text))
 
 
 def choice_digest(text: str, tool_calls: object = None) -> bytes | None:
@@ -137,6 +144,14 @@ def _prepared(secret: bytes) -> HmacSha256:
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _in_pairs(text: str) -> bytes:
+    """Return *text* in UTF-8, the halves of surrogate pairs that stand side by side as one character."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _utf8(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass"))
 
 
 def _plain(value: object) -> object:

@@ -16,7 +16,7 @@ from unittest.mock import MagicMock
 import pytest
 from instrumented import API_KEY, KINDS, MESSAGES, Sink, entered, got, module_server, run, server, sink
 
-from or_audit_logging.capture import following
+from or_audit_logging.capture import life
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.capture.instrument import instrument
 from or_audit_logging.capture.transport import audit_transport
@@ -99,7 +99,7 @@ def test_a_response_that_is_dropped_is_collected(
     gc.collect()
     assert [response() for response in dropped] == [None] * 5
     assert [record.status for record in sink.records] == ["incomplete"] * 5
-    assert not following._open
+    assert not life._open
 
 
 # --- whose exception

@@ -1,5 +1,6 @@
 """The life of a stream that we follow: collected, dropped in a thread, forked, open at exit; proxies."""
 
+import atexit
 import contextlib
 import gc
 import inspect
@@ -20,7 +21,7 @@ from conftest import SECRET, lines_of, records_of
 from sinks import Sink, attached
 
 import or_audit_logging
-from or_audit_logging.capture import following, trouble
+from or_audit_logging.capture import life, trouble
 from or_audit_logging.capture.arguments import Request
 from or_audit_logging.capture.call import Call, Options
 from or_audit_logging.capture.decorator import audited
@@ -138,7 +139,7 @@ def test_nothing_keeps_a_dropped_stream(sink: Sink) -> None:
         assert sink.only.status == "incomplete"
     finally:
         gc.enable()
-    assert not following._open
+    assert not life._open
 
 
 @pytest.mark.parametrize(("handled", "status"), [(KeyError, "incomplete"), (KeyboardInterrupt, "cancelled")])
@@ -293,6 +294,25 @@ def test_a_forked_child_leaves_its_parents_streams_alone(tmp_path: Path) -> None
         result = run_program(tmp_path, server.base_url, child)
     assert result.returncode == 0, result.stderr
     assert len(records_of(tmp_path)) == 3
+
+
+def test_many_streams_leave_nothing_behind_for_the_exit(sink: Sink) -> None:
+    """Python keeps a place for each callback it ever had: ours is one, and one more after each of others."""
+
+    def of_somebody_else() -> None: ...
+
+    ask = audited(lambda messages: iter(()))
+    list(ask("hi"))
+    count = atexit._ncallbacks()
+    for _ in range(50):
+        list(ask("hi"))
+    assert atexit._ncallbacks() == count
+    atexit.register(of_somebody_else)
+    try:
+        list(ask("hi"))
+        assert atexit._ncallbacks() > count + (sys.version_info < (3, 14))
+    finally:
+        atexit.unregister(of_somebody_else)
 
 
 # --- generator functions

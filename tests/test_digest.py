@@ -178,6 +178,17 @@ def test_the_digest_does_not_depend_on_the_cuts(pieces: list[str]) -> None:
     assert choice.digest([{"a": 1}]) == choice_digest("".join(pieces), [{"a": 1}])
 
 
+@given(st.text("a\u00e9\ud83d\ude00", min_size=1, max_size=9), st.integers(1, 3), st.integers(30, 300))
+def test_the_digest_of_many_pieces(text: str, size: int, times: int) -> None:
+    """However many pieces are hashed at a time, the digest is that of the UTF-8 of the whole."""
+    whole = text * times
+    choice = ChoiceDigest()
+    for at in range(0, len(whole), size):
+        choice.text(whole[at : at + size])
+    pairs = whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    assert choice.digest() == hashlib.sha256(pairs.encode("utf-8", "surrogatepass")).digest()
+
+
 def test_halves_of_a_character_make_the_character() -> None:
     """A gateway that cuts by UTF-16 units sends an emoji in two chunks; its digest is the emoji's."""
     choice = ChoiceDigest()

@@ -31,6 +31,16 @@ NO_CHOICES = "the response has no choices"
 _MOST_CHOICES = 256
 _DONE = "[DONE]"
 
+_TELLING_WHO = 2
+"""So many chunks at the beginning are asked who answers; later ones only while the id is still unknown."""
+
+_IDENTITY = (
+    ("generation_id", "id"),
+    ("model_used", "model"),
+    ("provider", "provider"),
+    ("service_tier", "service_tier"),
+)
+
 
 class StreamReader:
     """Facts from the pieces of one answer.
@@ -75,6 +85,8 @@ class StreamReader:
     def feed(self, chunk: object) -> None:
         """Take the next piece."""
         self.items += 1
+        if self.items > _TELLING_WHO and self._only_adds_text(chunk):
+            return
         if isinstance(chunk, (str, bytes, bytearray)):
             self._line(chunk)
             return
@@ -85,7 +97,7 @@ class StreamReader:
             self.is_answer = True
             for place, choice in enumerate(choices):
                 self._choice(place, choice)
-        if self.items <= 2 or "generation_id" not in self._said:
+        if self.items <= _TELLING_WHO or "generation_id" not in self._said:
             self._identity(chunk)
         usage = read(chunk, "usage")
         if usage is not None:
@@ -110,7 +122,6 @@ class StreamReader:
         choices = [choice for _, choice in sorted(self._choices.items())]
         first = choices[0] if choices else None
         answer = choices or ([self._loose] if self._loose else [])
-        digests = [choice.digest.digest(choice.calls.members()) for choice in answer]
         names = tuple(name for choice in choices for name in choice.calls.names())
         known: dict[str, Any] = {**self._headers, **self._said, **self._usage}
         return Facts(
@@ -122,9 +133,7 @@ class StreamReader:
             error_type=(error.error_type or UNMAPPED) if error else None,
             error_code=error.code if error else None,
             error_message=error.message if error else None,
-            choice_digests=tuple(d for d in digests if d is not None)
-            if digests and None not in digests
-            else None,
+            choice_digests=_digests(answer),
             choices=tuple((choice.whole(), choice.calls.members()) for choice in answer)
             if self._keep_text and answer
             else None,
@@ -136,6 +145,37 @@ class StreamReader:
         if ended:
             return "success" if finished or not (whole or self.is_answer) else "incomplete"
         return "success" if finished and self._usage else "incomplete"
+
+    def _only_adds_text(self, chunk: Any) -> bool:
+        """Take *chunk* where it adds text to a choice and says nothing else; False if it may say more.
+
+        Nearly all chunks of the openai SDK do, and the same is had here by a fraction of the steps. Its
+        models keep their members in `__dict__`, those it does not know in `__pydantic_extra__`.
+        """
+        try:
+            members, extra = chunk.__dict__, chunk.__pydantic_extra__
+            choices = members["choices"]
+            if type(choices) is not list or len(choices) != 1:
+                return False
+            choice, choice_extra = choices[0].__dict__, choices[0].__pydantic_extra__
+            delta = choice["delta"].__dict__
+            content = delta["content"]
+            state = self._choices[choice["index"]]
+            if (
+                type(content) is not str
+                or type(choice["index"]) is not int
+                or choice["finish_reason"] is not None
+                or delta["tool_calls"] is not None
+                or members["usage"] is not None
+                or members.get("error", extra.get("error")) is not None
+                or choice.get("error", choice_extra.get("error")) is not None
+                or "generation_id" not in self._said
+            ):
+                return False
+        except Exception:  # noqa: BLE001 - not built like that, whatever it is
+            return False
+        state.add(content)
+        return True
 
     def _choice(self, place: int, choice: object) -> None:
         index = read(choice, "index")
@@ -189,16 +229,14 @@ class StreamReader:
 
     def _identity(self, chunk: object) -> None:
         said = self._said
-        metadata = read(chunk, "openrouter_metadata")
-        for name, value in (
-            ("generation_id", text(read(chunk, "id"))),
-            ("model_used", text(read(chunk, "model"))),
-            ("provider", text(read(chunk, "provider")) or router_provider(metadata)),
-            ("service_tier", text(read(chunk, "service_tier"))),
-            ("router", router_members(metadata)),
-        ):
-            if value is not None:
+        for name, member in _IDENTITY:
+            if (value := text(read(chunk, member))) is not None:
                 said[name] = value
+        if (metadata := read(chunk, "openrouter_metadata")) is not None:
+            provider = text(read(chunk, "provider")) or router_provider(metadata)
+            for name, known in (("provider", provider), ("router", router_members(metadata))):
+                if known is not None:
+                    said[name] = known
 
     def _line(self, line: str | bytes | bytearray) -> None:
         """Take a line of server-sent events, or a piece of text."""
@@ -237,7 +275,7 @@ class _Choice:
 
     def add(self, content: object) -> None:
         if isinstance(content, str):
-            piece = str.__str__(content)
+            piece = content if type(content) is str else str.__str__(content)
         elif content is None:
             return
         else:
@@ -249,6 +287,15 @@ class _Choice:
 
     def whole(self) -> str:
         return "".join(self._pieces or ())
+
+
+def _digests(choices: Iterable[_Choice]) -> tuple[bytes, ...] | None:
+    digests = []
+    for choice in choices:
+        if (digest := choice.digest.digest(choice.calls.members())) is None:
+            return None
+        digests.append(digest)
+    return tuple(digests) or None
 
 
 def joined(parts: Iterable[object]) -> str:

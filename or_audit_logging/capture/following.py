@@ -1,89 +1,47 @@
-"""`Following`: one stream on its way, from the call that returned it to the end of that call. No stream here.
+"""`Following`: reads one stream along, item by item, and takes note of how it ends. No stream here.
 
-    following = Following(call)
-    following.watch(stream)                     # left, at the latest, when this is collected
-    item = following.step(iterator.__next__)    # reads along; takes note of an end and of an exception
-    following.left(error)                       # closed, by an exception or not
-
-The first of these to say that the stream ended finishes the call; all others do nothing. How a stream ended
-that was left: by an exception on its way through, `cancelled`; else `incomplete`, or as it was if the
-provider had already said everything.
+following = Following(call)
+following.watch(stream)
+item = following.step(iterator.__next__)    # reads along; takes note of an end and of an exception
+following.closed(iterator.close)            # what the consumer closes
 """
 
 from __future__ import annotations
 
-import _thread
-import atexit
-import os
-import sys
-import weakref
-from collections.abc import Awaitable, Callable
-from contextvars import copy_context
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from types import FrameType
 from typing import Any
 
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.chunks import StreamReader
-from or_audit_logging.capture.facts import Facts, filled
-from or_audit_logging.capture.failures import failure_facts
+from or_audit_logging.capture.facts import Facts
+from or_audit_logging.capture.life import Life
 from or_audit_logging.capture.trouble import guarded, report
 
-_open: dict[int, Following] = {}
-"""What is still open, for the exit of the interpreter; whoever takes an entry out finishes its calls."""
 
-_HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "or_audit_logging.keys")
+class Following(Life):
+    """Reads one stream along, and finishes the calls that end with it.
 
+    *whole*: it is an SDK's stream, which has an end of its own. Else it may be anything that yields, and
+    calls made while it advances belong to *call*.
+    """
 
-_EXITS = ("__exit__", "__aexit__")
-
-
-class Following:
-    """Reads one stream along, and finishes the calls that end with it, exactly once."""
-
-    __slots__ = ("__weakref__", "_calls", "_last", "_outside", "_reader", "_watch", "_whole")
+    __slots__ = ("_reader", "whole")
 
     def __init__(self, call: Call, *, whole: bool = False) -> None:
-        """*whole*: it is an SDK's stream, which has an end of its own. Else it may be anything that yields,
-        and calls made while it advances belong to *call*.
-        """
-        self._calls = [call]
+        super().__init__(call)
         self._reader = StreamReader(keep_text=call.wants_content)
-        self._whole = whole
-        self._last = perf_counter()
-        self._outside = id(sys.exception())
-        self._watch: weakref.ref[object] | None = None
-        if (
-            not _open
-        ):  # as late as possible: callbacks run in reverse, and handlers have one that ends the log
-            atexit.unregister(_sweep)
-            atexit.register(_sweep)
-        _open[id(self)] = self
-        call.keeps_open(self.left)
+        self.whole = whole
 
-    def ends_also(self, call: Call) -> bool:
-        """Finish *call* too when the stream ends; False where it has ended."""
-        self._calls.append(call)
-        return id(self) in _open
-
-    def watch(self, stream: object) -> None:
-        """Take the collection of *stream* for its end."""
-        self._watch = weakref.ref(stream, self._dropped)
-
-    def made(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return the iterator that *function* makes."""
-        try:
-            with self._calls[0].active():
-                return function(*args, **kwargs)
-        except BaseException as error:
-            self.failed(error)
-            raise
+    def began(self, headers: object) -> None:
+        """Take the headers of the HTTP response, now that it has come."""
+        self._reader.take_headers(headers)
 
     def step(self, advance: Callable[..., object], *args: object) -> object:
         """Return the next item."""
         try:
-            if self._whole:
+            if self.whole:
                 item = advance(*args)
             else:
                 with self._calls[0].active():
@@ -100,7 +58,7 @@ class Following:
     async def astep(self, advance: Callable[..., Awaitable[object]], *args: object) -> object:
         """Return the next item of an asynchronous stream."""
         try:
-            if self._whole:
+            if self.whole:
                 item = await advance(*args)
             else:
                 with self._calls[0].active():
@@ -114,6 +72,40 @@ class Following:
         self._saw(item)
         return item
 
+    def made(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return the iterator that *function* makes."""
+        with self._inside():
+            return function(*args, **kwargs)
+
+    async def amade(self, function: Callable[..., Awaitable[object]]) -> object:
+        """Return what *function* returns once awaited."""
+        with self._inside():
+            return await function()
+
+    def closed(self, close: Callable[[], object]) -> object:
+        """Return what *close* returns: the consumer closes the stream."""
+        with self._inside():
+            result = close()
+        self.left()
+        return result
+
+    async def aclosed(self, close: Callable[[], Awaitable[object]]) -> object:
+        """Return what *close* returns once awaited."""
+        with self._inside():
+            result = await close()
+        self.left()
+        return result
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Let what happens belong to the call, and take note where it fails."""
+        try:
+            with self._calls[0].active():
+                yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+
     def _saw(self, item: object) -> None:
         if self._reader.items == 0:
             for call in self._calls:
@@ -125,158 +117,9 @@ class Following:
             kind = type(error).__name__
             report("internal", f"chunk {kind}", "audit: reading a chunk failed (%s)", kind)
 
-    def exhausted(self) -> None:
-        """Take note that the stream came to its end."""
-        if self._is_mine():
-            self._last = perf_counter()
-            facts = self._facts(ended=True)
-            self._finish(facts, vague=facts.status == "success" and not self._is_answer(facts))
-
-    def failed(self, error: BaseException, *, given: tuple[object, ...] = ()) -> None:
-        """Take note that the stream raised *error*; what was thrown into it, *given*, is its consumer's."""
-        if not self._is_mine():
-            return
-        self._last = perf_counter()
-        if any(error is one for one in given) and isinstance(error, Exception):
-            failed = Facts(status="cancelled", error_type=type(error).__name__)
-        else:
-            failed = guarded("reading the exception", failure_facts, error) or Facts(
-                status="error" if isinstance(error, Exception) else "cancelled",
-                error_type=type(error).__name__,
-            )
-        self._finish(filled(failed, self._facts(ended=False)), raised=error)
-
-    async def amade(self, function: Callable[..., Awaitable[object]]) -> object:
-        """Return what *function* returns once awaited."""
-        try:
-            with self._calls[0].active():
-                return await function()
-        except BaseException as error:
-            self.failed(error)
-            raise
-
-    def began(self, headers: object) -> None:
-        """Take the headers of the HTTP response, now that it has come."""
-        self._reader.take_headers(headers)
-
-    def closed(self, close: Callable[[], object]) -> object:
-        """Return what *close* returns: the consumer closes the stream."""
-        try:
-            with self._calls[0].active():
-                result = close()
-        except BaseException as error:
-            self.failed(error)
-            raise
-        self.left()
-        return result
-
-    async def aclosed(self, close: Callable[[], Awaitable[object]]) -> object:
-        """Return what *close* returns once awaited."""
-        try:
-            with self._calls[0].active():
-                result = await close()
-        except BaseException as error:
-            self.failed(error)
-            raise
-        self.left()
-        return result
-
-    def left(self, error: BaseException | None = None, *, dropped: bool = False) -> None:
-        """Take note that the stream was closed, by *error* where an exception did that, or *dropped*.
-
-        What is being handled just now counts as well, where it stops a whole task or program, or is leaving
-        a with block that closes the stream. `close()` in an except block says nothing of that exception.
-        """
-        if not self._is_mine():
-            return
-        facts = self._facts(ended=False)
-        handled = sys.exception()
-        if error is None and id(handled) != self._outside and not isinstance(handled, GeneratorExit):
-            stops = not isinstance(handled, Exception) or (not dropped and _leaves_a_block(handled))
-            error = handled if stops else None
-        if error is not None and facts.status == "incomplete":
-            facts = replace(facts, status="cancelled", error_type=type(error).__name__)
-        self._finish(facts, raised=error)
-
-    def hand_over(self) -> Call | None:
-        """Return the call, which ends otherwise now; None where it has ended."""
-        return self._calls[0] if self._is_mine() else None
-
     def _facts(self, *, ended: bool) -> Facts:
-        facts = guarded("reading the stream", self._reader.facts, ended=ended, whole=self._whole)
+        facts = guarded("reading the stream", self._reader.facts, ended=ended, whole=self.whole)
         return facts or Facts(status="success" if ended else "incomplete", streamed=True)
 
     def _is_answer(self, facts: Facts) -> bool:
-        """Return whether what ended was a model's answer, and *facts* are its own."""
         return self._reader.is_answer
-
-    def _is_mine(self) -> bool:
-        """Return whether nobody said before that the stream ended; atomic, and True only once."""
-        return _open.pop(id(self), None) is not None
-
-    def _finish(self, facts: Facts, *, raised: BaseException | None = None, vague: bool = False) -> None:
-        self._watch = None
-        for call in self._calls:
-            call.outcome(facts, ended=self._last, raised=raised, vague=vague)
-        for call in self._calls:
-            call.finish()
-
-    def _dropped(self, _: object) -> None:
-        """The stream was collected: here and now, unless whoever was interrupted has their hands full.
-
-        The collector strikes anywhere, also while this thread writes a record or holds a handler's lock.
-        """
-        if not _hands_full():
-            self._finish_dropped()
-            return
-        try:
-            _thread.start_new_thread(self._finish_dropped, ())
-        except RuntimeError:  # no more threads, as the interpreter exits: the sweep finishes it
-            return
-
-    def _finish_dropped(self) -> None:
-        """Record the stream, in a copied context: the collector may have struck while this one was being set.
-
-        CPython 3.11 crashes where a collector's callback sets a context variable during `ContextVar.set`.
-        """
-        guarded("recording a stream that was dropped", copy_context().run, self.left, dropped=True)
-
-
-def _leaves_a_block(error: BaseException) -> bool:
-    """Return whether we are in the exit of a with block that *error* is leaving."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        if leaving(frame) is error:
-            return True
-        frame = frame.f_back
-    return False
-
-
-def leaving(caller: FrameType) -> BaseException | None:
-    """Return the exception that leaves a with block, where *caller* is its exit; not all pass it on."""
-    if caller.f_code.co_name not in _EXITS:
-        return None
-    for value in caller.f_locals.values():
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, BaseException):
-                return part
-    return None
-
-
-def _hands_full() -> bool:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith(_HANDS_FULL):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _sweep() -> None:
-    """Record what is still open, as the interpreter exits."""
-    for following in list(_open.values()):
-        following._finish_dropped()
-
-
-if hasattr(os, "register_at_fork"):  # a child's copies are its parent's to record
-    os.register_at_fork(after_in_child=_open.clear)

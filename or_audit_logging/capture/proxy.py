@@ -1,18 +1,25 @@
-"""A stand-in for an iterator that has no place to hook into: generators and builtins.
+"""Stand-ins for what has no place to hook into: generators, builtin iterators, the SDKs' managers.
 
     handed = proxy_of(generator, following)
     isinstance(handed, types.GeneratorType)         # True, and so is inspect.isgenerator
 
-It has the special methods that the iterator has, and no others; every other attribute is the iterator's.
+    with manager_of(manager, following, attach) as stream: ...      # attach(following, stream), when it comes
+
+A stand-in has the special methods that its original has, and no others; every other attribute is the
+original's. Managers are what `.stream(...)` and `.with_streaming_response.create(...)` return: entering them
+sends the request.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from or_audit_logging.capture.following import Following
+
+    Attach: TypeAlias = Callable[[Following, object], object]
 
 _SPECIAL = (
     "__iter__",
@@ -36,6 +43,12 @@ def proxy_of(iterator: object, following: Following) -> object:
     """Return a stand-in for *iterator* that reads along."""
     kind = type(iterator)
     return _kind(frozenset(name for name in _SPECIAL if hasattr(kind, name)))(iterator, following)
+
+
+def manager_of(manager: object, following: Following, attach: Attach) -> object:
+    """Return a stand-in for *manager*; `attach(following, stream)` is done to what entering it gives."""
+    kind = _AsyncManager if hasattr(type(manager), "__aenter__") else _Manager
+    return kind(manager, following, attach)
 
 
 def proxied(value: object) -> Following | None:
@@ -135,3 +148,31 @@ class _Methods:
 def _kind(names: frozenset[str]) -> type[Any]:
     members = {name: _Methods.__dict__[name] for name in names}
     return type("followed", (Standin,), {"__slots__": (), **members})
+
+
+class _Entered(Standin):
+    """A manager, and what is done to the stream that it gives."""
+
+    __slots__ = ("_attach",)
+
+    def __init__(self, original: Any, following: Following, attach: Attach) -> None:
+        super().__init__(original, following)
+        object.__setattr__(self, "_attach", attach)
+
+
+class _Manager(_Entered):
+    __slots__ = ()
+
+    def __enter__(self) -> object:
+        return self._attach(self._following, self._following.made(self._original.__enter__))
+
+    __exit__ = _Methods.__exit__
+
+
+class _AsyncManager(_Entered):
+    __slots__ = ()
+
+    async def __aenter__(self) -> object:
+        return self._attach(self._following, await self._following.amade(self._original.__aenter__))
+
+    __aexit__ = _Methods.__aexit__

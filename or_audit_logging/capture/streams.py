@@ -12,7 +12,6 @@ that is still open when the interpreter exits is recorded at exit.
 
 from __future__ import annotations
 
-import functools
 import io
 import sys
 import weakref
@@ -21,19 +20,21 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from or_audit_logging.capture.call import Call
-from or_audit_logging.capture.following import Following, leaving
-from or_audit_logging.capture.managers import is_manager, is_response_manager, manager_of
-from or_audit_logging.capture.proxy import Standin, proxied, proxy_of
+from or_audit_logging.capture.following import Following
+from or_audit_logging.capture.life import leaving
+from or_audit_logging.capture.proxy import Standin, manager_of, proxied, proxy_of
 from or_audit_logging.capture.read import read
 from or_audit_logging.capture.tee import http_of, owned
 from or_audit_logging.capture.trouble import guarded
 
-_OWN_ITERATOR = {"openai": "_iterator", "anthropic": "_iterator", "openrouter": "generator"}
+_PLACES = {"openai": "_iterator", "anthropic": "_iterator", "openrouter": "generator"}
 """Where the streams of an SDK keep the iterator that their `__next__` or `__anext__` asks."""
 
-
+_HAVE_MANAGERS = ("openai", "anthropic")
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 _BUILTINS = frozenset({"builtins", "itertools"})
+
+_ITERATOR, _MANAGER, _RESPONSE_MANAGER = range(3)
 
 
 def follow(call: Call, stream: object) -> object | None:
@@ -41,46 +42,54 @@ def follow(call: Call, stream: object) -> object | None:
 
     Nothing is consumed. A stream that an inner call follows already is not followed twice: both end with it.
     """
-    if not guarded("looking at a result", _is_stream, stream):
+    form = guarded("looking at a result", _form, stream)
+    if form is None:
         return None
     if not call.is_open:
         return stream
     already = _following_of(stream)
     if already is not None and already.ends_also(call):
         return stream
-    return guarded("following a stream", _followed, call, stream) or _given_up(call, stream)
+    return guarded("following a stream", _followed, call, stream, form) or _given_up(call, stream)
 
 
-def _is_stream(value: object) -> bool:
-    if isinstance(value, _GENERATORS) or is_manager(value) or is_response_manager(value):
-        return True
-    if not isinstance(value, (Iterator, AsyncIterator)) or isinstance(value, io.IOBase):
-        return False
+def _form(value: object) -> int | None:
+    """Return what kind of stream *value* is, or what gives one; None where it is neither."""
+    if isinstance(value, _GENERATORS):
+        return _ITERATOR
     kind = type(value)
-    return kind.__module__ in _BUILTINS or issubclass(kind, Standin) or _is_of_sdk(kind)
+    if kind.__name__.endswith("Manager") and kind.__module__.partition(".")[0] in _HAVE_MANAGERS:
+        if kind.__name__.endswith("StreamManager"):
+            return _MANAGER
+        if kind.__name__.endswith("ResponseContextManager"):
+            return _RESPONSE_MANAGER
+    if not isinstance(value, (Iterator, AsyncIterator)) or isinstance(value, io.IOBase):
+        return None
+    followed = kind.__module__ in _BUILTINS or issubclass(kind, Standin) or _place_in(kind) is not None
+    return _ITERATOR if followed else None
 
 
-def _is_of_sdk(kind: type) -> bool:
-    return any(each.__module__.partition(".")[0] in _OWN_ITERATOR for each in kind.__mro__)
-
-
-def _followed(call: Call, stream: object) -> object:
-    if (sends_later := is_response_manager(stream)) or is_manager(stream):
-        following = Following(call, whole=True)
-        manager = manager_of(stream, following, _body_attached if sends_later else _attached)
-        following.watch(manager)
-        return manager
-    return _attached(Following(call, whole=_own_iterator(stream) is not None), stream)
+def _followed(call: Call, stream: object, form: int) -> object:
+    if form == _ITERATOR:
+        return _attached(Following(call), stream)
+    following = Following(call, whole=True)
+    attach = _body_attached if form == _RESPONSE_MANAGER else _attached
+    manager = manager_of(stream, following, attach)
+    following.watch(manager)
+    return manager
 
 
 def _attached(following: Following, stream: object) -> object:
     """Let *following* read *stream* along; return it, or a stand-in."""
-    name = _own_iterator(stream)
     response = read(stream, "response") or read(stream, "_response")
-    following.began(read(response, "headers"))
-    handed = stream if name is not None else proxy_of(stream, following)
-    if name is not None:
-        _tap(stream, name, following)
+    if response is not None:
+        following.began(read(response, "headers"))
+    place = _place_of(stream)
+    if place is None:
+        handed = proxy_of(stream, following)
+    else:
+        handed, following.whole = stream, True
+        _tap(stream, place, following)
         _hear_closing(stream, response, following)
     following.watch(handed)
     return handed
@@ -104,21 +113,23 @@ def _given_up(call: Call, stream: object) -> object:
 
 def _following_of(stream: object) -> Following | None:
     followed = proxied(stream)
-    if followed is None:
-        name = _own_iterator(stream)
-        steps = getattr(stream, "__dict__", {}).get(name) if name else None
+    if followed is None and (place := _place_in(type(stream))) is not None:
+        steps = getattr(stream, "__dict__", {}).get(place)
         followed = steps.following if isinstance(steps, (_Steps, _AsyncSteps)) else None
     return followed
 
 
-def _own_iterator(stream: object) -> str | None:
+def _place_of(stream: object) -> str | None:
     """Return the attribute that holds the iterator of an SDK's stream, where we know the SDK."""
-    for kind in type(stream).__mro__:
-        name = _OWN_ITERATOR.get(kind.__module__.partition(".")[0])
-        if name is not None:
-            own = getattr(stream, "__dict__", {}).get(name)
-            wanted = Iterator if isinstance(stream, Iterator) else AsyncIterator
-            return name if isinstance(own, wanted) else None
+    place = _place_in(type(stream))
+    own = getattr(stream, "__dict__", {}).get(place) if place else None
+    return place if isinstance(own, Iterator if isinstance(stream, Iterator) else AsyncIterator) else None
+
+
+def _place_in(kind: type) -> str | None:
+    for each in kind.__mro__:
+        if (place := _PLACES.get(each.__module__.partition(".")[0])) is not None:
+            return place
     return None
 
 
@@ -176,7 +187,6 @@ def _closing(
 ) -> Callable[..., Any]:
     """Return a `close` that keeps no stream alive; of one that is gone, it shuts the response."""
 
-    @functools.wraps(function)
     def close(*args: Any, **kwargs: Any) -> Any:
         left_by = leaving(sys._getframe(1))
         try:
@@ -191,7 +201,6 @@ def _closing(
 def _async_closing(
     stream: weakref.ref[Any], function: Callable[..., Any], shut: Callable[[], Any], following: Following
 ) -> Callable[..., Any]:
-    @functools.wraps(function)
     async def close(*args: Any, **kwargs: Any) -> Any:
         left_by = leaving(sys._getframe(1))
         try:
