@@ -84,4 +84,6 @@ def parsed(content: bytes | str | None) -> object:
 
 
 def _header(headers: object, name: str) -> str | None:
-    return text(read(headers, name)) or text(read(headers, name.lower()))
+    if type(headers) is dict:
+        return text(headers.get(name)) or text(headers.get(name.lower()))
+    return text(read(headers, name))  # an HTTP client's own mapping, which knows no case
