@@ -8,35 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from driving import openai_client
+from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, Sink, attached, failing
 
 from or_audit_logging import AuditWriteError, ConfigError, audit_call, audited, bind
-from or_audit_logging.capture import trouble
 from or_audit_logging.digest import prompt_digest, pseudonym
-from or_audit_logging.testing import FakeOpenRouter
-
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5},
-}
-
-
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    openai = pytest.importorskip("openai")
-    with (
-        FakeOpenRouter() as server,
-        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client,
-    ):
+    with openai_client() as client:
         yield client
 
 
