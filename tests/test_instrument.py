@@ -632,6 +632,42 @@ def test_copying_the_client_works_as_before(sink: Sink, server: FakeOpenRouter) 
     assert len(sink.records) == sum(asks_through_the_original)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("used", [False, True])
+def test_a_shallow_copy_is_not_instrumented(
+    sink: Sink, server: FakeOpenRouter, *, used: bool, kind: str
+) -> None:
+    """Only what it shares with the original is recorded: the APIs that the SDK had loaded by then."""
+
+    async def made(client: Any) -> tuple[int, int]:
+        """Return how many records two calls leave: one of an API that may be shared, one of the client."""
+        before = len(sink.records)
+        await create(client)
+        between = len(sink.records)
+        await posted(client)
+        return between - before, len(sink.records) - between
+
+    async def use(client: Any) -> None:
+        instrument(client)
+        if used:
+            await create(client)
+        shared = "chat" in vars(client)
+        assert shared or not used
+        assert await made(copy.copy(client)) == (shared, False)
+        assert await made(copy.copy(client).with_options(timeout=4)) == (False, False)
+        copied = instrument(copy.copy(client))
+        assert await made(copied) == (True, True)
+        assert await made(copied.copy()) == (True, True)
+        assert await made(client) == (True, True)
+        uninstrument(copied)
+        assert await made(copied) == (shared, False)
+        assert await made(client) == (True, True)
+
+    with_client(kind, server, use)
+    assert {record.status for record in sink.records} == {"success"}
+    assert not counts().get("internal")
+
+
 @pytest.mark.parametrize("client", [None, object(), types.SimpleNamespace(request=print), "openai"])
 def test_an_unknown_client_is_refused(client: Any) -> None:
     """With a message that says what is supported."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -296,3 +297,34 @@ def test_a_cancelled_task(sink: Sink, server: FakeOpenRouter) -> None:
 
     with_sdk("async", server, use)
     assert (sink.only.status, sink.only.attempts) == ("cancelled", 1)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_shallow_copy_is_bare(sink: Sink, server: FakeOpenRouter, *, used: bool) -> None:
+    """Only what it shares with the original is recorded: the parts that the SDK had loaded by then."""
+
+    async def use(sdk: Any) -> None:
+        instrument(sdk)
+        if used:
+            await send(sdk, "sync")
+        await send(copy.copy(sdk), "sync")
+
+    with_sdk("sync", server, use)
+    assert len(sink.records) == (2 if used else 0)
+
+
+@pytest.mark.parametrize(
+    "used", [False, pytest.param(True, marks=pytest.mark.xfail(run=False, reason="the call does not return"))]
+)
+def test_a_shallow_copy_that_is_instrumented_too(sink: Sink, server: FakeOpenRouter, *, used: bool) -> None:
+    """One record for each call, also of parts that the two share."""
+
+    async def use(sdk: Any) -> None:
+        instrument(sdk)
+        if used:
+            await send(sdk, "sync")
+        await send(instrument(copy.copy(sdk)), "sync")
+        await send(sdk, "sync")
+
+    with_sdk("sync", server, use)
+    assert len(sink.records) == (3 if used else 2)

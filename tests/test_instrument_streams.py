@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from driving import KINDS, each, entered, got, module_server, server
+from driving import KINDS, completions_of, each, entered, got, module_server, server
 from samples import MESSAGES
 from sinks import KEY, Sink, failing
 from test_instrument import create, raw, raw_stream, stream, stream_helper, streaming_stream, with_client
@@ -106,7 +106,7 @@ async def _streaming_left(client: Any) -> None:
 
 
 async def _helper_left(client: Any) -> None:
-    async with entered(client.chat.completions.stream(model="fake/slow", messages=MESSAGES)) as events:
+    async with entered(completions_of(client).stream(model="fake/slow", messages=MESSAGES)) as events:
         async for _ in each(events):
             break
 
