@@ -162,6 +162,11 @@ async def outcome(surface: Callable[..., Any], client: Any, *args: Any, **kwargs
         return plain(error)
 
 
+async def outcomes(surface: Callable[..., Any], client: Any) -> tuple[Any, Any]:
+    """Return what comes of the bare client, and what of the same one instrumented."""
+    return await outcome(surface, client), await outcome(surface, instrument(client))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("surface", [*WHOLE, *STREAMED], ids=lambda surface: surface.__name__)
 def test_every_surface_leaves_one_true_record(
@@ -169,11 +174,7 @@ def test_every_surface_leaves_one_true_record(
 ) -> None:
     """The same result and the same request as from the bare client, and one record that says it all."""
 
-    async def use(client: Any) -> tuple[Any, Any]:
-        bare = await outcome(surface, client)
-        return bare, await outcome(surface, instrument(client))
-
-    bare, audited_ = with_client(kind, server, use)
+    bare, audited_ = with_client(kind, server, functools.partial(outcomes, surface))
     assert audited_ == bare
     second = same_requests(server)
     record = sink.only
@@ -634,9 +635,7 @@ def test_copying_the_client_works_as_before(sink: Sink, server: FakeOpenRouter) 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("used", [False, True])
-def test_a_shallow_copy_is_not_instrumented(
-    sink: Sink, server: FakeOpenRouter, *, used: bool, kind: str
-) -> None:
+def test_a_shallow_copy_is_bare(sink: Sink, server: FakeOpenRouter, *, used: bool, kind: str) -> None:
     """Only what it shares with the original is recorded: the APIs that the SDK had loaded by then."""
 
     async def made(client: Any) -> tuple[int, int]:

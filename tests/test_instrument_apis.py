@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from driving import KINDS, each, entered, got, module_server, responses_of, same_requests, server
 from samples import MESSAGES
 from sinks import KEY, Sink
-from test_instrument import Answer, outcome, with_client
+from test_instrument import Answer, outcomes, with_client
 
 from or_audit_logging.capture.entrance import event_of
 from or_audit_logging.capture.instrument import instrument
@@ -90,11 +91,7 @@ def test_every_surface_leaves_one_true_record(
 ) -> None:
     """The same result and the same request as from the bare client, and one record that says it all."""
 
-    async def use(client: Any) -> tuple[Any, Any]:
-        bare = await outcome(surface, client)
-        return bare, await outcome(surface, instrument(client))
-
-    (bare_type, *_), (audited_type, *_) = map(_kind, with_client(kind, server, use))
+    (bare_type, *_), (audited_type, *_) = map(_kind, with_client(kind, server, partial(outcomes, surface)))
     assert audited_type is bare_type
     second = same_requests(server)
     record = sink.only
