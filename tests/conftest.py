@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from sinks import Sink, attached
+
+from or_audit_logging.capture import trouble
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
@@ -44,6 +49,9 @@ def _logging_as_before() -> Iterator[None]:
         if (logger := logging.getLogger(name))
     }
     yield
+    for other in logging.root.manager.loggerDict.values():
+        if isinstance(other, logging.Logger):
+            other.disabled = False  # as dictConfig leaves every logger that a test before made
     for name, (handlers, level, propagate, disabled) in before.items():
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
@@ -55,6 +63,22 @@ def _logging_as_before() -> Iterator[None]:
     if "or_audit_logging.handlers.configure" in sys.modules:
         sys.modules["or_audit_logging.handlers.configure"]._installed.clear()
         logger.manager._clear_cache()
+
+
+@pytest.fixture
+def sink() -> Sink:
+    """A sink on the audit logger, as long as the test runs."""
+    trouble.forget()
+    return attached(Sink())
+
+
+@pytest.fixture
+def watched_sink() -> Iterator[Sink]:
+    """A sink that has nothing of streams dropped before; afterwards, no guard had to save a call."""
+    gc.collect()
+    trouble.forget()
+    yield attached(Sink())
+    assert "internal" not in trouble.counts()
 
 
 @contextmanager
@@ -76,6 +100,19 @@ def vectors() -> Any:
         return json.loads((REPOSITORY / "tests" / "vectors" / name).read_text("ascii"))
 
     return read
+
+
+def run_python(*arguments: str, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run another interpreter in *cwd* to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def lines_of(folder: Path) -> list[bytes]:

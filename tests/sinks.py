@@ -18,16 +18,25 @@ API_KEY = "sk-or-v1-" + "f4ke" * 16
 class Sink(logging.Handler, AuditSink):
     """Keeps what it is handed; `probing` and `writing` are called first, and may raise."""
 
-    def __init__(self, on_failure: OnFailure = "report", key: DigestKey | None = KEY) -> None:
+    def __init__(
+        self,
+        on_failure: OnFailure = "report",
+        key: DigestKey | None = KEY,
+        *,
+        probing: Callable[[], object] = lambda: None,
+        writing: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__()
         self._policy = Policy(Redactor(), key, on_failure)
+        self.probing, self.writing = probing, writing
         self.log_records: list[logging.LogRecord] = []
-        self.probing: Callable[[], object] = lambda: None
-        self.writing: Callable[[], object] = lambda: None
 
     @property
     def policy(self) -> Policy:
         return self._policy
+
+    def fail_closed(self) -> None:
+        self._policy = Policy(Redactor(), KEY, "raise")
 
     def probe(self) -> None:
         self.probing()

@@ -7,12 +7,13 @@ import logging
 import threading
 import types
 import typing
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import bare_root, records_of
+from samples import ANSWER
+from sinks import KEY, NAME, Sink, attached
 
 import or_audit_logging
 from or_audit_logging.capture import call as call_module
@@ -21,59 +22,8 @@ from or_audit_logging.capture.decorator import audited
 from or_audit_logging.context import bind
 from or_audit_logging.digest import prompt_digest, pseudonym
 from or_audit_logging.errors import AuditWriteError, ConfigError
-from or_audit_logging.policy import AuditSink, DigestKey, OnFailure, Policy
-from or_audit_logging.record import AuditRecord
-from or_audit_logging.redaction import Redactor
-from or_audit_logging.sealing.chain import digest_key
 
-NAME = "openrouter.audit"
-KEY = digest_key(b"a visibly fake secret of 32 bytes or more")
 MESSAGES = [{"role": "user", "content": "hi"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5},
-}
-
-
-class Sink(logging.Handler, AuditSink):
-    """Keeps log records in a list; `write` runs first and may raise."""
-
-    def __init__(self, on_failure: OnFailure = "report", key: DigestKey | None = KEY) -> None:
-        super().__init__()
-        self._policy = Policy(Redactor(), key, on_failure)
-        self.log_records: list[logging.LogRecord] = []
-        self.write: Callable[[], object] = lambda: None
-
-    @property
-    def policy(self) -> Policy:
-        return self._policy
-
-    def probe(self) -> None:
-        pass
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.write()
-        self.log_records.append(record)
-
-    @property
-    def records(self) -> list[AuditRecord]:
-        return [record.__dict__["audit"] for record in self.log_records]
-
-    @property
-    def only(self) -> AuditRecord:
-        (record,) = self.records
-        return record
-
-
-@pytest.fixture
-def sink() -> Sink:
-    """A sink on the audit logger; conftest takes it away again."""
-    trouble.forget()
-    handler = Sink()
-    logging.getLogger(NAME).addHandler(handler)
-    return handler
 
 
 @audited
@@ -406,8 +356,7 @@ def test_plain_sha256(sink: Sink) -> None:
 
 def test_without_a_key_there_are_no_hashes_and_no_pseudonyms() -> None:
     """Unknown is null; an address is redacted."""
-    sink = Sink(key=None)
-    logging.getLogger(NAME).addHandler(sink)
+    sink = attached(Sink(key=None))
     ask(MESSAGES, user_id="ann@example.com")
     assert (sink.only.prompt_hash, sink.only.response_hash, sink.only.user_id) == (None, None, "[EMAIL]")
     assert sink.only.redactions == {"EMAIL": 1}
@@ -578,7 +527,7 @@ def test_plain_text_says_nothing(sink: Sink, caplog: pytest.LogCaptureFixture) -
 
 def test_the_call_of_a_handler_is_not_recorded(sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
     """A handler that asks a model itself does not go round forever."""
-    sink.write = lambda: ask(MESSAGES)
+    sink.writing = lambda: ask(MESSAGES)
     ask(MESSAGES)
     ask(MESSAGES)
     assert len(sink.records) == 2
@@ -599,16 +548,15 @@ def test_the_outermost_of_nested_functions_owns_the_record(sink: Sink) -> None:
 
 def test_a_handler_that_raises_does_not_break_the_call(sink: Sink) -> None:
     """Under "report" the answer is returned, the loss is counted."""
-    sink.write = lambda: 1 / 0
+    sink.writing = lambda: 1 / 0
     assert ask(MESSAGES) is ANSWER
     assert trouble.counts() == {"delivery": 1}
 
 
 def test_a_handler_that_raises_under_raise() -> None:
     """The caller gets AuditWriteError with the answer in it, and the handler's exception as its cause."""
-    sink = Sink("raise")
-    sink.write = lambda: 1 / 0
-    logging.getLogger(NAME).addHandler(sink)
+    sink = attached(Sink("raise"))
+    sink.writing = lambda: 1 / 0
     with pytest.raises(AuditWriteError) as caught:
         ask(MESSAGES)
     assert caught.value.response is ANSWER
@@ -617,9 +565,8 @@ def test_a_handler_that_raises_under_raise() -> None:
 
 def test_a_failed_call_and_a_failed_record() -> None:
     """The call's own exception reaches the caller, with a note."""
-    sink = Sink("raise")
-    sink.write = lambda: 1 / 0
-    logging.getLogger(NAME).addHandler(sink)
+    sink = attached(Sink("raise"))
+    sink.writing = lambda: 1 / 0
 
     @audited
     def fail(messages: Any) -> Any:

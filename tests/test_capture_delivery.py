@@ -5,10 +5,11 @@ import logging.config
 import logging.handlers
 import queue
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sinks import NAME, Sink, failing
 
 from or_audit_logging.capture import delivery, trouble
 from or_audit_logging.capture.arguments import Request
@@ -16,12 +17,11 @@ from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.delivery import Source, deliver, delivering, route_to
 from or_audit_logging.capture.options import Options
 from or_audit_logging.errors import AuditWriteError, ConfigError
-from or_audit_logging.policy import AuditSink, DigestKey, OnFailure, Policy
+from or_audit_logging.policy import DigestKey, Policy
 from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
 from or_audit_logging.sealing.chain import digest_key
 
-NAME = "openrouter.audit"
 SECRET = "a visibly fake secret of 32 bytes or more"
 RECORD = AuditRecord(
     event_type="chat_completion",
@@ -33,44 +33,9 @@ RECORD = AuditRecord(
 )
 
 
-class Sink(logging.Handler, AuditSink):
-    """A handler that keeps records in a list, and fails as it is told."""
-
-    def __init__(
-        self,
-        on_failure: OnFailure = "report",
-        key: DigestKey | None = None,
-        *,
-        probe: Callable[[], None] = lambda: None,
-        write: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self._policy = Policy(Redactor(), key, on_failure)
-        self._probe, self._write = probe, write
-        self.records: list[logging.LogRecord] = []
-
-    @property
-    def policy(self) -> Policy:
-        return self._policy
-
-    def probe(self) -> None:
-        self._probe()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._write()
-        self.records.append(record)
-
-
 def listen(logger: logging.Logger, *handlers: logging.Handler) -> None:
     """Give *logger* these handlers and no others: pytest adds its own to loggers that do not propagate."""
     logger.handlers[:] = handlers
-
-
-def failing(error: Exception) -> Callable[[], None]:
-    def fail() -> None:
-        raise error
-
-    return fail
 
 
 @pytest.fixture
@@ -169,7 +134,7 @@ def test_a_disabled_logger_that_must_write(logger: logging.Logger) -> None:
 def test_a_sink_that_must_write_is_probed(logger: logging.Logger) -> None:
     """Any of the sinks, not just the first; its error passes as it is."""
     error = AuditWriteError("disk full")
-    listen(logger, Sink(), Sink("raise", probe=failing(error)))
+    listen(logger, Sink(), Sink("raise", probing=failing(error)))
     with pytest.raises(AuditWriteError) as caught:
         route_to(NAME)
     assert caught.value is error
@@ -177,14 +142,14 @@ def test_a_sink_that_must_write_is_probed(logger: logging.Logger) -> None:
 
 def test_a_probe_that_breaks_fails_closed(logger: logging.Logger) -> None:
     """Any exception of a probe means that nobody knows."""
-    listen(logger, Sink("raise", probe=failing(RuntimeError("odd"))))
+    listen(logger, Sink("raise", probing=failing(RuntimeError("odd"))))
     with pytest.raises(AuditWriteError, match="RuntimeError"):
         route_to(NAME)
 
 
 def test_a_sink_that_reports_is_not_probed(logger: logging.Logger) -> None:
     """Under "report" nothing stands between the caller and the model."""
-    listen(logger, Sink("report", probe=failing(AuditWriteError("disk full"))))
+    listen(logger, Sink("report", probing=failing(AuditWriteError("disk full"))))
     assert not route_to(NAME).must_write
 
 
@@ -205,7 +170,7 @@ def test_the_log_record(logger: logging.Logger, status: str, level: int) -> None
     listen(logger, sink)
     audit = AuditRecord(event_type="chat_completion", id="1", timestamp="t", status=status, model_used="m")
     deliver(route_to(NAME), audit, Source("app.py", 7, "ask"))
-    (record,) = sink.records
+    (record,) = sink.log_records
     assert (record.name, record.levelno, record.getMessage()) == (NAME, level, f"chat_completion {status} m")
     assert (record.pathname, record.lineno, record.funcName) == ("app.py", 7, "ask")
     assert record.__dict__["audit"] is audit
@@ -224,7 +189,7 @@ def test_a_foreign_handler_that_raises_is_swallowed(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Counted each time, said once, with the type only."""
-    listen(logger, Sink(write=failing(RuntimeError("words"))))
+    listen(logger, Sink(writing=failing(RuntimeError("words"))))
     for _ in range(2):
         deliver(route_to(NAME), RECORD, Source())
     assert trouble.counts() == {"delivery": 2}
@@ -236,11 +201,11 @@ def test_a_foreign_handler_that_raises_is_swallowed(
 def test_a_failure_passes_where_a_sink_must_write(logger: logging.Logger) -> None:
     """Whichever handler failed: nobody can say that the record was kept."""
     error = AuditWriteError("disk full")
-    listen(logger, Sink("raise", write=failing(error)))
+    listen(logger, Sink("raise", writing=failing(error)))
     with pytest.raises(AuditWriteError) as caught:
         deliver(route_to(NAME), RECORD, Source())
     assert caught.value is error
-    logger.handlers.insert(0, Sink(write=failing(RuntimeError("words"))))
+    logger.handlers.insert(0, Sink(writing=failing(RuntimeError("words"))))
     with pytest.raises(AuditWriteError, match="RuntimeError"):
         deliver(route_to(NAME), RECORD, Source())
 
@@ -253,7 +218,7 @@ def test_a_handler_knows_that_it_is_being_served(logger: logging.Logger) -> None
         seen.append(delivering())
         raise RuntimeError
 
-    listen(logger, Sink(write=write))
+    listen(logger, Sink(writing=write))
     deliver(route_to(NAME), RECORD, Source())
     assert (seen, delivering()) == ([True], False)
 
@@ -277,7 +242,7 @@ def test_saying_so_never_fails(logger: logging.Logger) -> None:
     """A handler of our own logger that raises changes nothing."""
     listen(logger)
     own = logging.getLogger("or_audit_logging")
-    handler = Sink(write=failing(RuntimeError("words")))
+    handler = Sink(writing=failing(RuntimeError("words")))
     own.addHandler(handler)
     try:
         route_to(NAME)
@@ -330,7 +295,7 @@ def test_a_sink_that_reports_behind_a_queue(logger: logging.Logger, kind: str) -
     deliver(route, RECORD, Source())
     if isinstance(handler, logging.handlers.QueueHandler):
         handler.listener.stop()  # type: ignore[union-attr]
-    assert [record.__dict__["audit"] for record in sink.records] == [RECORD]
+    assert sink.records == [RECORD]
 
 
 def test_a_sink_beside_a_queue_rules(logger: logging.Logger) -> None:
@@ -343,7 +308,7 @@ def test_a_sink_beside_a_queue_rules(logger: logging.Logger) -> None:
 
 def test_the_policy_alone_is_looked_up_without_a_check(logger: logging.Logger) -> None:
     """For a record that is made and not delivered nothing is probed, and nothing said."""
-    sink = Sink("raise", DigestKey("11111111", b"1" * 32), probe=failing(AuditWriteError("disk full")))
+    sink = Sink("raise", DigestKey("11111111", b"1" * 32), probing=failing(AuditWriteError("disk full")))
     listen(logger, sink)
     logger.disabled = True
     assert route_to(NAME, check=False).digest_key == sink.policy.digest_key
@@ -355,7 +320,7 @@ def test_a_delivery_says_whether_it_succeeded(logger: logging.Logger) -> None:
     sink = Sink()
     listen(logger, sink)
     assert deliver(route_to(NAME), RECORD, Source())
-    listen(logger, Sink(write=failing(RuntimeError("words"))))
+    listen(logger, Sink(writing=failing(RuntimeError("words"))))
     assert not deliver(route_to(NAME), RECORD, Source())
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import namespaces
+from sinks import NAME, Sink
 
 from or_audit_logging.capture import trouble
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.context import bind
-from or_audit_logging.policy import AuditSink, DigestKey, Policy
 from or_audit_logging.record import STATUSES, AuditRecord
-from or_audit_logging.redaction import Redactor
 
 WHOLE: dict[str, Any] = {
     "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
@@ -56,24 +56,16 @@ JSON = st.recursive(
 HINTS: dict[str, Any] = typing.get_type_hints(AuditRecord)
 
 
-class Sink(logging.Handler, AuditSink):
+class SoleSink(Sink):
     """Keeps the records of one example, as the only handler of its logger."""
-
-    policy = Policy(Redactor(), DigestKey("fa4efa4e", b"fake" * 8))  # type: ignore[assignment]
 
     def __init__(self) -> None:
         super().__init__()
-        self.records: list[AuditRecord] = []
-        logging.getLogger("openrouter.audit").handlers[:] = [self]
+        logging.getLogger(NAME).handlers[:] = [self]
         trouble.forget()
 
-    def probe(self) -> None: ...
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record.__dict__["audit"])
-
     def only_sound_record(self) -> AuditRecord:
-        (record,) = self.records
+        record = self.only
         assert "internal" not in trouble.counts(), "a reader failed and only its guard saved the call"
         fields = {name: getattr(record, name) for name in HINTS}
         assert {name: value for name, value in fields.items() if not fits(value, HINTS[name])} == {}
@@ -104,13 +96,6 @@ def spoiled(value: Any) -> st.SearchStrategy[Any]:
     return JSON | st.just(value)
 
 
-def attributes(value: Any) -> Any:
-    """Return JSON as objects with attributes, as an SDK hands it out that checks nothing."""
-    if isinstance(value, dict):
-        return types.SimpleNamespace(**{key: attributes(item) for key, item in value.items()})
-    return [attributes(item) for item in value] if isinstance(value, list) else value
-
-
 class SdkError(Exception):
     """An SDK's exception with anything in its attributes."""
 
@@ -123,8 +108,8 @@ class SdkError(Exception):
 @settings(max_examples=300, deadline=None)
 def test_any_answer(body: Any, typed: bool) -> None:
     """The same object is returned, and its record has every field of its type."""
-    sink = Sink()
-    answer = attributes(body) if typed else body
+    sink = SoleSink()
+    answer = namespaces(body) if typed else body
     assert audited(lambda messages: answer)("hi") is answer
     sink.only_sound_record()
 
@@ -147,9 +132,9 @@ def test_any_answer(body: Any, typed: bool) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_exception(members: Any, typed: bool) -> None:
     """The same exception is raised, and its record has every field of its type."""
-    sink = Sink()
+    sink = SoleSink()
     members = members if isinstance(members, dict) else {"body": members}
-    error = SdkError({key: attributes(item) if typed else item for key, item in members.items()})
+    error = SdkError({key: namespaces(item) if typed else item for key, item in members.items()})
 
     def fail(messages: str) -> None:
         raise error
@@ -195,8 +180,8 @@ KINDS = ("response.created", "response.output_text.delta", "message_start", "mes
 @settings(max_examples=300, deadline=None)
 def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
     """The same objects arrive, and the record has every field of its type, however far they were read."""
-    sink = Sink()
-    made = [attributes(piece) if typed else piece for piece in pieces]
+    sink = SoleSink()
+    made = [namespaces(piece) if typed else piece for piece in pieces]
 
     def chunks(messages: str) -> Any:
         yield from made
@@ -216,9 +201,9 @@ def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
 def test_any_answer_of_the_other_skins(body: Any, typed: bool) -> None:
     """Responses and Messages objects, as odd as they come."""
     for kind in ({"object": "response"}, {"type": "message"}, {"type": "error"}):
-        sink = Sink()
+        sink = SoleSink()
         answer = {**body, **kind} if isinstance(body, dict) else body
-        answer = attributes(answer) if typed else answer
+        answer = namespaces(answer) if typed else answer
         assert audited(lambda messages, answer=answer: answer)("hi") is answer
         sink.only_sound_record()
 
@@ -227,7 +212,7 @@ def test_any_answer_of_the_other_skins(body: Any, typed: bool) -> None:
 @settings(max_examples=100, deadline=None)
 def test_any_argument(value: Any) -> None:
     """Anything under the names that are looked at reaches the function, and is recorded soundly."""
-    sink = Sink()
+    sink = SoleSink()
     given_names = ("messages", "model", "user", "session_id", "metadata", "extra_body", "stream")
     arguments = dict.fromkeys(given_names, value)
     seen: list[Any] = []

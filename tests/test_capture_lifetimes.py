@@ -14,7 +14,9 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from instrumented import API_KEY, KINDS, MESSAGES, Sink, entered, got, module_server, run, server, sink
+from driving import KINDS, entered, got, module_server, run, server
+from samples import MESSAGES
+from sinks import API_KEY, Sink
 
 from or_audit_logging.capture import life
 from or_audit_logging.capture.decorator import audited
@@ -23,7 +25,7 @@ from or_audit_logging.capture.transport import audit_transport
 from or_audit_logging.capture.trouble import counts
 from or_audit_logging.testing import FakeOpenRouter
 
-__all__ = ["module_server", "server", "sink"]
+__all__ = ["module_server", "server"]
 
 openai = pytest.importorskip("openai")
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
@@ -323,6 +325,8 @@ def test_a_copy_sends_for_itself(sink: Sink, server: FakeOpenRouter, name: str) 
     """`copy.copy` of a client that is audited gives one that is not, and that bears its own key."""
     if name == "openai":
         client = copy.copy(instrument(sdk(server)))
+        if "chat" in vars(client):
+            pytest.skip("in this version of the openai SDK copies share `chat` from the beginning")
         client.api_key = "sk-or-v1-visibly-another"
         client.chat.completions.create(model="fake/ok", messages=MESSAGES)
         assert server.requests[-1].headers["authorization"].endswith("another")

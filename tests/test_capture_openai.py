@@ -1,81 +1,30 @@
 """`@audited` around the real openai SDK, against FakeOpenRouter: one record for every way a call ends."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from driving import module_server, server
+from samples import MESSAGES
+from sinks import API_KEY, KEY, Sink, failing
 
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.context import bind
 from or_audit_logging.digest import choice_digest, prompt_digest, response_digest
 from or_audit_logging.errors import AuditWriteError
-from or_audit_logging.policy import AuditSink, Policy
-from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
-from or_audit_logging.sealing.chain import digest_key
 from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
-NAME = "openrouter.audit"
-KEY = digest_key(b"a visibly fake secret of 32 bytes or more")
-API_KEY = "sk-or-v1-" + "f4ke" * 16
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-
-
-class Sink(logging.Handler, AuditSink):
-    """Keeps the audit records, and fails closed where a test asks for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.policy_now = Policy(Redactor(), KEY)
-        self.probe_error: Exception | None = None
-        self.write_error: Exception | None = None
-        self.records: list[AuditRecord] = []
-
-    @property
-    def policy(self) -> Policy:
-        return self.policy_now
-
-    def fail_closed(self) -> None:
-        self.policy_now = Policy(Redactor(), KEY, "raise")
-
-    def probe(self) -> None:
-        if self.probe_error:
-            raise self.probe_error
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.write_error:
-            raise self.write_error
-        self.records.append(record.__dict__["audit"])
-
-    @property
-    def only(self) -> AuditRecord:
-        (record,) = self.records
-        return record
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    handler = Sink()
-    logger = logging.getLogger(NAME)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
+__all__ = ["module_server", "server"]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FakeOpenRouter]:
-    with FakeOpenRouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client(server: FakeOpenRouter) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client:
+def client(module_server: FakeOpenRouter) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=module_server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client:
         yield client
 
 
@@ -342,7 +291,7 @@ def test_a_cancelled_task(server: FakeOpenRouter, sink: Sink) -> None:
 def test_nothing_is_sent_when_the_log_cannot_be_written(ask: Any, server: FakeOpenRouter, sink: Sink) -> None:
     """Failing closed: the probe comes before the request."""
     sink.fail_closed()
-    sink.probe_error = AuditWriteError("the disk is full")
+    sink.probing = failing(AuditWriteError("the disk is full"))
     before = len(server.requests)
     with pytest.raises(AuditWriteError, match="disk is full") as caught:
         ask(MESSAGES)
@@ -354,7 +303,7 @@ def test_nothing_is_sent_when_the_log_cannot_be_written(ask: Any, server: FakeOp
 def test_a_paid_answer_is_not_lost_with_its_record(ask: Any, sink: Sink) -> None:
     """Failing closed after the call: the error carries the answer."""
     sink.fail_closed()
-    sink.write_error = AuditWriteError("the disk is full")
+    sink.writing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError) as caught:
         ask(MESSAGES)
     assert caught.value.response.choices[0].message.content  # type: ignore[attr-defined]
@@ -363,7 +312,7 @@ def test_a_paid_answer_is_not_lost_with_its_record(ask: Any, sink: Sink) -> None
 def test_a_failed_call_stays_the_failure(ask: Any, sink: Sink) -> None:
     """Where the call and its record both fail, the call's own exception wins and says so in a note."""
     sink.fail_closed()
-    sink.write_error = AuditWriteError("the disk is full")
+    sink.writing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(openai.RateLimitError) as caught:
         ask(MESSAGES, model="fake/e429")
     assert any("the disk is full" in note for note in caught.value.__notes__)

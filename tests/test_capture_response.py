@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from samples import namespaces
 
 from or_audit_logging.capture.facts import Facts
 from or_audit_logging.capture.response import NO_CHOICES, response_facts, stream_facts
@@ -63,13 +64,6 @@ def facts_of(response: object) -> Facts:
 
 def with_choice(**changes: Any) -> dict[str, Any]:
     return {**BODY, "choices": [{**BODY["choices"][0], **changes}]}
-
-
-def namespaces(value: Any) -> Any:
-    """Return JSON as objects with attributes, as typed SDKs hand it out."""
-    if isinstance(value, dict):
-        return SimpleNamespace(**{key: namespaces(item) for key, item in value.items()})
-    return [namespaces(item) for item in value] if isinstance(value, list) else value
 
 
 def test_every_fact_of_a_good_answer() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import functools
 import gc
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, TypeVar
 
 import pytest
+from driving import KINDS, completions_of, each, entered, following, got
+from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink, attached
 
 from or_audit_logging.capture import trouble
@@ -20,8 +21,6 @@ from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
-MESSAGES: list[Any] = [{"role": "user", "content": "Is the library open today?"}]
-KINDS = ("sync", "async")
 T = TypeVar("T")
 
 
@@ -35,12 +34,8 @@ def server() -> Iterator[FakeOpenRouter]:
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    gc.collect()  # what earlier tests dropped is theirs
-    trouble.forget()
-    sink = attached(Sink())
-    yield sink
-    assert "internal" not in trouble.counts()
+def sink(watched_sink: Sink) -> Sink:
+    return watched_sink
 
 
 class Asker:
@@ -84,33 +79,6 @@ class Asker:
         )
 
 
-async def got(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
-async def chunks(stream: Any) -> AsyncIterator[Any]:
-    if hasattr(stream, "__anext__"):
-        async for chunk in stream:
-            yield chunk
-    else:
-        for chunk in stream:
-            yield chunk
-
-
-async def following(stream: Any) -> Any:
-    return await anext(stream, None) if hasattr(stream, "__anext__") else next(stream, None)
-
-
-@asynccontextmanager
-async def entered(stream: Any) -> AsyncIterator[Any]:
-    if hasattr(stream, "__aenter__"):
-        async with stream as value:
-            yield value
-    else:
-        with stream as value:
-            yield value
-
-
 def drive(kind: str, server: FakeOpenRouter, main: Callable[[Asker], Awaitable[T]]) -> T:
     """Return what *main* returns, in an event loop of its own, its client closed behind it."""
 
@@ -142,7 +110,7 @@ def test_a_whole_stream(run: Any, sink: Sink) -> None:
         stream = await asker.stream("ok", user="u-42")
         assert type(stream) is asker.type
         assert stream.response.headers["x-generation-id"]
-        seen = [chunk async for chunk in chunks(stream)]
+        seen = [chunk async for chunk in each(stream)]
         return "".join(chunk.choices[0].delta.content or "" for chunk in seen), seen[-1]
 
     text, last = run(main)
@@ -178,7 +146,7 @@ def test_the_same_answer_in_one_piece(run: Any, sink: Sink, scenario: str, optio
     """Hash, tokens, cost and finish reason are those of the answer that is not streamed."""
 
     async def main(asker: Asker) -> None:
-        async for _ in chunks(await asker.stream(scenario, **options)):
+        async for _ in each(await asker.stream(scenario, **options)):
             pass
         whole = audited(lambda messages, model: answer)
         answer = await asker.whole(scenario, **options)
@@ -196,7 +164,7 @@ def test_streamed_tool_calls(run: Any, sink: Sink) -> None:
     tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("a", "b")]
 
     async def main(asker: Asker) -> list[Any]:
-        return [chunk async for chunk in chunks(await asker.stream("tool", tools=tools))]
+        return [chunk async for chunk in each(await asker.stream("tool", tools=tools))]
 
     calls: dict[int, dict[str, Any]] = {}
     for chunk in run(main):
@@ -240,7 +208,7 @@ def test_every_way_a_provider_ends_a_stream(
     async def consume(make: Any) -> tuple[list[Any], BaseException | None]:
         seen: list[Any] = []
         try:
-            async for chunk in chunks(await make()):
+            async for chunk in each(await make()):
                 seen.append(chunk)
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises
             return seen, error
@@ -269,7 +237,7 @@ def test_a_timeout_in_the_middle(run: Any, sink: Sink) -> None:
     async def main(asker: Asker) -> None:
         stream = await asker.stream("stall", timeout=0.2)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - APITimeoutError or the HTTP client's own
-            async for _ in chunks(stream):
+            async for _ in each(stream):
                 pass
         assert "imeout" in type(caught.value).__name__
 
@@ -286,7 +254,7 @@ class GaveUpError(Exception):
 
 
 async def breaks_and_drops(asker: Asker) -> None:
-    async for _ in chunks(await asker.stream()):
+    async for _ in each(await asker.stream()):
         break
 
 
@@ -321,7 +289,7 @@ async def keeps_a_bound_close(asker: Asker) -> None:
 async def breaks_and_closes(asker: Asker) -> None:
     stream = await asker.stream()
     try:
-        async for _ in chunks(stream):
+        async for _ in each(stream):
             break
     finally:
         await got(stream.close())
@@ -347,7 +315,7 @@ async def closes_in_finally(asker: Asker) -> None:
     stream = await asker.stream()
     with suppress(GaveUpError):
         try:
-            async for _ in chunks(stream):
+            async for _ in each(stream):
                 raise GaveUpError
         finally:
             await got(stream.close())
@@ -363,7 +331,7 @@ async def breaks_inside_a_handler(asker: Asker) -> None:
 
 async def leaves_when_all_is_said(asker: Asker) -> None:
     async with entered(await asker.stream()) as stream:
-        async for chunk in chunks(stream):
+        async for chunk in each(stream):
             if chunk.usage:
                 break
 
@@ -371,7 +339,7 @@ async def leaves_when_all_is_said(asker: Asker) -> None:
 async def exhausts_and_closes(asker: Asker) -> None:
     stream = await asker.stream()
     async with entered(stream):
-        async for _ in chunks(stream):
+        async for _ in each(stream):
             pass
     await got(stream.close())
     assert await following(stream) is None
@@ -379,16 +347,16 @@ async def exhausts_and_closes(asker: Asker) -> None:
 
 async def peeks_and_goes_on(asker: Asker) -> None:
     stream = await asker.stream()
-    async for _ in chunks(stream):
+    async for _ in each(stream):
         break
-    async for _ in chunks(stream):
+    async for _ in each(stream):
         pass
 
 
 async def fails_after_the_end(asker: Asker) -> None:
     with suppress(GaveUpError):
         async with entered(await asker.stream()) as stream:
-            async for _ in chunks(stream):
+            async for _ in each(stream):
                 pass
             raise GaveUpError
 
@@ -508,11 +476,11 @@ def test_the_event_stream_of_a_stream_manager(run: Any, sink: Sink) -> None:
     answer: list[Any] = []
 
     async def main(asker: Asker) -> None:
-        manager = asker.client.chat.completions.stream(model="fake/ok", messages=MESSAGES)
+        manager = completions_of(asker.client).stream(model="fake/ok", messages=MESSAGES)
         async with entered(manager) as events:
             handed = audited(lambda messages: events)(MESSAGES)
             assert handed is events
-            async for _ in chunks(handed):
+            async for _ in each(handed):
                 pass
             answer.append(await got(handed.get_final_completion()))
 
@@ -541,7 +509,7 @@ def test_a_function_that_returns_a_stream_manager(
 
         @audited(user_id="u-1")
         def ask(messages: Any, model: str) -> Any:
-            return asker.client.chat.completions.stream(model=model, messages=messages)
+            return completions_of(asker.client).stream(model=model, messages=messages)
 
         manager = ask(MESSAGES, "fake/ok")
         assert not sink.records
@@ -549,7 +517,7 @@ def test_a_function_that_returns_a_stream_manager(
             return
         with suppress(GaveUpError):
             async with entered(manager) as events:
-                async for _ in chunks(events):
+                async for _ in each(events):
                     if way == "break":
                         break
                     if way == "raise":
@@ -572,7 +540,7 @@ def test_an_instrumented_client_inside(run: Any, sink: Sink) -> None:
         stream = await asker.stream("ok", user="u-42")
         await following(stream)
         assert not sink.records
-        async for _ in chunks(stream):
+        async for _ in each(stream):
             pass
         await got((await asker.stream("free")).close())
         await breaks_and_drops(asker)
@@ -673,7 +641,7 @@ def test_the_openrouter_sdk(
             assert stream is followable
             with suppress(Exception):
                 async with entered(stream):
-                    async for _ in chunks(stream):
+                    async for _ in each(stream):
                         if scenario == "break":
                             break
 
@@ -698,7 +666,7 @@ def test_a_record_that_must_be_written(run: Any) -> None:
         stream = await asker.stream()
         sink.writing = full
         with pytest.raises(AuditWriteError, match="the disk is full"):
-            async for _ in chunks(stream):
+            async for _ in each(stream):
                 pass
 
     run(main)

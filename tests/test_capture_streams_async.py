@@ -4,25 +4,19 @@ import asyncio
 import contextlib
 import gc
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sinks import Sink, attached
+from samples import CHUNK, LAST
+from sinks import Sink
 
-from or_audit_logging.capture import trouble
 from or_audit_logging.capture.decorator import audited
-
-CHUNK = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
-LAST = {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    gc.collect()
-    trouble.forget()
-    yield attached(Sink())
-    assert "internal" not in trouble.counts()
+def sink(watched_sink: Sink) -> Sink:
+    return watched_sink
 
 
 @audited

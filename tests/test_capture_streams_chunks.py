@@ -5,10 +5,10 @@ import json
 import tracemalloc
 from collections.abc import Iterable
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from samples import namespaces
 
 from or_audit_logging.capture.chunks import NO_CHOICES, StreamReader
 from or_audit_logging.capture.facts import Facts
@@ -33,12 +33,6 @@ def facts_of(pieces: Iterable[object], *, ended: bool = True, **options: Any) ->
     for piece in pieces:
         reader.feed(piece)
     return reader.facts(ended=ended)
-
-
-def namespaces(value: Any) -> Any:
-    if isinstance(value, dict):
-        return SimpleNamespace(**{key: namespaces(item) for key, item in value.items()})
-    return [namespaces(item) for item in value] if isinstance(value, list) else value
 
 
 def lines(events: Iterable[Any]) -> list[bytes]:

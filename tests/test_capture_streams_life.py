@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import SECRET, lines_of, records_of
+from samples import CHUNK, LAST
 from sinks import Sink, attached
 
 import or_audit_logging
@@ -34,16 +35,10 @@ crashes_at_exit = pytest.mark.skipif(
     reason="Python 3.13.0 itself crashes at exit where an openai stream is left open, audited or not",
 )
 
-CHUNK = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
-LAST = {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    gc.collect()
-    trouble.forget()
-    yield attached(Sink())
-    assert "internal" not in trouble.counts()
+def sink(watched_sink: Sink) -> Sink:
+    return watched_sink
 
 
 def followed(stream: Any) -> Any:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sinks import API_KEY, KEY, Sink, attached
+from driving import module_server, server
+from samples import MESSAGES
+from sinks import API_KEY, KEY, Sink
 
 from or_audit_logging import (
     AuditedOpenRouter,
@@ -17,31 +19,20 @@ from or_audit_logging import (
     bind,
 )
 from or_audit_logging.capture import client as client_module
-from or_audit_logging.capture import trouble
 from or_audit_logging.digest import prompt_digest
 from or_audit_logging.errors import MissingExtraError, NoTextError
 from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-
-
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
+__all__ = ["module_server", "server"]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FakeOpenRouter]:
-    with FakeOpenRouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client(server: FakeOpenRouter) -> Iterator[AuditedOpenRouter]:
-    with AuditedOpenRouter(API_KEY, base_url=server.base_url, max_retries=0, model="fake/echo") as client:
+def client(module_server: FakeOpenRouter) -> Iterator[AuditedOpenRouter]:
+    with AuditedOpenRouter(
+        API_KEY, base_url=module_server.base_url, max_retries=0, model="fake/echo"
+    ) as client:
         yield client
 
 

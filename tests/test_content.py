@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from conftest import lines_of, records_of
-from sinks import API_KEY, Sink, attached
+from driving import openai_client
+from sinks import API_KEY, Sink
 
 from or_audit_logging import audit_call, audited, configure, instrument
-from or_audit_logging.capture import trouble
 from or_audit_logging.capture.content import CONTENT_LIMIT, answers, excerpt
-from or_audit_logging.testing import FakeOpenRouter
 
 SECRETIVE = [
     {"role": "system", "content": "Answer briefly."},
@@ -43,19 +42,9 @@ def answer(*contents: str | None, calls: Any = None) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
-
-
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    openai = pytest.importorskip("openai")
-    with (
-        FakeOpenRouter() as server,
-        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0) as client,
-    ):
+    with openai_client() as client:
         yield client
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, SECRET, records_of
+from conftest import REPOSITORY, SECRET, records_of, run_python
 
 from or_audit_logging.testing import FakeOpenRouter
 
@@ -25,15 +23,7 @@ def test_an_example_runs_and_leaves_records(tmp_path: Path, example: Path) -> No
             "OPENROUTER_API_KEY": "sk-or-v1-fake-key-of-the-examples",
             "OR_AUDIT_KEY": SECRET.decode(),
         }
-        done = subprocess.run(
-            [sys.executable, str(example)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_python(str(example), cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert records_of(tmp_path / "audit_logs")

@@ -16,19 +16,15 @@ from typing import Any
 
 import pytest
 from conftest import SECRET, bare_root, members_of, records_of
-from sinks import API_KEY, NAME, Sink, attached, failing
+from driving import openai_client
+from samples import ANSWER
+from sinks import NAME, Sink, attached, failing
 
 from or_audit_logging import AuditWriteError, audit_call, audited, configure, instrument
 from or_audit_logging.capture import trouble
 from or_audit_logging.evidence.verify import verify
-from or_audit_logging.testing import FakeOpenRouter
 
 MESSAGES = [{"role": "user", "content": "Is the library open today? ann@example.com"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
-}
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +34,7 @@ def _anew() -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    openai = pytest.importorskip("openai")
-    with (
-        FakeOpenRouter() as server,
-        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0) as client,
-    ):
+    with openai_client() as client:
         yield instrument(client)
 
 

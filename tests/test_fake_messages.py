@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_fake_openrouter import KEY, events, fetch
+from fakes import KEY, MESSAGES, events, fetch, reusable, server, shared_server
 
 from or_audit_logging.testing.openrouter import FakeOpenRouter
 
-MESSAGES = [{"role": "user", "content": "How do I export the totals?"}]
+__all__ = ["server", "shared_server"]
+
 ERRORS = {
     "e400": (400, "invalid_request_error", "context_length_exceeded"),
     "e401": (401, "authentication_error", "authentication"),
@@ -23,20 +24,6 @@ ERRORS = {
 
 
 @pytest.fixture(scope="module")
-def shared_server() -> Iterator[FakeOpenRouter]:
-    """Return a running server with short pauses."""
-    with FakeOpenRouter(slow_seconds=0.001, stall_seconds=0.01) as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: FakeOpenRouter) -> FakeOpenRouter:
-    """Return a server that remembers nothing."""
-    shared_server.reset()
-    return shared_server
-
-
-@pytest.fixture(scope="module")
 def sdk() -> Any:
     """Return the module anthropic."""
     return pytest.importorskip("anthropic")
@@ -44,11 +31,9 @@ def sdk() -> Any:
 
 @pytest.fixture(scope="module")
 def shared_client(sdk: Any) -> Iterator[Any]:
-    """Return one SDK client for all tests, since making one takes longer than most of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        with sdk.Anthropic(base_url="http://127.0.0.1", api_key=KEY, max_retries=0, timeout=5) as made:
-            yield made
+    """Return one SDK client for all tests."""
+    with reusable(sdk.Anthropic) as made:
+        yield made
 
 
 @pytest.fixture

@@ -15,20 +15,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from instrumented import (
-    API_KEY,
-    KEY,
-    KINDS,
-    MESSAGES,
-    Sink,
-    each,
-    entered,
-    got,
-    module_server,
-    run,
-    server,
-    sink,
-)
+from driving import KINDS, completions_of, each, entered, got, module_server, run, same_requests, server
+from samples import MESSAGES
+from sinks import API_KEY, KEY, Sink, failing
 
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.capture.instrument import instrument, uninstrument
@@ -41,7 +30,7 @@ from or_audit_logging.testing import FakeOpenRouter
 openai = pytest.importorskip("openai")
 pydantic = pytest.importorskip("pydantic")
 
-__all__ = ["module_server", "server", "sink"]
+__all__ = ["module_server", "server"]
 
 
 @asynccontextmanager
@@ -94,7 +83,7 @@ async def streaming_bytes(client: Any, model: str = "fake/ok", **kwargs: Any) ->
 
 async def parse(client: Any, model: str = "fake/json", **kwargs: Any) -> Any:
     return await got(
-        client.chat.completions.parse(model=model, messages=MESSAGES, response_format=Answer, **kwargs)
+        completions_of(client).parse(model=model, messages=MESSAGES, response_format=Answer, **kwargs)
     )
 
 
@@ -126,7 +115,7 @@ async def streaming_stream(client: Any, model: str = "fake/ok", **kwargs: Any) -
 
 
 async def stream_helper(client: Any, model: str = "fake/ok", **kwargs: Any) -> Any:
-    async with entered(client.chat.completions.stream(model=model, messages=MESSAGES, **kwargs)) as events:
+    async with entered(completions_of(client).stream(model=model, messages=MESSAGES, **kwargs)) as events:
         return [event async for event in each(events)]
 
 
@@ -173,6 +162,11 @@ async def outcome(surface: Callable[..., Any], client: Any, *args: Any, **kwargs
         return plain(error)
 
 
+async def outcomes(surface: Callable[..., Any], client: Any) -> tuple[Any, Any]:
+    """Return what comes of the bare client, and what of the same one instrumented."""
+    return await outcome(surface, client), await outcome(surface, instrument(client))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("surface", [*WHOLE, *STREAMED], ids=lambda surface: surface.__name__)
 def test_every_surface_leaves_one_true_record(
@@ -180,15 +174,9 @@ def test_every_surface_leaves_one_true_record(
 ) -> None:
     """The same result and the same request as from the bare client, and one record that says it all."""
 
-    async def use(client: Any) -> tuple[Any, Any]:
-        bare = await outcome(surface, client)
-        return bare, await outcome(surface, instrument(client))
-
-    bare, audited_ = with_client(kind, server, use)
+    bare, audited_ = with_client(kind, server, functools.partial(outcomes, surface))
     assert audited_ == bare
-    assert not counts().get("internal")
-    first, second = server.requests
-    assert (first.body, first.path, first.headers) == (second.body, second.path, second.headers)
+    second = same_requests(server)
     record = sink.only
     assert (record.event_type, record.status) == ("chat_completion", "success")
     assert record.model_requested == second.body["model"]
@@ -340,7 +328,7 @@ def test_only_what_creates_something_is_recorded(sink: Sink, server: FakeOpenRou
         with pytest.raises(openai.NotFoundError):
             client.models.list()
         with pytest.raises(openai.NotFoundError):
-            client.chat.completions.retrieve("gen-1")
+            client.get("/chat/completions/gen-1", cast_to=object)
 
     with_client("sync", server, use)
     assert not sink.records
@@ -558,7 +546,7 @@ def test_nothing_is_sent_when_the_log_cannot_be_written(
 ) -> None:
     """Failing closed: the probe comes before the request."""
     sink.fail_closed()
-    sink.probe_error = AuditWriteError("the disk is full")
+    sink.probing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError, match="disk is full"):
         with_client(kind, server, lambda client: create(instrument(client)))
     assert not server.requests
@@ -572,7 +560,7 @@ def test_a_paid_answer_is_not_lost_with_its_record(
 ) -> None:
     """Failing closed after the call: the error carries what the SDK returned."""
     sink.fail_closed()
-    sink.write_error = AuditWriteError("the disk is full")
+    sink.writing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError) as caught:
         with_client(kind, server, lambda client: surface(instrument(client)))
     answer: Any = caught.value.response
@@ -629,8 +617,10 @@ def test_our_own_failures_stay_ours(
 
 def test_copying_the_client_works_as_before(sink: Sink, server: FakeOpenRouter) -> None:
     """A shallow copy asks for itself, unrecorded; what could not be pickled still cannot, for one reason."""
+    asks_through_the_original = []  # where the SDK makes `client.chat` at once, copies share it
 
     async def use(client: Any) -> None:
+        asks_through_the_original.append("chat" in vars(client))
         reasons = []
         for _ in range(2):
             for copying in (copy.deepcopy, pickle.dumps):
@@ -642,7 +632,41 @@ def test_copying_the_client_works_as_before(sink: Sink, server: FakeOpenRouter) 
         assert reasons[:2] == reasons[2:]
 
     with_client("sync", server, use)
-    assert not sink.records
+    assert len(sink.records) == sum(asks_through_the_original)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("used", [False, True])
+def test_a_shallow_copy_is_bare(sink: Sink, server: FakeOpenRouter, *, used: bool, kind: str) -> None:
+    """Only what it shares with the original is recorded: the APIs that the SDK had loaded by then."""
+
+    async def made(client: Any) -> tuple[int, int]:
+        """Return how many records two calls leave: one of an API that may be shared, one of the client."""
+        before = len(sink.records)
+        await create(client)
+        between = len(sink.records)
+        await posted(client)
+        return between - before, len(sink.records) - between
+
+    async def use(client: Any) -> None:
+        instrument(client)
+        if used:
+            await create(client)
+        shared = "chat" in vars(client)
+        assert shared or not used
+        assert await made(copy.copy(client)) == (shared, False)
+        assert await made(copy.copy(client).with_options(timeout=4)) == (False, False)
+        copied = instrument(copy.copy(client))
+        assert await made(copied) == (True, True)
+        assert await made(copied.copy()) == (True, True)
+        assert await made(client) == (True, True)
+        uninstrument(copied)
+        assert await made(copied) == (shared, False)
+        assert await made(client) == (True, True)
+
+    with_client(kind, server, use)
+    assert {record.status for record in sink.records} == {"success"}
+    assert not counts().get("internal")
 
 
 @pytest.mark.parametrize("client", [None, object(), types.SimpleNamespace(request=print), "openai"])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from instrumented import KEY, KINDS, MESSAGES, Sink, each, entered, got, module_server, server, sink
-from test_instrument import Answer, outcome, with_client
+from driving import KINDS, each, entered, got, module_server, responses_of, same_requests, server
+from samples import MESSAGES
+from sinks import KEY, Sink
+from test_instrument import Answer, outcomes, with_client
 
 from or_audit_logging.capture.entrance import event_of
 from or_audit_logging.capture.instrument import instrument
-from or_audit_logging.capture.trouble import counts
 from or_audit_logging.digest import prompt_digest
 from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
-__all__ = ["module_server", "server", "sink"]
+__all__ = ["module_server", "server"]
 
 QUESTION = "Is the library open today?"
 
@@ -36,30 +38,30 @@ async def embeddings(client: Any, model: str = "fake/ok") -> Any:
 
 
 async def responses(client: Any, model: str = "fake/ok") -> Any:
-    return await got(client.responses.create(model=model, input=QUESTION))
+    return await got(responses_of(client).create(model=model, input=QUESTION))
 
 
 async def responses_parse(client: Any, model: str = "fake/json") -> Any:
-    return await got(client.responses.parse(model=model, input=QUESTION, text_format=Answer))
+    return await got(responses_of(client).parse(model=model, input=QUESTION, text_format=Answer))
 
 
 async def responses_raw(client: Any, model: str = "fake/ok") -> Any:
-    return await got(client.responses.with_raw_response.create(model=model, input=QUESTION))
+    return await got(responses_of(client).with_raw_response.create(model=model, input=QUESTION))
 
 
 async def responses_stream(client: Any, model: str = "fake/ok") -> Any:
-    events = await got(client.responses.create(model=model, input=QUESTION, stream=True))
+    events = await got(responses_of(client).create(model=model, input=QUESTION, stream=True))
     return [event async for event in each(events)]
 
 
 async def responses_raw_stream(client: Any, model: str = "fake/ok") -> Any:
-    surface = client.responses.with_streaming_response
+    surface = responses_of(client).with_streaming_response
     async with entered(surface.create(model=model, input=QUESTION, stream=True)) as response:
         return [event async for event in each(await got(response.parse()))]
 
 
 async def responses_helper(client: Any, model: str = "fake/ok") -> Any:
-    async with entered(client.responses.stream(model=model, input=QUESTION)) as events:
+    async with entered(responses_of(client).stream(model=model, input=QUESTION)) as events:
         return [event async for event in each(events)]
 
 
@@ -89,15 +91,9 @@ def test_every_surface_leaves_one_true_record(
 ) -> None:
     """The same result and the same request as from the bare client, and one record that says it all."""
 
-    async def use(client: Any) -> tuple[Any, Any]:
-        bare = await outcome(surface, client)
-        return bare, await outcome(surface, instrument(client))
-
-    (bare_type, *_), (audited_type, *_) = map(_kind, with_client(kind, server, use))
+    (bare_type, *_), (audited_type, *_) = map(_kind, with_client(kind, server, partial(outcomes, surface)))
     assert audited_type is bare_type
-    assert not counts().get("internal")
-    first, second = server.requests
-    assert (first.body, first.path, first.headers) == (second.body, second.path, second.headers)
+    second = same_requests(server)
     record = sink.only
     prompt = second.body.get("messages") or second.body.get("input") or second.body.get("prompt")
     assert (record.event_type, record.status) == (SURFACES[surface], "success")

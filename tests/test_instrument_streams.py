@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from instrumented import KEY, KINDS, MESSAGES, Sink, each, entered, got, module_server, server, sink
+from driving import KINDS, completions_of, each, entered, got, module_server, server
+from samples import MESSAGES
+from sinks import KEY, Sink, failing
 from test_instrument import create, raw, raw_stream, stream, stream_helper, streaming_stream, with_client
 
 from or_audit_logging.capture.instrument import instrument
@@ -19,7 +21,7 @@ from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
-__all__ = ["module_server", "server", "sink"]
+__all__ = ["module_server", "server"]
 
 
 class LeavesError(Exception):
@@ -104,7 +106,7 @@ async def _streaming_left(client: Any) -> None:
 
 
 async def _helper_left(client: Any) -> None:
-    async with entered(client.chat.completions.stream(model="fake/slow", messages=MESSAGES)) as events:
+    async with entered(completions_of(client).stream(model="fake/slow", messages=MESSAGES)) as events:
         async for _ in each(events):
             break
 
@@ -182,7 +184,7 @@ def test_a_paid_stream_that_cannot_be_recorded(
 ) -> None:
     """Failing closed: the error comes at the end of the stream."""
     sink.fail_closed()
-    sink.write_error = AuditWriteError("the disk is full")
+    sink.writing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError, match="disk is full"):
         with_client(kind, server, lambda client: surface(instrument(client)))
 

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from driving import each, openai_client, run
+from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, Sink, attached, failing
 
 from or_audit_logging import AuditWriteError, ConfigError, audit_call, audited, bind
-from or_audit_logging.capture import trouble
 from or_audit_logging.digest import prompt_digest, pseudonym
-from or_audit_logging.testing import FakeOpenRouter
-
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5},
-}
-
-
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    openai = pytest.importorskip("openai")
-    with (
-        FakeOpenRouter() as server,
-        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client,
-    ):
+    with openai_client() as client:
         yield client
 
 
@@ -349,3 +332,57 @@ def test_an_exception_while_a_stream_is_read(sink: Sink, client: Any) -> None:
     stream.close()
     assert (sink.only.status, sink.only.error_type) == ("cancelled", "ZeroDivisionError")
     assert sink.only.generation_id
+
+
+# --- inside a generator
+
+
+@audited
+def asked(messages: Any, generation_id: str) -> Any:
+    return {**ANSWER, "id": generation_id}
+
+
+def pieces_in_a_block(messages: Any) -> Iterator[str]:
+    with audit_call(messages=messages, user_id="u-1"):
+        asked(messages, "gen-own")
+        yield "Hel"
+        yield "lo"
+
+
+@audited(user_id="u-1")
+def pieces(messages: Any) -> Iterator[str]:
+    asked(messages, "gen-own")
+    yield "Hel"
+    yield "lo"
+
+
+@audited(user_id="u-1")
+async def async_pieces(messages: Any) -> AsyncIterator[str]:
+    asked(messages, "gen-own")
+    yield "Hel"
+    yield "lo"
+
+
+COST = Decimal(str(ANSWER["usage"]["cost"]))
+
+
+def test_a_block_with_a_yield_takes_the_consumers_calls(sink: Sink) -> None:
+    """A context variable holds in the consumer too while the generator waits: its calls are the block's."""
+    for piece in pieces_in_a_block(MESSAGES):
+        asked(MESSAGES, f"gen-{piece}")
+    assert sink.only.generation_ids == ("gen-own", "gen-Hel", "gen-lo")
+    assert (sink.only.total_cost, sink.only.user_id) == (3 * COST, "u-1")
+
+
+@pytest.mark.parametrize("generator", [pieces, async_pieces])
+def test_a_decorated_generator_leaves_them_alone(sink: Sink, generator: Any) -> None:
+    """The remedy: its own calls are its record's, and each of the consumer's is a record of its own."""
+
+    async def main() -> None:
+        async for piece in each(generator(MESSAGES)):
+            asked(MESSAGES, f"gen-{piece}")
+
+    run(main)
+    assert [record.generation_id for record in sink.records] == ["gen-Hel", "gen-lo", "gen-own"]
+    assert [record.user_id for record in sink.records] == [None, None, "u-1"]
+    assert [(record.status, record.total_cost) for record in sink.records] == [("success", COST)] * 3

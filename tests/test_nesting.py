@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from samples import MESSAGES
 from sinks import KEY, Sink, attached
 
 from or_audit_logging import audit_call, audited, bind
@@ -20,8 +21,6 @@ from or_audit_logging.capture.nesting import Said, joined
 from or_audit_logging.capture.response import response_facts
 from or_audit_logging.digest import prompt_digest
 from or_audit_logging.record import AuditRecord
-
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
 
 
 def answer(n: int, *, text: str = "Yes.", **changes: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, NAME, Sink, attached, failing
 
 from or_audit_logging import AuditRecord, AuditWriteError, ConfigError, audited, bind, emit
@@ -17,20 +18,7 @@ from or_audit_logging.capture import elsewhere, trouble
 from or_audit_logging.digest import prompt_digest, pseudonym
 from or_audit_logging.redaction import Redactor
 
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5},
-}
 SAME_FOR_BOTH = {"id", "timestamp", "latency_ms"}
-
-
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
 
 
 def test_it_is_built_as_the_decorator_does(sink: Sink) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import SECRET, members_of, records_of
+from conftest import SECRET, members_of, records_of, run_python
 
 from or_audit_logging import verify
 from or_audit_logging.testing import FakeOpenRouter
@@ -85,15 +83,7 @@ def run(folder: Path, ending: str, server: FakeOpenRouter) -> list[str]:
     program = PREAMBLE.replace('\nif __name__ == "__main__":', f'{helper}\nif __name__ == "__main__":', 1)
     (folder / "program.py").write_text(program + textwrap.indent(ENDINGS[ending], "    ") + "\n")
     environment = os.environ | {"BASE_URL": server.base_url, "OR_AUDIT_KEY": SECRET.decode()}
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("program.py", cwd=folder, environment=environment)
     assert "Traceback" not in done.stderr or "RuntimeError" in done.stderr, done.stderr
     return done.stdout.split()
 

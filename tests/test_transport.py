@@ -13,19 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from instrumented import (
-    API_KEY,
-    KEY,
-    MESSAGES,
-    Sink,
-    each,
-    entered,
-    got,
-    module_server,
-    run,
-    server,
-    sink,
-)
+from driving import each, entered, got, module_server, run, server
+from samples import MESSAGES
+from sinks import API_KEY, KEY, Sink, failing
 
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.capture.instrument import instrument
@@ -36,7 +26,7 @@ from or_audit_logging.digest import prompt_digest
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.testing import FakeOpenRouter
 
-__all__ = ["module_server", "server", "sink"]
+__all__ = ["module_server", "server"]
 
 CLIENTS = ("httpx.Client", "httpx.AsyncClient", "httpx2.Client", "httpx2.AsyncClient", "requests.Session")
 HEADERS = {"Authorization": f"Bearer {API_KEY}", "X-Secret": "hunter2-in-a-header"}
@@ -248,11 +238,11 @@ def test_a_decorated_function_around(sink: Sink, server: FakeOpenRouter, name: s
 def test_failing_closed(sink: Sink, server: FakeOpenRouter, name: str) -> None:
     """Nothing is sent where nothing can be written; and a paid answer is in the error."""
     sink.fail_closed()
-    sink.probe_error = AuditWriteError("the disk is full")
+    sink.probing = failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError):
         with_http(name, lambda client: post(audit_transport(client), server))
     assert not server.requests
-    sink.probe_error, sink.write_error = None, AuditWriteError("the disk is full")
+    sink.probing, sink.writing = lambda: None, failing(AuditWriteError("the disk is full"))
     with pytest.raises(AuditWriteError) as caught:
         with_http(name, lambda client: post(audit_transport(client), server))
     answer: Any = caught.value.response

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import SECRET, records_of
+from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, Sink, attached, failing
 
 from or_audit_logging import AuditWriteError, audit_call, audited, instrument
@@ -18,19 +19,6 @@ from or_audit_logging.capture import trouble
 from or_audit_logging.digest import prompt_digest
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.testing import FakeOpenRouter
-
-MESSAGES = [{"role": "user", "content": "Is the library open today?"}]
-ANSWER: dict[str, Any] = {
-    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
-    "model": "fake/served",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
-}
-
-
-@pytest.fixture
-def sink() -> Sink:
-    trouble.forget()
-    return attached(Sink())
 
 
 def test_two_records(sink: Sink) -> None:

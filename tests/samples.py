@@ -1,0 +1,23 @@
+"""What is asked and answered in many tests, and in which shapes it comes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+MESSAGES: list[Any] = [{"role": "user", "content": "Is the library open today?"}]
+ANSWER: dict[str, Any] = {
+    "id": "gen-1795277414-fakeFAKEfakeFAKE0001",
+    "model": "fake/served",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5},
+}
+CHUNK = {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+LAST = {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+
+def namespaces(value: Any) -> Any:
+    """Return JSON as objects with attributes, as an SDK hands it out that checks nothing."""
+    if isinstance(value, dict):
+        return SimpleNamespace(**{key: namespaces(item) for key, item in value.items()})
+    return [namespaces(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,177 @@
+"""Calls that were never made, and calls that never came to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SECRET, records_of, run_python
+from driving import module_server, server
+from samples import ANSWER, MESSAGES
+from sinks import API_KEY, Sink
+
+from or_audit_logging.capture.decorator import audited
+from or_audit_logging.capture.instrument import instrument
+from or_audit_logging.capture.manual import audit_call
+from or_audit_logging.testing import FakeOpenRouter
+
+__all__ = ["module_server", "server"]
+
+
+# --- never awaited
+
+
+@audited(write_ahead=True)
+async def ask(messages: Any) -> Any:
+    return ANSWER
+
+
+def of_a_function(server: FakeOpenRouter) -> Callable[[], Any]:
+    return lambda: ask(MESSAGES)
+
+
+def of_a_client(server: FakeOpenRouter) -> Callable[[], Any]:
+    openai = pytest.importorskip("openai")
+    http = openai.DefaultAsyncHttpxClient(verify=False)
+    client = openai.AsyncOpenAI(base_url=server.base_url, api_key=API_KEY, http_client=http)
+    instrument(client, write_ahead=True)
+    return lambda: client.chat.completions.create(model="fake/ok", messages=MESSAGES)
+
+
+@pytest.mark.parametrize("way", [of_a_function, of_a_client])
+def test_a_coroutine_that_is_never_awaited(
+    sink: Sink, server: FakeOpenRouter, way: Callable[[FakeOpenRouter], Callable[[], Any]]
+) -> None:
+    """No call was made: there is no record, not even one that it started, and Python's own warning."""
+    start = way(server)
+    with pytest.warns(RuntimeWarning, match="was never awaited"):
+        start()  # collected at once
+    start().close()
+    assert not sink.records
+    assert not server.requests
+
+
+@pytest.mark.parametrize("way", [of_a_function, of_a_client])
+def test_a_task_that_is_cancelled_before_it_runs(
+    sink: Sink, server: FakeOpenRouter, way: Callable[[FakeOpenRouter], Callable[[], Any]]
+) -> None:
+    """Nor was one here."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(way(server)())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not sink.records
+    assert not server.requests
+
+
+# --- pending for ever
+
+PROGRAM = """
+import asyncio, gc, sys
+import or_audit_logging
+from or_audit_logging import audit_call, audited, bind, instrument
+from or_audit_logging.testing import FakeOpenRouter
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+or_audit_logging.configure(sys.argv[1])
+server = FakeOpenRouter()
+server.start()
+plain, instrumented = (
+    AsyncOpenAI(
+        base_url=server.base_url, api_key="sk-or-v1-fake", http_client=DefaultAsyncHttpxClient(verify=False)
+    )
+    for _ in range(2)
+)
+instrument(instrumented)
+
+async def ask(messages, client=plain):
+    return await client.chat.completions.create(model="fake/timeout", messages=messages)
+
+async def ask_in_a_block(messages):
+    async with audit_call(messages=messages) as call:
+        call.response(await ask(messages))
+
+async def main():
+    messages = [{"role": "user", "content": "hi"}]
+    tasks = []
+    for way in (audited(ask), ask_in_a_block, lambda messages: ask(messages, instrumented)):
+        with bind(request_id=str(len(tasks))):
+            tasks.append(asyncio.create_task(way(messages)))
+    while len(server.requests) < len(tasks):
+        await asyncio.sleep(0.01)
+    return tasks
+
+if sys.argv[2] == "cancelled":
+    asyncio.run(main())
+else:
+    loop = asyncio.new_event_loop()
+    tasks = loop.run_until_complete(main())
+    assert not any(task.done() for task in tasks)
+    if sys.argv[2] == "dropped":
+        del tasks, loop, ask, plain, instrumented
+        gc.collect()
+"""
+UNSEEN = "the package does not look for calls that are open at the interpreter's exit"
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "cancelled",
+        pytest.param("dropped", marks=pytest.mark.xfail(reason=UNSEEN)),
+        pytest.param("kept", marks=pytest.mark.xfail(reason=UNSEEN)),
+    ],
+)
+def test_tasks_that_are_pending_when_the_program_ends(tmp_path: Path, ending: str) -> None:
+    """`asyncio.run` cancels them; else they are destroyed with their loop, or by the interpreter's end."""
+    pytest.importorskip("openai")
+    environment = os.environ | {"OR_AUDIT_KEY": SECRET.decode()}
+    done = run_python("-c", PROGRAM, str(tmp_path), ending, cwd=tmp_path, environment=environment)
+    assert done.returncode == 0, done.stderr
+    records = records_of(tmp_path)
+    assert sorted(record["request_id"] for record in records) == ["0", "1", "2"]
+    assert {record["status"] for record in records} <= {"cancelled", "incomplete"}
+    assert all(record["prompt_hash"] for record in records)
+
+
+async def never() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+@audited
+async def ask_in_vain(messages: Any) -> None:
+    await never()
+
+
+async def ask_in_vain_in_a_block(messages: Any) -> None:
+    async with audit_call(messages=messages):
+        await never()
+
+
+@pytest.mark.parametrize("way", [ask_in_vain, ask_in_vain_in_a_block])
+def test_a_task_that_is_collected(sink: Sink, caplog: pytest.LogCaptureFixture, way: Any) -> None:
+    """Python closes its coroutine: one record, and asyncio's own complaint."""
+
+    async def main() -> None:
+        pending.append(asyncio.ensure_future(way(MESSAGES)))
+        await asyncio.sleep(0)
+
+    pending: list[Any] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    assert not sink.records
+    del loop
+    pending.clear()
+    gc.collect()
+    assert (sink.only.status, sink.only.error_type) == ("cancelled", "GeneratorExit")
+    assert "Task was destroyed but it is pending" in caplog.text
