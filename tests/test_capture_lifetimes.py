@@ -18,7 +18,7 @@ from driving import KINDS, entered, got, module_server, run, server
 from samples import MESSAGES
 from sinks import API_KEY, Sink
 
-from or_audit_logging.capture import life
+from or_audit_logging.capture import pending
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.capture.instrument import instrument
 from or_audit_logging.capture.transport import audit_transport
@@ -101,7 +101,7 @@ def test_a_response_that_is_dropped_is_collected(
     gc.collect()
     assert [response() for response in dropped] == [None] * 5
     assert [record.status for record in sink.records] == ["incomplete"] * 5
-    assert not life._open
+    assert not pending._pending
 
 
 # --- whose exception

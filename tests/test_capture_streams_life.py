@@ -22,7 +22,7 @@ from samples import CHUNK, LAST
 from sinks import Sink, attached
 
 import or_audit_logging
-from or_audit_logging.capture import life, trouble
+from or_audit_logging.capture import pending, trouble
 from or_audit_logging.capture.arguments import Request
 from or_audit_logging.capture.call import Call, Options
 from or_audit_logging.capture.decorator import audited
@@ -134,7 +134,7 @@ def test_nothing_keeps_a_dropped_stream(sink: Sink) -> None:
         assert sink.only.status == "incomplete"
     finally:
         gc.enable()
-    assert not life._open
+    assert not pending._pending
 
 
 @pytest.mark.parametrize(("handled", "status"), [(KeyError, "incomplete"), (KeyboardInterrupt, "cancelled")])

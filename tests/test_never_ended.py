@@ -120,17 +120,9 @@ else:
         del tasks, loop, ask, plain, instrumented
         gc.collect()
 """
-UNSEEN = "the package does not look for calls that are open at the interpreter's exit"
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        "cancelled",
-        pytest.param("dropped", marks=pytest.mark.xfail(reason=UNSEEN)),
-        pytest.param("kept", marks=pytest.mark.xfail(reason=UNSEEN)),
-    ],
-)
+@pytest.mark.parametrize("ending", ["cancelled", "dropped", "kept"])
 def test_tasks_that_are_pending_when_the_program_ends(tmp_path: Path, ending: str) -> None:
     """`asyncio.run` cancels them; else they are destroyed with their loop, or by the interpreter's end."""
     pytest.importorskip("openai")

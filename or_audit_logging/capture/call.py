@@ -36,6 +36,7 @@ from or_audit_logging.capture.failures import failure_facts
 from or_audit_logging.capture.making import Clock, bare_record, make_record, started_record
 from or_audit_logging.capture.nesting import NO_END, Inbox, Said, failed_after, joined, with_attempts
 from or_audit_logging.capture.options import Options
+from or_audit_logging.capture.pending import begins, ends
 from or_audit_logging.capture.read import is_data
 from or_audit_logging.capture.response import response_facts, stream_facts
 from or_audit_logging.capture.trouble import guarded, report
@@ -141,7 +142,7 @@ class Call:
             report("nested", name, "audit: a handler of %s calls a model; its calls are not recorded", name)
             return
         outer = active_call()
-        routes = outer._open[:] if outer is not None else []
+        routes = outer._open[:] if outer is not None and outer is not self else []
         if routes:
             self._outer, route = outer, routes[0]
             self._share_content()
@@ -166,6 +167,7 @@ class Call:
             self._announce(route)
         self._clock.began = perf_counter()
         self._open.append(route)
+        begins(self, self.finish)
 
     def active(self) -> Inside:
         """Return a context manager: calls and attempts that happen inside belong to this call."""
@@ -270,6 +272,7 @@ class Call:
             route = self._open.pop()
         except IndexError:
             return
+        ends(self)
         outer = self._outer
         try:
             facts = guarded("putting the facts together", self._all_facts) or self._facts or _NO_FACTS
@@ -352,10 +355,10 @@ class Call:
         report(
             "no-facts",
             name,
-            "audit: %s returned %s, which says nothing about the call: return the SDK's response or its JSON "
+            "audit: %s %s, which says nothing about the call: return the SDK's response or its JSON "
             "from the audited function, or instrument(client) the client that it calls",
             name,
-            type(result).__name__,
+            "yielded texts or objects" if self._vague else f"returned {type(result).__name__}",
         )
 
     def _record(self, route: Route, facts: Facts) -> AuditRecord | None:

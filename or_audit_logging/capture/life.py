@@ -13,8 +13,6 @@ provider had already said everything. One that is still open when the interprete
 from __future__ import annotations
 
 import _thread
-import atexit
-import os
 import sys
 import weakref
 from contextvars import copy_context
@@ -25,13 +23,8 @@ from types import FrameType
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.facts import Facts, filled
 from or_audit_logging.capture.failures import failure_facts
+from or_audit_logging.capture.pending import begins, ends, is_pending
 from or_audit_logging.capture.trouble import guarded
-
-_open: dict[int, Life] = {}
-"""What is still open, for the exit of the interpreter; whoever takes an entry out finishes its calls."""
-
-_callbacks = -1
-"""How many callbacks the interpreter had for its exit when ours was the last."""
 
 _HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "or_audit_logging.keys")
 _EXITS = ("__exit__", "__aexit__")
@@ -47,8 +40,7 @@ class Life:
         self._last = perf_counter()
         self._outside = id(sys.exception())
         self._watch: weakref.ref[object] | None = None
-        _sweep_first()
-        _open[id(self)] = self
+        begins(self, self._finish_dropped)
         call.keeps_open(self.left)
 
     def _facts(self, *, ended: bool) -> Facts:
@@ -62,7 +54,7 @@ class Life:
     def ends_also(self, call: Call) -> bool:
         """Finish *call* too when the stream ends; False where it has ended."""
         self._calls.append(call)
-        return id(self) in _open
+        return is_pending(self)
 
     def watch(self, stream: object) -> None:
         """Take the collection of *stream* for its end."""
@@ -70,14 +62,14 @@ class Life:
 
     def exhausted(self) -> None:
         """Take note that the stream came to its end."""
-        if self._is_mine():
+        if ends(self):
             self._last = perf_counter()
             facts = self._facts(ended=True)
             self._finish(facts, vague=facts.status == "success" and not self._is_answer(facts))
 
     def failed(self, error: BaseException, *, given: tuple[object, ...] = ()) -> None:
         """Take note that the stream raised *error*; what was thrown into it, *given*, is its consumer's."""
-        if not self._is_mine():
+        if not ends(self):
             return
         self._last = perf_counter()
         if any(error is one for one in given) and isinstance(error, Exception):
@@ -95,7 +87,7 @@ class Life:
         What is being handled just now counts as well, where it stops a whole task or program, or is leaving
         a with block that closes the stream. `close()` in an except block says nothing of that exception.
         """
-        if not self._is_mine():
+        if not ends(self):
             return
         facts = self._facts(ended=False)
         handled = sys.exception()
@@ -108,11 +100,7 @@ class Life:
 
     def hand_over(self) -> Call | None:
         """Return the call, which ends otherwise now; None where it has ended."""
-        return self._calls[0] if self._is_mine() else None
-
-    def _is_mine(self) -> bool:
-        """Return whether nobody said before that the stream ended; atomic, and True only once."""
-        return _open.pop(id(self), None) is not None
+        return self._calls[0] if ends(self) else None
 
     def _finish(self, facts: Facts, *, raised: BaseException | None = None, vague: bool = False) -> None:
         self._watch = None
@@ -131,7 +119,7 @@ class Life:
             return
         try:
             _thread.start_new_thread(self._finish_dropped, ())
-        except RuntimeError:  # no more threads, as the interpreter exits: the sweep finishes it
+        except RuntimeError:  # no more threads, as the interpreter exits, which is our turn as well
             return
 
     def _finish_dropped(self) -> None:
@@ -170,25 +158,3 @@ def _hands_full() -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _sweep_first() -> None:
-    """Let the sweep come first at exit: callbacks run in reverse, and handlers have one that ends the log.
-
-    Only where others have been registered since, as Python keeps a hole for each one that is unregistered.
-    """
-    global _callbacks  # noqa: PLW0603 - of the interpreter, as they are
-    if atexit._ncallbacks() != _callbacks:
-        atexit.unregister(_sweep)
-        atexit.register(_sweep)
-        _callbacks = atexit._ncallbacks()
-
-
-def _sweep() -> None:
-    """Record what is still open, as the interpreter exits."""
-    for following in list(_open.values()):
-        following._finish_dropped()
-
-
-if hasattr(os, "register_at_fork"):  # a child's copies are its parent's to record
-    os.register_at_fork(after_in_child=_open.clear)

@@ -169,8 +169,8 @@ class _Part:
 
     def _begin(self, kwargs: dict[str, Any]) -> ClientCall | None:
         call, request = sending_call(), kwargs.get("request")
-        if call is None or not self.patches.are_on:
-            return None
+        if call is None or call.is_open or not self.patches.are_on:
+            return None  # it has begun where a copy of the SDK object is hooked as well
         if self._hook.router_metadata and request is not None:
             request.headers.setdefault("X-OpenRouter-Metadata", "enabled")
         self._hook.entrance.begin(call, guarded("reading the body", _bodies, request) or [])
