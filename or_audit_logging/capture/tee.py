@@ -15,7 +15,7 @@ from typing import Any
 
 from or_audit_logging.capture.call import Call
 from or_audit_logging.capture.facts import Facts
-from or_audit_logging.capture.following import Following
+from or_audit_logging.capture.life import Life
 from or_audit_logging.capture.read import count, read
 from or_audit_logging.capture.trouble import guarded
 from or_audit_logging.capture.wire import Wire
@@ -63,13 +63,13 @@ class Tee:
             self._ending.left()
 
 
-class _Ending(Following):
+class _Ending(Life):
     """Follows a body as `Following` does a stream of chunks; the wire reads."""
 
     __slots__ = ("_wire",)
 
     def __init__(self, call: Call, wire: Wire) -> None:
-        super().__init__(call, whole=True)
+        super().__init__(call)
         self._wire = wire
 
     def saw(self) -> None:
