@@ -44,7 +44,7 @@ def test_every_block_of_the_readme_has_a_test() -> None:
     }
     assert commands(README) == [
         "pip install '.[demo]' && or-audit demo",
-        "pip install '.[test]' && pytest",
+        "pip install '.[test]' && pytest -n auto",
         'eval "$(or-audit init audit_logs | grep ^export)"',
         "or-audit checkpoint audit_logs -o ELSEWHERE/audit.anchors",
         "or-audit verify audit_logs --anchor ELSEWHERE/audit.anchors",
