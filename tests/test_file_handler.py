@@ -6,6 +6,7 @@ import json
 import logging
 import logging.config
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -332,10 +333,24 @@ def test_probe_tells_before_the_money_is_spent(tmp_path: Path) -> None:
     """It raises when a record could not be written now."""
     handler = AuditFileHandler(tmp_path / "log" / "audit.jsonl", lock_timeout=0)
     handler.probe()
-    os.unlink(tmp_path / "log" / "audit.lock")
-    os.rmdir(tmp_path / "log")
+    shutil.rmtree(tmp_path / "log")
+    (tmp_path / "log").write_text("a file in the folder's place")
     with pytest.raises(AuditWriteError, match="cannot be written"):
         handler.probe()
+
+
+def test_a_log_whose_folder_was_removed_goes_on_in_a_new_one(
+    handler: AuditFileHandler, tmp_path: Path
+) -> None:
+    """The chain is continued, and the loss stands in it."""
+    handler.handle(log_record(audit_record()))
+    shutil.rmtree(tmp_path)
+    handler.handle(log_record(audit_record()))
+    handler.close()
+    events = [members["event_type"] for members in members_of(tmp_path)]
+    assert events[0] == "log.open"
+    assert "log.lost" in events
+    assert verify(tmp_path).verdict == "tampered"
 
 
 def test_a_handler_is_a_sink_whose_policy_comes_from_its_filter(handler: AuditFileHandler) -> None:
@@ -650,7 +665,7 @@ def test_a_call_probed_from_within_a_write_does_not_let_go_of_the_lock(tmp_path:
     append, held = handler._writer.append, []
 
     def reenter(body: bytes) -> None:
-        with handler._writer._locked():
+        with handler._writer._exclusive:
             handler.probe()
             handler.close()
             with pytest.raises(AuditWriteError, match="has held"):
@@ -723,7 +738,7 @@ def test_fsync_puts_each_record_on_disk_before_it_returns(
     handler.handle(log_record(audit_record()))
     sizes: list[int] = []
     monkeypatch.setattr(
-        "or_audit_logging.log.writer._fdatasync",
+        "or_audit_logging.log.segment_file._sync_data",
         lambda descriptor: sizes.append(os.fstat(descriptor).st_size),
     )
     for _ in range(10):

@@ -629,7 +629,7 @@ def test_a_rotation_of_the_signing_key_alone_keeps_the_log_s_key(tmp_path: Path)
     log = writer(tmp_path)
     log.append(body())
     assert log._tail is not None
-    with log._locked():
+    with log._exclusive:
         log._go_to_end()
         log._write_control("log.rotate")
         log._tail.kid += 1

@@ -14,6 +14,9 @@ from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
+OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""Of every file that is opened in a log's folder: not inherited, not through a link, not translated."""
+
 LEAST_FREE_BYTES = 1 << 20
 """With less room than this, a record is not expected to be written."""
 
@@ -30,7 +33,7 @@ def check_folder(layout: LogLayout) -> None:
     """Make the folder (0700) where it is missing; raises `ConfigError` where no log can be kept in it."""
     folder = layout.folder
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
     except (FileExistsError, NotADirectoryError):
         raise ConfigError(
             f"{folder} is not a folder; filename names a file in the log's own folder"
@@ -48,6 +51,11 @@ def check_folder(layout: LogLayout) -> None:
             f"{folder} already holds the log {present.stem}{present.suffix}; one folder holds one log, "
             f"so give {layout.stem}{layout.suffix} a folder of its own"
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make *folder* (0700) and those above it where they are missing; raises `OSError`."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def free_bytes(folder: Path) -> float:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError
-from or_audit_logging.log.folder import give_to_owner_of
+from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
 
 if sys.platform == "win32":
     import msvcrt
@@ -47,11 +47,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-OPEN_FLAGS = (
-    os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-)
-
-_FIRST_WAIT = 0.0005
+_SPINS = 30
+"""So often the lock is asked for without a pause: it is mostly held for some microseconds."""
+_FIRST_WAIT = 0.00005
 _LONGEST_WAIT = 0.02
 
 
@@ -68,17 +66,20 @@ class ProcessLock:
         self.generation = -1
         """How many segments had been opened when the lock was taken."""
 
-    def __enter__(self) -> ProcessLock:
+    def acquire(self) -> None:
         """Take the lock; raises `AuditWriteError` after the timeout, `OSError` where the file fails."""
-        deadline = time.monotonic() + self._timeout
-        wait = _FIRST_WAIT
+        tries, wait, deadline = 0, _FIRST_WAIT, 0.0
         while True:
-            descriptor = self._open()
-            if _try_lock(descriptor):
-                if self._still_there():
-                    return self
+            if _try_lock(self._open()):
+                if self._is_still_there():
+                    return
                 self.close()
                 continue
+            tries += 1
+            if tries <= _SPINS:
+                time.sleep(0)
+                continue
+            deadline = deadline or time.monotonic() + self._timeout
             if time.monotonic() >= deadline:
                 raise AuditWriteError(
                     f"another process has held {self._name} for {self._timeout:g} s; "
@@ -87,7 +88,8 @@ class ProcessLock:
             time.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
-    def __exit__(self, *exc_info: object) -> None:
+    def release(self) -> None:
+        """Let go of the lock."""
         if self._descriptor is not None:
             _unlock(self._descriptor)
 
@@ -108,15 +110,15 @@ class ProcessLock:
         if self._descriptor is not None and self._pid != os.getpid():
             self.close()
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDWR | OPEN_FLAGS, 0o600)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o600)
             give_to_owner_of(self._folder, self._descriptor)
             status = os.fstat(self._descriptor)
             self._inode = (status.st_dev, status.st_ino)
             self._pid = os.getpid()
         return self._descriptor
 
-    def _still_there(self) -> bool:
-        """Whether the locked file is still the one that others find by its name."""
+    def _is_still_there(self) -> bool:
+        """Return whether the locked file is still the one that others find by its name."""
         try:
             status = os.stat(self._path)
         except FileNotFoundError:

@@ -1,7 +1,12 @@
-"""Where a log ends: the next seq, the chain value, the tree, and whatever a crash left behind.
+"""Where a log ends, and up to where this process has checked it.
 
-A tail is taken up at a segment's last checkpoint (or its first line) and advanced line by line. A line
-enters the tree only after its MAC was checked: a writer that signs must never launder somebody's edit.
+    tail = take_up(file, find_keys)             # the segment's end, checked since its last checkpoint
+    if not follow(tail, read, size):            # another process wrote: its last line says where to go on
+        catch_up(tail, file, find_keys)         # every line checked, and taken into the tree
+
+The end is where the next line goes: it is all that a write needs. The tree is what a checkpoint needs, and a
+line enters it only after its MAC was checked: a writer that signs must never launder somebody's edit. So the
+two move apart while others write, and come together when a checkpoint is made.
 """
 
 from __future__ import annotations
@@ -11,44 +16,109 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.log.folder import Torn
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.control import FORMAT_VERSION, parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
+from or_audit_logging.sealing.line import (
+    MAC_TAIL,
+    MAX_LINE_BYTES,
+    SealedLine,
+    close_suffix,
+    open_suffix,
+    parse_line,
+)
 from or_audit_logging.sealing.merkle import Frontier
 
 FindKeys = Callable[[bytes, str], LogKeys]
 """Return the keys for (log id, key check value); raises `KeyNotFoundError`."""
 
+
+class ReadAt(Protocol):
+    """Returns so many bytes of the segment from an offset."""
+
+    def __call__(self, length: int, *, at: int) -> bytes: ...
+
+
 _CHECKPOINT = b'\n{"event_type":"log.checkpoint",'
+_ROTATE = b'{"event_type":"log.rotate",'
 _BLOCK = 1 << 18
+_LAST_BLOCK = 1 << 16
 
 
 @dataclass(slots=True)
 class Tail:
-    """The state a writer goes on from. `offset` is the end of the last line, its newline included."""
+    """The state a writer goes on from."""
 
     log_id: bytes
+    log: str
+    """The log id as each line bears it: its first 16 hex digits."""
     origin: str
     kid: int
     kcv: str
     keys: LogKeys
+
     seq: int
+    """The number of the next line."""
     prev: bytes
+    """The leaf hash of the last line."""
+    offset: int
+    """The end of the last line in the segment, its newline included."""
+    ending: bytes
+    """The last line's MAC as it stands in the file, with its newline: tells whether the line is there."""
+
     tree: Frontier | None
-    """None once a line did not chain: no checkpoint is made over an edit."""
-    offset: int = 0
+    """Of all checked lines. None once a line did not chain: no checkpoint is made over an edit."""
+    checked_seq: int
+    checked_prev: bytes
+    checked_offset: int
+
     checkpoint_at: datetime | None = None
     torn: Torn | None = None
     newline_missing: bool = False
     unchained: int = 0
     """Lines met whose MAC or number does not follow; to be reported once as lost."""
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether every line was checked, so that the tree is that of the whole log."""
+        return self.checked_seq == self.seq and self.checked_offset == self.offset
+
+    def seal(self, body: bytes) -> bytes:
+        """Return the JSON object *body* sealed as the next line; nothing is moved yet."""
+        part = open_suffix(body, log=self.log, seq=self.seq, kid=self.kid)
+        return close_suffix(part, self.keys.mac(self.prev, part))
+
+    def begins_segment(self) -> None:
+        """Take the beginning of a new segment for the place where the next line goes."""
+        self.offset = self.checked_offset = 0
+        self.checked_seq, self.checked_prev = self.seq, self.prev
+        self.ending, self.torn, self.newline_missing = b"", None, False
+
+    def wrote(self, line: bytes, size: int) -> None:
+        """Take *line*, sealed here and written with *size* bytes, as the last one."""
+        leaf = leaf_hash(line)
+        if self.checked_offset == self.offset:
+            if self.tree is not None:
+                self.tree.append(leaf)
+            self.checked_seq = self.seq + 1
+            self.checked_prev = leaf
+            self.checked_offset += size
+        self.seq += 1
+        self.prev = leaf
+        self.offset += size
+        self.ending = line[-MAC_TAIL:] + b"\n"
+
+    def passed_over(self, size: int) -> None:
+        """Take *size* bytes that are no line as written."""
+        if self.checked_offset == self.offset:
+            self.checked_offset += size
+        self.offset += size
+
     def accept(self, line: SealedLine) -> None:
-        """Take *line* as the next one, checked."""
+        """Take *line* as the next one after those that were checked, and check it."""
         leaf = leaf_hash(line.raw)
         if self._follows(line):
             if self.tree is not None:
@@ -56,20 +126,26 @@ class Tail:
         else:
             self.unchained += 1
             self.tree = None
-        self.seq = line.seq + 1
-        self.prev = leaf
+        self.checked_seq = line.seq + 1
+        self.checked_prev = leaf
 
     def _follows(self, line: SealedLine) -> bool:
         return (
-            line.seq == self.seq
+            line.seq == self.checked_seq
             and line.kid == self.kid
-            and line.log == self.log_id.hex()[:16]
-            and self.keys.check(self.prev, line.sealed_part, line.mac)
+            and line.log == self.log
+            and self.keys.check(self.checked_prev, line.sealed_part, line.mac)
         )
 
 
+def new_tail(log_id: bytes, origin: str, keys: LogKeys) -> Tail:
+    """Return the tail of a log without lines."""
+    prev = genesis_prev(origin, log_id)
+    return _tail(log_id, origin, keys, kid=0, seq=0, prev=prev, tree=Frontier())
+
+
 def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
-    """Return the tail of the segment *file*, advanced to its end.
+    """Return the tail of the segment *file*, every line since its last checkpoint checked.
 
     Raises `FormatError` where the first line is not one that starts a segment, `KeyNotFoundError` where
     no key fits it.
@@ -77,42 +153,79 @@ def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
     file.seek(0)
     first = parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
     tail = _from_first_line(first, find_keys)
-    tail.offset = 0
     if (resumed := _last_checkpoint(file)) is not None:
         before, checkpoint, end = resumed
         _resume_at(tail, before, checkpoint, end)
-    advance(tail, file, find_keys)
+    catch_up(tail, file, find_keys)
     return tail
 
 
-def advance(tail: Tail, file: BinaryIO, find_keys: FindKeys) -> None:
-    """Take every line from the tail's offset to the end of *file* into the tail.
+def follow(tail: Tail, read: ReadAt, size: int) -> bool:
+    """Move the end to that of the segment, now *size* bytes long, by what its last line says; unchecked.
+
+    False, and nothing is moved, where every line has to be read: the last one is cut, is of another log or
+    key, or steps back. Where our own last line is not what it was, somebody has edited it: no checkpoint is
+    made any more.
+    """
+    if read(len(tail.ending), at=tail.offset - len(tail.ending)) != tail.ending:
+        tail.unchained += 1
+        tail.tree = None
+        return False
+    grown = size - tail.offset
+    block = read(min(grown, _LAST_BLOCK), at=size - min(grown, _LAST_BLOCK))
+    begins = block.rfind(b"\n", 0, -1) + 1
+    if not block.endswith(b"\n") or (begins == 0 and grown > _LAST_BLOCK):
+        return False
+    try:
+        line = parse_line(block[begins:-1])
+    except FormatError:
+        return False
+    if line.kid != tail.kid or line.log != tail.log or line.seq < tail.seq or line.raw.startswith(_ROTATE):
+        return False
+    tail.seq, tail.prev, tail.offset = line.seq + 1, leaf_hash(line.raw), size
+    tail.ending = block[-MAC_TAIL - 1 :]
+    tail.torn, tail.newline_missing = None, False
+    return True
+
+
+def catch_up(tail: Tail, file: BinaryIO, find_keys: FindKeys, *, until: int | None = None) -> None:
+    """Check every line that was not, up to the offset *until* or the end of *file*; the end is there then.
 
     Bytes at the end that are no line are left in `tail.torn`; torn bytes further up are passed over, since
     the log.recover line behind them says what they were.
     """
-    file.seek(tail.offset)
+    file.seek(tail.checked_offset)
     tail.torn, tail.newline_missing = None, False
     torn_length, torn_hash = 0, hashlib.sha256()
-    while raw := file.readline(MAX_LINE_BYTES):
-        try:
-            line = parse_line(raw.removesuffix(b"\n"))
-        except FormatError:
-            torn_length += len(raw)
-            torn_hash.update(raw)
-            continue
-        if not raw.endswith(b"\n") and not tail.keys.check(tail.prev, line.sealed_part, line.mac):
+    while until is None or tail.checked_offset + torn_length < until:
+        raw = file.readline(MAX_LINE_BYTES)
+        if not raw:
+            break
+        line = _whole_line(raw, tail)
+        if line is None:
             torn_length += len(raw)
             torn_hash.update(raw)
             continue
         tail.accept(line)
         if line.is_control:
             _note_control(tail, line, find_keys)
-        tail.offset += torn_length + len(raw)
+        tail.checked_offset += torn_length + len(raw)
         torn_length, torn_hash = 0, hashlib.sha256()
         tail.newline_missing = not raw.endswith(b"\n")
+        tail.ending = raw[-MAC_TAIL - 1 :]
     if torn_length:
         tail.torn = Torn(torn_length, torn_hash.hexdigest())
+    tail.seq, tail.prev, tail.offset = tail.checked_seq, tail.checked_prev, tail.checked_offset
+
+
+def _whole_line(raw: bytes, tail: Tail) -> SealedLine | None:
+    """Return *raw* as a line, None where it is torn; without a newline its MAC tells whether it is whole."""
+    try:
+        line = parse_line(raw.removesuffix(b"\n"))
+    except FormatError:
+        return None
+    whole = raw.endswith(b"\n") or tail.keys.check(tail.checked_prev, line.sealed_part, line.mac)
+    return line if whole else None
 
 
 def parse_timestamp(text: object) -> datetime | None:
@@ -121,6 +234,28 @@ def parse_timestamp(text: object) -> datetime | None:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def _tail(
+    log_id: bytes, origin: str, keys: LogKeys, *, kid: int, seq: int, prev: bytes, tree: Frontier | None
+) -> Tail:
+    """Return the tail of an empty segment whose first line will have the number *seq*."""
+    return Tail(
+        log_id=log_id,
+        log=log_id.hex()[:16],
+        origin=origin,
+        kid=kid,
+        kcv=keys.kcv,
+        keys=keys,
+        seq=seq,
+        prev=prev,
+        offset=0,
+        ending=b"",
+        tree=tree,
+        checked_seq=seq,
+        checked_prev=prev,
+        checked_offset=0,
+    )
 
 
 def _from_first_line(first: SealedLine, find_keys: FindKeys) -> Tail:
@@ -135,7 +270,7 @@ def _from_first_line(first: SealedLine, find_keys: FindKeys) -> Tail:
         prev = _unhex(head["base_leaf"], 32)
         frontier = head["frontier"]
         tree = Frontier.from_hex(first.seq, frontier) if isinstance(frontier, list) else None
-    return Tail(log_id, origin, first.kid, kcv, keys, first.seq, prev, tree)
+    return _tail(log_id, origin, keys, kid=first.kid, seq=first.seq, prev=prev, tree=tree)
 
 
 def _last_checkpoint(file: BinaryIO) -> tuple[bytes, bytes, int] | None:
@@ -157,7 +292,7 @@ def _last_checkpoint(file: BinaryIO) -> tuple[bytes, bytes, int] | None:
 
 
 def _resume_at(tail: Tail, before: bytes, checkpoint: bytes, end: int) -> None:
-    """Move the tail behind a checkpoint whose MAC holds; otherwise leave it, and every line is read."""
+    """Move what is checked behind a checkpoint whose MAC holds; otherwise every line is read."""
     try:
         line = parse_line(checkpoint)
         head = parse_control(checkpoint)
@@ -172,8 +307,9 @@ def _resume_at(tail: Tail, before: bytes, checkpoint: bytes, end: int) -> None:
         or not tail.keys.check(prev, line.sealed_part, line.mac)
     ):
         return
-    tail.seq, tail.prev, tail.tree, tail.offset = line.seq, prev, tree, end
+    tail.checked_seq, tail.checked_prev, tail.tree, tail.checked_offset = line.seq, prev, tree, end
     tail.accept(line)
+    tail.ending = checkpoint[-MAC_TAIL:] + b"\n"
     tail.checkpoint_at = parse_timestamp(head["timestamp"])
 
 

@@ -1,0 +1,90 @@
+"""`SegmentFile`: the open segment on disk. Looked at by its path, read by offset, appended to with one call.
+
+    file = SegmentFile(segment)
+    if file.size() == tail.offset: ...          # nobody wrote meanwhile; None: it is not there any more
+    file.append(line, at=tail.offset)
+
+Whatever comes through here is bytes; what they mean is the writer's business.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+
+from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
+from or_audit_logging.log.segments import Segment
+
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class SegmentFile:
+    """A segment opened for appending; used by one thread at a time, but for `sync`."""
+
+    __slots__ = ("_closing", "_descriptor", "_inode", "_path", "segment")
+
+    def __init__(self, segment: Segment, *, create: bool = False) -> None:
+        """Open the file (0600 where it is made); raises `OSError`, `AuditWriteError` for no regular file."""
+        self.segment = segment
+        self._path = os.fspath(segment.path)
+        flags = os.O_RDWR | os.O_APPEND | OPEN_FLAGS
+        self._descriptor: int | None = os.open(self._path, flags | os.O_CREAT if create else flags, 0o600)
+        if create:
+            give_to_owner_of(segment.path.parent, self._descriptor)
+        status = os.fstat(self._descriptor)
+        self._inode = (status.st_dev, status.st_ino)
+        self._closing = threading.Lock()
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise AuditWriteError(f"{segment.path} is not a regular file")
+
+    def size(self) -> int | None:
+        """Return how long the file is; None where its name leads nowhere, or to another file."""
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return status.st_size if (status.st_dev, status.st_ino) == self._inode else None
+
+    def append(self, data: bytes, *, at: int) -> None:
+        """Write *data* with one call; what a short write left is taken back, to the length *at*."""
+        written = os.write(self._open(), data)
+        if written != len(data):
+            os.ftruncate(self._open(), at)
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written")
+
+    def read(self, length: int, *, at: int) -> bytes:
+        """Return *length* bytes from the offset *at*, fewer at the end of the file."""
+        if hasattr(os, "pread"):
+            return os.pread(self._open(), length, at)
+        os.lseek(self._open(), at, os.SEEK_SET)  # Windows; appending does not mind the position
+        return os.read(self._open(), length)
+
+    def sync(self) -> None:
+        """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may."""
+        with self._closing:
+            if self._descriptor is None:
+                return
+            copy = os.dup(self._descriptor)
+        try:
+            _sync_data(copy)
+        finally:
+            os.close(copy)
+
+    def close(self, *, sync: bool = False) -> None:
+        """Close the file, and put it on disk before where *sync* says so; idempotent."""
+        if sync:
+            self.sync()
+        with self._closing:
+            descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            raise AuditWriteError("no segment of the log is open")
+        return self._descriptor
