@@ -5,13 +5,14 @@ import json
 from collections import OrderedDict, UserDict
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
 from samples import namespaces
 
 from or_audit_logging.capture.facts import Facts
+from or_audit_logging.capture.http import header_members
 from or_audit_logging.capture.response import NO_CHOICES, response_facts, stream_facts
 
 BODY: dict[str, Any] = {
@@ -535,3 +536,10 @@ def test_text_of_the_provider_stays_out_of_a_repr() -> None:
     facts = facts_of(with_choice(error={"message": "secret words"}))
     assert "secret" not in repr(facts)
     assert "Hello" not in repr(facts)
+
+
+@pytest.mark.parametrize("kind", [dict, MappingProxyType, UserDict])
+def test_headers_in_a_mapping_that_knows_case(kind: Any) -> None:
+    """They are found by either spelling."""
+    for name in ("X-Generation-Id", "x-generation-id"):
+        assert header_members(kind({name: "gen-9"})) == {"generation_id": "gen-9"}

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletionChunk
 from test_capture_fuzz import JSON
 
 from or_audit_logging.capture.chunks import StreamReader
 from or_audit_logging.capture.facts import Facts
+
+ChatCompletionChunk = pytest.importorskip("openai.types.chat").ChatCompletionChunk
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "cost": 0.5}
 ERROR = {"code": 502, "message": "gone"}
@@ -36,7 +37,7 @@ def chunk(content: object = "", **choice: Any) -> dict[str, Any]:
     return {"id": "gen-1", "model": "m", "choices": [{"index": 0, "delta": delta, **choice}]}
 
 
-def sdk(value: dict[str, Any]) -> ChatCompletionChunk:
+def sdk(value: dict[str, Any]) -> Any:
     """Return *value* as the openai SDK makes it of the same JSON, which it does not check."""
     return ChatCompletionChunk.construct(**value)
 

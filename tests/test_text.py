@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from or_audit_logging.sealing.text import MAX_DEPTH, encode, money
+from or_audit_logging.sealing.text import MAX_DEPTH, UNREADABLE, encode, money
 
 ROOM = 100_000
 
@@ -194,3 +194,38 @@ def test_any_record_fits_the_shortest_line(changes: dict[str, Any]) -> None:
     out = written(record(**big, more="\U0001f600" * 3000), 3900)
     assert out["id"] == "1"
     assert out["truncated"] is True
+
+
+class Unnamed(type):
+    """A class of objects that cannot even be named."""
+
+    @property
+    def __name__(cls) -> str:
+        raise ValueError("no name")
+
+
+class Nameless(metaclass=Unnamed):
+    """Fails when it is asked for its class."""
+
+    @property
+    def __class__(self) -> type:
+        raise ValueError("no class")
+
+
+def test_a_value_that_fails_when_it_is_looked_at() -> None:
+    """The rest of the record is written."""
+    released = memoryview(b"gone")
+    released.release()
+    members = {"a": 1, "b": Nameless(), "c": released, "d": [Nameless(), released, {"e": Nameless()}]}
+    assert json.loads(encode(members, limit=4096)) == {
+        "a": 1,
+        "b": UNREADABLE,
+        "c": UNREADABLE,
+        "d": [UNREADABLE, UNREADABLE, {"e": UNREADABLE}],
+    }
+
+
+def test_members_whose_names_are_no_text() -> None:
+    """They are named by their text, as deeper inside."""
+    members: Any = {1: "a", None: "b", (1, "x"): "c", b"d": Decimal("0.5")}
+    assert json.loads(encode(members, limit=4096)) == {"1": "a", "null": "b", "(1,x)": "c", "d": 0.5}

@@ -167,7 +167,7 @@ class Call:
             self._announce(route)
         self._clock.began = perf_counter()
         self._open.append(route)
-        begins(self, self.finish)
+        begins(self)
 
     def active(self) -> Inside:
         """Return a context manager: calls and attempts that happen inside belong to this call."""
@@ -265,6 +265,7 @@ class Call:
         if self._streams and self._open:
             if self._facts is None and self._raised is None:
                 self._put_off = True
+                self._result = None  # the stream may be in it, and has to be collected if it is dropped
                 return
             for end in list(self._streams.values()):
                 end()
@@ -295,6 +296,19 @@ class Call:
             self._facts = NO_END
             if outer is not None:
                 outer._ends_in(self)
+
+    def end_at_exit(self) -> None:
+        """Make the record of what is known by now: the interpreter exits."""
+        self.finish()
+
+    def leave_to_parent(self) -> None:
+        """Make no record: this is a forked child's copy of its parent's call."""
+        self._open.clear()
+
+    def withdraw(self) -> None:
+        """Make no record: what was to make the call never did."""
+        self._open.clear()
+        ends(self)
 
     def _ends_in(self, inner: Call) -> None:
         """Take note that a call inside has ended: where this one waited only for its stream, so does it."""

@@ -18,6 +18,7 @@ from typing import Any
 from or_audit_logging.capture.read import count, read, text
 
 _KEPT = ("_content", "_body")  # httpx, httpx2, requests; aiohttp
+_KNOW_NO_CASE = ("httpx", "requests", "urllib3")
 _STATUSES = range(100, 600)
 
 
@@ -86,4 +87,7 @@ def parsed(content: bytes | str | None) -> object:
 def _header(headers: object, name: str) -> str | None:
     if type(headers) is dict:
         return text(headers.get(name)) or text(headers.get(name.lower()))
-    return text(read(headers, name))  # an HTTP client's own mapping, which knows no case
+    value = text(read(headers, name))
+    if value is None and not type(headers).__module__.startswith(_KNOW_NO_CASE):
+        value = text(read(headers, name.lower()))
+    return value

@@ -25,6 +25,7 @@ from or_audit_logging.capture.facts import Facts, filled
 from or_audit_logging.capture.failures import failure_facts
 from or_audit_logging.capture.pending import begins, ends, is_pending
 from or_audit_logging.capture.trouble import guarded
+from or_audit_logging.errors import AuditWriteError
 
 _HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "or_audit_logging.keys")
 _EXITS = ("__exit__", "__aexit__")
@@ -40,7 +41,7 @@ class Life:
         self._last = perf_counter()
         self._outside = id(sys.exception())
         self._watch: weakref.ref[object] | None = None
-        begins(self, self._finish_dropped)
+        begins(self)
         call.keeps_open(self.left)
 
     def _facts(self, *, ended: bool) -> Facts:
@@ -98,6 +99,13 @@ class Life:
             facts = replace(facts, status="cancelled", error_type=type(error).__name__)
         self._finish(facts, raised=error)
 
+    def end_at_exit(self) -> None:
+        """Take the exit of the interpreter for the end."""
+        self._finish_dropped()
+
+    def leave_to_parent(self) -> None:
+        """Nothing to do: what is not pending finishes nothing."""
+
     def hand_over(self) -> Call | None:
         """Return the call, which ends otherwise now; None where it has ended."""
         return self._calls[0] if ends(self) else None
@@ -106,8 +114,14 @@ class Life:
         self._watch = None
         for call in self._calls:
             call.outcome(facts, ended=self._last, raised=raised, vague=vague)
+        lost: AuditWriteError | None = None
         for call in self._calls:
-            call.finish()
+            try:
+                call.finish()
+            except AuditWriteError as error:
+                lost = lost or error
+        if lost is not None:
+            raise lost
 
     def _dropped(self, _: object) -> None:
         """The stream was collected: here and now, unless whoever was interrupted has their hands full.

@@ -15,7 +15,8 @@ from or_audit_logging.capture.call import Call, Inside
 from or_audit_logging.capture.read import is_data
 from or_audit_logging.capture.streams import follow
 from or_audit_logging.capture.tee import http_of, owned
-from or_audit_logging.capture.trouble import guarded
+from or_audit_logging.capture.trouble import report
+from or_audit_logging.errors import AuditWriteError
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Call)
@@ -28,7 +29,7 @@ def through(call: C, inside: Inside, send: Callable[[], T], take: Take[C]) -> T:
     try:
         with inside:
             result = send()
-        later = guarded("reading the response", take, call, result)
+        later = _looked_at(call, result, take)
         return result if later is None else later  # type: ignore[return-value]
     except BaseException as error:
         call.error(error)
@@ -56,7 +57,7 @@ async def athrough(call: C, inside: Inside, send: Callable[[], Awaitable[T]], ta
     try:
         with inside:
             result = await send()
-        later = guarded("reading the response", take, call, result)
+        later = _looked_at(call, result, take)
         return result if later is None else later  # type: ignore[return-value]
     except BaseException as error:
         call.error(error)
@@ -64,3 +65,15 @@ async def athrough(call: C, inside: Inside, send: Callable[[], Awaitable[T]], ta
     finally:
         if later is None:
             call.finish()
+
+
+def _looked_at(call: C, result: object, take: Take[C]) -> object | None:
+    """Return what *take* does; what is wrong with us there does not reach the caller, but a lost record."""
+    try:
+        return take(call, result)
+    except AuditWriteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        kind = type(error).__name__
+        report("internal", f"result {kind}", "audit: reading the response failed (%s)", kind)
+        return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from types import CoroutineType
 from typing import Any, TypeAlias
@@ -119,7 +120,9 @@ class _Frame:
 def _taken(call: Call, result: object) -> object | None:
     """Return what to hand out in place of *result*, as `take` does; a coroutine's result is still to come."""
     if isinstance(result, CoroutineType):
-        return athrough(call, call.active(), lambda: result, _taken)
+        coroutine = athrough(call, call.active(), lambda: result, _taken)
+        weakref.finalize(coroutine, call.withdraw).atexit = False  # it may never be awaited
+        return coroutine
     later = take(call, result)
     if later is None and isinstance(result, (Iterator, AsyncIterator)):
         call.returned(result)  # of somebody's own class: nobody knows what it says

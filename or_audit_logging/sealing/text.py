@@ -24,6 +24,8 @@ MAX_DEPTH = 32
 MAX_ITEMS = 20_000
 """A value is read up to so many members, those of its members included; shared ones count each time."""
 TOO_MANY = "[TOO MANY ITEMS]"
+UNREADABLE = "[UNREADABLE]"
+"""Stands for a value that fails when it is asked what it is."""
 _INT_LIMIT = 1 << 64
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -87,8 +89,11 @@ class _Reader:
         self._room -= 1
         if self._room < 0:
             return TOO_MANY
-        if type(value) in _SCALARS or not isinstance(value, (Mapping, list, tuple, set, frozenset)):
-            return _scalar(value)
+        try:
+            if type(value) in _SCALARS or not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+                return _scalar(value)
+        except Exception:  # noqa: BLE001 - an object that fails when it is asked what it is
+            return UNREADABLE
         return self._container(value, above)
 
     def _container(self, value: Mapping[object, object] | Iterable[object], above: tuple[int, ...]) -> object:
@@ -111,7 +116,7 @@ class _Reader:
                 if self._room < 0:
                     break
         except Exception:  # noqa: BLE001 - a container of the caller's whose iteration fails must not lose the record
-            return f"[{type(value).__name__}]"
+            return _type_name(value)
         return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
 
 
@@ -130,7 +135,14 @@ def _scalar(value: object) -> object:
         return money(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")
-    return f"[{type(value).__name__}]"
+    return _type_name(value)
+
+
+def _type_name(value: object) -> str:
+    try:
+        return f"[{type(value).__name__}]"
+    except Exception:  # noqa: BLE001 - a metaclass of the caller's may raise anything
+        return UNREADABLE
 
 
 def _key(key: object) -> str:
@@ -172,7 +184,7 @@ def _object(members: Mapping[str, Any]) -> bytes:
         else:
             reader = reader or _Reader()
             text = _dumps(reader.plain(value, ()))
-        pieces.append(_name(key) + text)
+        pieces.append(_name(key if type(key) is str else _key(key)) + text)
     return ("{" + ",".join(pieces) + "}").encode("ascii")
 
 
