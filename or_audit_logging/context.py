@@ -107,3 +107,34 @@ def carry_context(fn: Callable[P, R]) -> Callable[P, R]:
         return context.copy().run(fn, *args, **kwargs)
 
     return carried
+
+
+_later: ContextVar[list[Callable[[], None]] | None] = ContextVar("or_audit_logging.later", default=None)
+
+
+class collect_waits:  # noqa: N801 - a context manager, named like the function it is used as
+    """Collects what a handler would wait for inside the block, so that a coroutine may wait for it elsewhere.
+
+    with collect_waits() as waits:
+        logger.handle(record)               # written, but perhaps not on disk yet
+    await asyncio.to_thread(...)            # each of the waits is called, with no argument
+    """
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> list[Callable[[], None]]:
+        waits: list[Callable[[], None]] = []
+        self._token = _later.set(waits)
+        return waits
+
+    def __exit__(self, *_: object) -> None:
+        _later.reset(self._token)
+
+
+def wait_later(wait: Callable[[], None]) -> bool:
+    """Hand *wait* to whoever collects; False where nobody does, and it is to be called here and now."""
+    waits = _later.get()
+    if waits is None:
+        return False
+    waits.append(wait)
+    return True

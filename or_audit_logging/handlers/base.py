@@ -1,0 +1,378 @@
+"""`AuditHandler`: what all audit handlers do. Where the sealed lines go is their writer's business.
+
+A record is redacted and formatted outside any lock. Under the handler's lock the writer seals and writes it.
+With no lock held any more, checkpoints made meanwhile are handed out, as LogRecords of the logger
+`or_audit_logging.checkpoint`, and a durable handler waits for the disk.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+import weakref
+from collections import deque
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Protocol
+
+from or_audit_logging.context import wait_later
+from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
+from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
+from or_audit_logging.keys import KeyRing
+from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
+from or_audit_logging.record import AuditRecord
+from or_audit_logging.redaction import Redactor
+from or_audit_logging.sealing.line import SUFFIX_MAX, user_members
+from or_audit_logging.sealing.text import encode
+from or_audit_logging.version import __version__
+
+_QUIET_SECONDS = 60.0
+_REMEMBERED = 1024
+"""So many of the latest records are remembered, to keep one from being written twice."""
+
+_log = logging.getLogger("or_audit_logging")
+
+
+class LineWriter(Protocol):
+    """What seals and writes for a handler; used under the handler's lock, but for `sync`."""
+
+    @property
+    def has_checkpoints(self) -> bool: ...
+
+    @property
+    def syncs(self) -> int: ...
+
+    @property
+    def losses(self) -> int: ...
+
+    def append(self, body: bytes) -> int:
+        """Seal and write; return the ticket to `sync` with, 0 where there is nothing to wait for."""
+        ...
+
+    def sync(self, ticket: int) -> None: ...
+
+    def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None: ...
+
+    def probe(self) -> None: ...
+
+    def take_checkpoints(self) -> list[str]: ...
+
+    def stop(self) -> None: ...
+
+
+class AuditHandler(logging.Handler, AuditSink):
+    """Redacts, formats and seals records. A subclass makes the writer, and calls `_set_up`."""
+
+    _writer: LineWriter
+
+    def _set_up(
+        self,
+        writer: LineWriter,
+        ring: KeyRing,
+        *,
+        log: str,
+        on_failure: OnFailure,
+        max_line_bytes: int,
+        settings: dict[str, object],
+    ) -> None:
+        """Take the parts. *log* names the log in messages, and is the same for all handlers on it; *settings*
+        stand with the redaction policy behind the digest in log.start.
+        """
+        self._writer = writer
+        self._log_name = log
+        self._on_failure = on_failure
+        self._limit = max_line_bytes - SUFFIX_MAX - 1
+        self._digest_key = ring.digest_key
+        self._policy: tuple[tuple[Any, ...], Policy] | None = None
+        self._settings = settings | {
+            "on_failure": on_failure,
+            "max_line_bytes": max_line_bytes,
+            "library": __version__,
+        }
+        self._pid = os.getpid()
+        self._writing = False
+        self._waiting: deque[tuple[bytes, AuditRecord | None]] = deque()
+        self._recent = _recent_of.setdefault(log, {})
+        self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
+        self._last_report = -_QUIET_SECONDS
+        self._default_formatter = AuditJsonFormatter()
+        _open_handlers.add(self)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that records for this handler are made under; its first RedactionFilter redacts."""
+        if self._policy is None or self._policy[0] != tuple(self.filters):
+            filters: list[Any] = self.filters
+            redactor = next((f.redactor for f in filters if isinstance(f, RedactionFilter)), None)
+            policy = Policy(redactor or _default_redactor(), self._digest_key, self._on_failure)
+            self._policy = tuple(filters), policy
+        return self._policy[1]
+
+    def probe(self) -> None:
+        """Raise `AuditWriteError` if a record could not be written now."""
+        with self._held():
+            if self._is_writing():
+                return  # asked from within a write (a signal handler, a finaliser), which will tell itself
+            try:
+                self._writer.probe()
+            except OSError as error:
+                raise AuditWriteError(f"the audit log cannot be written: {reason_of(error)}") from error
+
+    def setLevel(self, level: int | str) -> None:  # noqa: N802 - logging's name
+        """Set the level; one above INFO would drop successful calls: `ConfigError`."""
+        super().setLevel(level)
+        if self.level > logging.INFO:
+            self.level = logging.NOTSET
+            raise ConfigError("an audit handler takes every call; leave its level out, or set INFO or lower")
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
+        """Set the formatter; a formatter that renames members is refused with `ConfigError`."""
+        if isinstance(fmt, AuditJsonFormatter) and fmt.rename_fields:
+            raise ConfigError(
+                "rename_fields is not for audit handlers: a sealed log keeps the schema's names"
+            )
+        super().setFormatter(fmt)
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        """Return the record to handle, or False; a filter may replace the record on every Python version."""
+        filters: list[Any] = self.filters
+        for filter_ in filters:
+            if isinstance(filter_, RedactionFilter):
+                record = redacted_copy(record, filter_.redactor)
+                continue
+            result = filter_.filter(record) if hasattr(filter_, "filter") else filter_(record)
+            if not result:
+                return False
+            if isinstance(result, logging.LogRecord):
+                record = result
+        return record
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Filter, write and hand out checkpoints; checkpoints that come back are dropped.
+
+        Raises `AuditWriteError` where the record could not be written and on_failure is "raise".
+        """
+        kept = self._kept(record)
+        if kept:
+            ticket = self._take(kept, audit_of(record))
+            if ticket and not wait_later(partial(self._sync, ticket)):
+                self._sync(ticket)
+            self._hand_out()
+        return kept
+
+    async def ahandle(self, record: logging.LogRecord) -> Any:
+        """Do what `handle` does, and wait for the disk without holding up the event loop."""
+        kept = self._kept(record)
+        if kept:
+            ticket = self._take(kept, audit_of(record))
+            if ticket:
+                import asyncio  # here: whoever comes here has imported it, and nobody else needs it
+
+                await asyncio.to_thread(self._sync, ticket)
+            self._hand_out()
+        return kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Redact what no filter has, seal and write *record*."""
+        ticket = self._take(record, audit_of(record))
+        if ticket:
+            self._sync(ticket)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Report a failure without any of the record's content."""
+        self._report(f"a record of {record.name} could not be handled")
+
+    def stats(self) -> dict[str, int]:
+        """Return counts since construction.
+
+        Records: written, failed (not written, or not known to be on disk), lost (stated in the log as such,
+        once it can be written again). fsyncs. Checkpoints, and how many of them no handler took.
+        """
+        return {
+            "written": self._written,
+            "failed": self._failed,
+            "lost": self._writer.losses,
+            "fsyncs": self._writer.syncs,
+            "checkpoints": self._checkpoints,
+            "checkpoints_not_taken": self._checkpoints_not_taken,
+        }
+
+    def close(self) -> None:
+        """Seal the log with log.stop and a checkpoint, and close what is open; idempotent."""
+        with self._held():
+            if not self._is_writing():
+                try:
+                    self._writer.stop()
+                except (OSError, AuditError) as error:
+                    self._report(f"the log could not be closed with a checkpoint: {reason_of(error)}")
+        super().close()
+
+    def finish(self) -> None:
+        """Do what `close` does and hand out the last checkpoint; at exit, before logging shuts down."""
+        self.close()
+        self._hand_out()
+
+    def _kept(self, record: logging.LogRecord) -> Any:
+        """Return what the filters leave of *record*; False for a checkpoint, and for what was written."""
+        if record.name == CHECKPOINT_LOGGER or self._was_written(audit_of(record)):
+            return False
+        return self.filter(record) if self.filters else record
+
+    def _take(self, record: logging.LogRecord, audit: AuditRecord | None) -> int:
+        """Write *record* and return its ticket; *audit* is what it carried before filters made copies."""
+        try:
+            body = self._body(redacted_copy(record, self.policy.redactor))
+        except Exception as error:  # noqa: BLE001 - whatever a formatter of the user's raises
+            with self._held():
+                self._fail(f"a record could not be formatted: {type(error).__name__}", error)
+            return 0
+        with self._held():
+            return self._append(body, audit)
+
+    def _body(self, record: logging.LogRecord) -> bytes:
+        formatter = self.formatter or self._default_formatter
+        if isinstance(formatter, AuditJsonFormatter):
+            return formatter.format_bytes(record, limit=self._limit)
+        text = formatter.format(record)
+        try:
+            members = json.loads(text)
+        except (ValueError, RecursionError):
+            members = None
+        if not isinstance(members, dict):
+            members = self._default_formatter.members_of_text(record, text)
+        return encode(user_members(members), limit=self._limit)
+
+    def _append(self, body: bytes, audit: AuditRecord | None) -> int:
+        """Write *body*, and what re-entrant calls (a signal handler, a finaliser) left meanwhile."""
+        if self._is_writing():
+            self._waiting.append((body, audit))
+            return 0
+        self._writing = True
+        try:
+            ticket = self._write(body, audit)
+            while self._waiting:
+                ticket = self._write(*self._waiting.popleft()) or ticket
+            return ticket
+        finally:
+            self._writing = False
+
+    def _is_writing(self) -> bool:
+        """Whether this thread is inside a write; a child that was forked during one is not."""
+        if self._pid != os.getpid():
+            self._pid, self._writing = os.getpid(), False
+            self._waiting.clear()
+        return self._writing
+
+    def _was_written(self, audit: AuditRecord | None) -> bool:
+        """Whether this very record is in the log: through a second logger, or another handler on the log."""
+        return audit is not None and audit.id in self._recent and self._recent[audit.id] == audit
+
+    def _write(self, body: bytes, audit: AuditRecord | None) -> int:
+        try:
+            ticket = self._writer.append(body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and does not end the call
+            self._fail(f"a record could not be written: {reason_of(error)}", error)
+            return 0
+        self._written += 1
+        if audit is not None:
+            recent = self._recent
+            recent[audit.id] = audit
+            if len(recent) > _REMEMBERED:
+                recent.pop(next(iter(recent)), None)
+        return ticket
+
+    def _sync(self, ticket: int) -> None:
+        """Wait until the record with *ticket* is on disk; no lock is held."""
+        try:
+            self._writer.sync(ticket)
+        except OSError as error:
+            with self._held():
+                self._fail(f"a record may not be on disk: {reason_of(error)}", error, lost=0)
+
+    def _fail(self, what: str, error: Exception, *, lost: int = 1) -> None:
+        """Count a record that is lost, and raise or report; the handler's lock is held."""
+        self._failed += 1
+        self._writer.lost(lost, reason="disk" if isinstance(error, OSError) else "other")
+        if self._on_failure == "raise":
+            raise AuditWriteError(what) from error
+        self._report(what)
+
+    def _report(self, what: str) -> None:
+        """Say *what* failed, at most once a minute; on stderr where the logger has no handler to say it."""
+        now = time.monotonic()
+        if now - self._last_report < _QUIET_SECONDS:
+            return
+        self._last_report = now
+        message = f"{self._log_name}: {what} ({self._failed} failed so far)"
+        if _has_handler(_log):
+            _log.error("%s", message)
+        elif logging.raiseExceptions and sys.stderr:
+            sys.stderr.write(f"or_audit_logging: {message}\n")
+
+    def _hand_out(self) -> None:
+        """Pass on the checkpoints made since, with no lock held: whoever takes them may log himself."""
+        if not self._writer.has_checkpoints:
+            return
+        with self._held():
+            try:
+                lines = self._writer.take_checkpoints()
+            except OSError as error:
+                self._report(f"a checkpoint was not handed out: {reason_of(error)}")
+                return
+        logger = logging.getLogger(CHECKPOINT_LOGGER)
+        taken = _has_handler(logger)
+        for line in lines:
+            self._checkpoints += 1
+            try:
+                logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
+            except Exception as error:  # noqa: BLE001 - somebody's handler; the call goes on
+                self._checkpoints_not_taken += 1
+                self._report(f"a handler of {CHECKPOINT_LOGGER} raised {type(error).__name__}")
+            else:
+                self._checkpoints_not_taken += not taken
+
+    def _config_digest(self) -> str:
+        settings = self._settings | {"redaction": self.policy.redactor.digest}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def _held(self) -> AbstractContextManager[object]:
+        """Return the handler's lock, to be held in a with block; a subclass may do without one."""
+        return self.lock or nullcontext()
+
+
+_recent_of: dict[str, dict[str, AuditRecord]] = {}
+_open_handlers: weakref.WeakSet[AuditHandler] = weakref.WeakSet()
+_shared_redactor: list[Redacts] = []
+
+
+def reason_of(error: Exception) -> str:
+    """Return what *error* says of itself, without the name of a file."""
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+
+
+def _default_redactor() -> Redacts:
+    if not _shared_redactor:
+        _shared_redactor.append(Redactor())
+    return _shared_redactor[0]
+
+
+def _has_handler(logger: logging.Logger) -> bool:
+    """Whether a record of *logger* reaches a handler that does something with it."""
+    at: logging.Logger | None = logger
+    while at is not None:
+        if any(not isinstance(handler, (logging.NullHandler, AuditHandler)) for handler in at.handlers):
+            return True
+        at = at.parent if at.propagate else None
+    return False
+
+
+@atexit.register
+def _finish_all() -> None:
+    for handler in list(_open_handlers):
+        handler.finish()
