@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from or_audit_logging.handlers.file import AuditFileHandler
     from or_audit_logging.handlers.filters import RedactionFilter
     from or_audit_logging.handlers.formatters import AuditJsonFormatter
+    from or_audit_logging.handlers.stream import AuditStreamHandler
     from or_audit_logging.record import AuditRecord
     from or_audit_logging.redaction import Redactor
 
@@ -39,6 +40,7 @@ _HOMES = {
     "AuditError": "errors",
     "AuditFileHandler": "handlers.file",
     "AuditJsonFormatter": "handlers.formatters",
+    "AuditStreamHandler": "handlers.stream",
     "AuditRecord": "capture",  # which is what AuditRecord.build needs
     "AuditWriteError": "errors",
     "AuditedOpenRouter": "capture.client",
@@ -63,6 +65,7 @@ __all__ = [
     "AuditFileHandler",
     "AuditJsonFormatter",
     "AuditRecord",
+    "AuditStreamHandler",
     "AuditWriteError",
     "AuditedOpenRouter",
     "ConfigError",

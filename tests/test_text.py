@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from or_audit_logging.sealing import text
 from or_audit_logging.sealing.text import MAX_DEPTH, UNREADABLE, encode, money
 
 ROOM = 100_000
@@ -229,3 +231,49 @@ def test_members_whose_names_are_no_text() -> None:
     """They are named by their text, as deeper inside."""
     members: Any = {1: "a", None: "b", (1, "x"): "c", b"d": Decimal("0.5")}
     assert json.loads(encode(members, limit=4096)) == {"1": "a", "null": "b", "(1,x)": "c", "d": 0.5}
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+ODD = st.one_of(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-1e20, max_value=1e20),
+    st.uuids(),
+    st.dates(),
+    st.sampled_from([Colour.RED, Level.LOW, float("nan"), 1 << 70, b"bytes", "\ud800", "caf\u00e9", "\x7f"]),
+)
+ANY = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), ODD),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        st.tuples(inner, inner),
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.skipif(text.orjson is None, reason="orjson is not installed")
+@given(members=st.dictionaries(st.text(max_size=6), ANY, max_size=8))
+def test_orjson_writes_what_is_written_without_it(members: dict[str, Any]) -> None:
+    """The same values, whatever they are: what orjson would write otherwise is not left to it."""
+    by_orjson = encode(members, limit=8000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "orjson", None)
+        without = encode(members, limit=8000)
+    assert json.loads(by_orjson) == json.loads(without)
+    assert by_orjson.isascii()
+    assert b"\x7f" not in by_orjson
+
+
+@pytest.mark.skipif(text.orjson is None, reason="orjson is not installed")
+def test_orjson_is_used() -> None:
+    """A plain record goes by it, a Decimal member as a number with its own digits."""
+    members = {"event_type": "x", "total_cost": Decimal("0.000420"), "metadata": {"a": [1, Decimal("0.5")]}}
+    expected = b'{"event_type":"x","total_cost":0.000420,"metadata":{"a":[1,"0.5"]}}'
+    assert text._by_orjson(members) == expected == encode(members, limit=8000)

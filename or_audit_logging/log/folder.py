@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import stat
@@ -10,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.log.mounts import DOUBTFUL, REFUSED, mount_here
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
 OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Of every file that is opened in a log's folder: not inherited, not through a link, not translated."""
+
+_log = logging.getLogger("or_audit_logging")
+_warned: set[Path] = set()
 
 LEAST_FREE_BYTES = 1 << 20
 """With less room than this, a record is not expected to be written."""
@@ -42,6 +47,7 @@ def check_folder(layout: LogLayout) -> None:
         raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"the folder {folder} cannot be written by this process")
+    _check_mount(folder)
     for path in (folder / LOCK_NAME, *(segment.path for segment in layout.files())):
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise ConfigError(f"{path} is not a regular file; a log's files are")
@@ -50,6 +56,24 @@ def check_folder(layout: LogLayout) -> None:
         raise ConfigError(
             f"{folder} already holds the log {present.stem}{present.suffix}; one folder holds one log, "
             f"so give {layout.stem}{layout.suffix} a folder of its own"
+        )
+
+
+def _check_mount(folder: Path) -> None:
+    """Refuse or warn of a file system that other machines write to as well."""
+    mount = mount_here(folder)
+    if mount is not None and mount.kind in REFUSED:
+        raise ConfigError(
+            f"{folder} is on a network file system ({mount.kind}, mounted on {mount.place}), where locks and "
+            "appends of several machines cannot be relied on; keep the log on a local disk and ship it"
+        )
+    if mount is not None and mount.kind in DOUBTFUL and folder not in _warned:
+        _warned.add(folder)
+        _log.warning(
+            "%s is on a shared file system (%s, mounted on %s): one side only may write the log",
+            folder,
+            mount.kind,
+            mount.place,
         )
 
 

@@ -40,15 +40,15 @@ def next_free(layout: LogLayout, now: datetime) -> Segment:
         number += 1
 
 
-def first_line(tail: Tail, segment: Segment, now: datetime, *, previous: str | None) -> bytes:
-    """Return the body of the first line of *segment*: log.genesis at seq 0, else log.open.
+def first_line(tail: Tail, segment: Segment | None, now: datetime, *, previous: str | None = None) -> bytes:
+    """Return the body of the first line of *segment*, or of a stream: log.genesis at seq 0, else log.open.
 
     An open line says where the chain and the tree go on. The frontier is null where not every line before
     was checked: nothing is stated of the tree then.
     """
     members: dict[str, object] = {
-        "segment": segment.name,
-        "day": segment.day.isoformat(),
+        "segment": segment.name if segment is not None else None,
+        "day": (segment.day if segment is not None else now.date()).isoformat(),
         "log_id": tail.log_id.hex(),
         "origin": tail.origin,
         "format": FORMAT_VERSION,

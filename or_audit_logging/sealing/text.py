@@ -5,20 +5,23 @@
 
 `encode` is total: no value makes it fail, none makes invalid JSON. What JSON cannot hold is written as
 follows: NaN and infinities as null; a `Decimal` member as a number with a fraction, deeper inside as
-text; an integer beyond 64 bits as text; bytes as text; a set as a sorted list; a key that is not text as
-text; a reference back to a container that is being written as "[CYCLE]"; anything else by its type's
-name, since its repr() may say what nobody redacted.
+text; an integer beyond 64 bits as text; bytes and UUIDs as text; an Enum by its value; a set as a sorted
+list; a key that is not text as text; a reference back to a container that is being written as "[CYCLE]";
+anything else by its type's name, since its repr() may say what nobody redacted.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from enum import Enum
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
+from uuid import UUID
 
 MAX_DEPTH = 32
 MAX_ITEMS = 20_000
@@ -28,6 +31,21 @@ UNREADABLE = "[UNREADABLE]"
 """Stands for a value that fails when it is asked what it is."""
 _INT_LIMIT = 1 << 64
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def _orjson() -> Any:
+    try:
+        return importlib.import_module("orjson")
+    except ImportError:  # the extra "fast" is not installed
+        return None
+
+
+orjson: Any = _orjson()
+_ORJSON_OPTIONS = orjson and (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_ORJSON_BYTES = 2 * MAX_ITEMS
+"""No longer object has more than `MAX_ITEMS` members."""
 
 _dumps = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
@@ -41,8 +59,33 @@ def encode(members: Mapping[str, object], *, limit: int) -> bytes:
     error_message; then content and metadata are dropped, then whatever else is long. A cut object ends
     with `"truncated":true,"original_bytes":n`, n being the length it would have had.
     """
+    if orjson is not None and (quick := _by_orjson(members)) is not None and len(quick) <= limit:
+        return quick
     body = _object(members)
     return body if len(body) <= limit else _fit(_plain_members(members), limit=limit, original=len(body))
+
+
+def _by_orjson(members: Mapping[str, Any]) -> bytes | None:
+    """Return the JSON object in a tenth of the time; None where orjson fails or would write it otherwise.
+
+    It writes UTF-8, nests deeper, and takes what we do not: such an object goes the long way.
+    """
+    try:
+        numbers = {
+            key: orjson.Fragment(money(v) or "null") for key, v in members.items() if type(v) is Decimal
+        }
+        body: bytes = orjson.dumps({**members, **numbers}, _plain_for_orjson, _ORJSON_OPTIONS)
+    except Exception:  # noqa: BLE001 - integers beyond 64 bits, lone surrogates, keys that are no text, ...
+        return None
+    if not body.isascii() or b"\x7f" in body or len(body) > _ORJSON_BYTES:
+        return None
+    return body if body.count(b"{") + body.count(b"[") <= MAX_DEPTH else None
+
+
+def _plain_for_orjson(value: object) -> object:
+    if type(value) is Decimal:
+        return money(value)
+    raise TypeError
 
 
 def money(amount: Decimal) -> str | None:
@@ -133,6 +176,10 @@ def _scalar(value: object) -> object:
         return float.__float__(value) if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return money(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return _scalar(value.value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")
     return _type_name(value)

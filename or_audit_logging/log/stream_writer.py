@@ -1,0 +1,177 @@
+"""`StreamWriter`: a log of its own for each process, written to a stream that somebody else keeps.
+
+    writer = StreamWriter(lambda: sys.stdout, ring)
+    writer.append(body)                      # the first one brings log.genesis, a checkpoint and log.start
+
+There is nothing to read back and nothing to lock: the chain lives in this process. A line is written with one
+call, and on a pipe one of at most 4,096 bytes does not mix with those of other processes (PIPE_BUF, POSIX).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.opening import first_line, genesis_tail
+from or_audit_logging.log.tail import Tail
+from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.checkpoint import encode_root
+from or_audit_logging.sealing.control import LOST_REASONS, control_body
+from or_audit_logging.version import __version__
+
+
+class StreamWriter:
+    """Adds sealed lines to a stream; used by one thread at a time."""
+
+    def __init__(
+        self,
+        stream: Callable[[], Any],
+        ring: KeyRing,
+        *,
+        config_digest: Callable[[], str | None] = lambda: None,
+        checkpoint_every: int = 1000,
+        checkpoint_seconds: float = 60,
+    ) -> None:
+        self._stream = stream
+        self._ring = ring
+        self._config_digest = config_digest
+        self._checkpoint_every = checkpoint_every
+        self._checkpoint_age = timedelta(seconds=checkpoint_seconds)
+        self._tail: Tail | None = None
+        self._pid = os.getpid()
+        self._is_cut = False
+        """Whether the last line was written in part only."""
+        self._fresh: list[str] = []
+        self._lost: Counter[tuple[str, str | None]] = Counter()
+        self.losses = 0
+        """How many records this process could not write."""
+        self.syncs = 0
+        """None: what becomes of a stream's lines is the business of whoever reads it."""
+
+    def append(self, body: bytes) -> int:
+        """Seal the JSON object *body* and write it as the next line; raises `OSError`, `AuditWriteError`."""
+        if self._pid != os.getpid():  # a forked child has a log of its own
+            self._pid, self._tail = os.getpid(), None
+            self._lost.clear()
+            self._fresh.clear()
+        now = datetime.now(UTC)
+        try:
+            tail = self._tail or self._begin(now)
+            self._say_lost(tail, now)
+            self._write(tail, body)
+        except (OSError, AuditWriteError):
+            raise
+        except BaseException:  # nobody knows whether the line is out: the next one begins another log
+            self._tail = None
+            raise
+        made = tail.checkpoint_at
+        is_old = made is None or abs(now - made) > self._checkpoint_age
+        if tail.seq % self._checkpoint_every == 0 or is_old:
+            with suppress(OSError):  # the record is written; the next one brings the checkpoint
+                self._checkpoint(tail, now)
+        return 0
+
+    def sync(self, ticket: int) -> None:
+        """Do nothing."""
+
+    def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None:
+        """Remember records that could not be written; the next success writes them down as log.lost."""
+        if reason not in LOST_REASONS:
+            raise ValueError(f"{reason} is no reason that log.lost states")
+        self._lost[reason, detail] += count
+        self.losses += count
+
+    def probe(self) -> None:
+        """Raise `OSError` or `AuditWriteError` if a line could not be written now."""
+        if getattr(self._stream(), "closed", False):
+            raise AuditWriteError("the stream of the audit log is closed")
+        if self._tail is not None:
+            self._say_lost(self._tail, datetime.now(UTC))
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether `take_checkpoints` has any to return."""
+        return bool(self._fresh)
+
+    def take_checkpoints(self) -> list[str]:
+        """Return the checkpoint lines made since the last call."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def stop(self) -> None:
+        """Write log.stop and a last checkpoint, if this process wrote anything; a later line begins anew."""
+        tail, self._tail = self._tail, None
+        if tail is not None and self._pid == os.getpid():
+            now = datetime.now(UTC)
+            self._write_control(tail, now, "log.stop", pid=os.getpid())
+            self._checkpoint(tail, now)
+
+    def _begin(self, now: datetime) -> Tail:
+        tail = genesis_tail(self._ring, stem="stream")
+        self._write(tail, first_line(tail, None, now))
+        self._tail = tail
+        self._checkpoint(tail, now)
+        self._write_control(
+            tail,
+            now,
+            "log.start",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            library=__version__,
+            config=self._config_digest(),
+        )
+        return tail
+
+    def _say_lost(self, tail: Tail, now: datetime) -> None:
+        for (reason, detail), count in list(self._lost.items()):
+            self._write_control(tail, now, "log.lost", count=count, reason=reason, detail=detail)
+            del self._lost[reason, detail]
+
+    def _checkpoint(self, tail: Tail, now: datetime) -> None:
+        if tail.tree is None:
+            return
+        root, frontier = encode_root(tail.tree.root()), tail.tree.to_hex()
+        line = self._write_control(
+            tail, now, "log.checkpoint", size=tail.tree.size, root=root, frontier=frontier
+        )
+        tail.checkpoint_at = now
+        self._fresh.append(line.decode("ascii"))
+
+    def _write_control(self, tail: Tail, now: datetime, event_type: str, **members: object) -> bytes:
+        timestamp, record_id = utc_timestamp(now), str(uuid.uuid4())
+        return self._write(
+            tail, control_body(event_type, record_id=record_id, timestamp=timestamp, **members)
+        )
+
+    def _write(self, tail: Tail, body: bytes) -> bytes:
+        line = tail.seal(body)
+        data = line + b"\n"
+        self._write_bytes(b"\n" + data if self._is_cut else data)
+        tail.wrote(line, len(data))
+        return line
+
+    def _write_bytes(self, data: bytes) -> None:
+        """Write *data* with one call where the stream has a descriptor, behind what it still holds back."""
+        stream = self._stream()
+        if getattr(stream, "closed", False):
+            raise AuditWriteError("the stream of the audit log is closed")
+        stream.flush()
+        try:
+            descriptor = stream.fileno()
+        except (AttributeError, OSError):  # in memory, or a stand-in, as test runners and notebooks have
+            stream.write(data.decode("ascii"))
+            stream.flush()
+            return
+        written = os.write(descriptor, data)
+        self._is_cut = written < len(data)
+        if self._is_cut:
+            raise OSError(errno.EIO, f"only {written} of {len(data)} bytes could be written")
