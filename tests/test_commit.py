@@ -1,0 +1,125 @@
+"""`GroupCommit`: one fdatasync for all who wait."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from or_audit_logging.log.commit import GroupCommit
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="fork is POSIX")
+
+
+class Disk:
+    """Counts what was written and what is safe; slow, and failing as it is told."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.written = self.safe = 0
+        self.failures: list[BaseException] = []
+        self.commit = GroupCommit(self.sync)
+
+    def write(self) -> int:
+        with self.lock:
+            self.written += 1
+            return self.commit.wrote()
+
+    def sync(self) -> None:
+        written = self.written
+        time.sleep(0.005)
+        if self.failures:
+            raise self.failures.pop()
+        self.safe = written
+
+
+def in_threads(number: int, work: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+
+
+def test_a_thread_returns_when_its_record_is_safe() -> None:
+    """And many of them share one sync."""
+    disk = Disk()
+
+    def work() -> None:
+        for _ in range(5):
+            ticket = disk.write()
+            disk.commit.wait(ticket)
+            assert disk.safe >= ticket
+
+    in_threads(16, work)
+    assert disk.written == 80
+    assert disk.commit.syncs <= 40
+
+
+def test_one_thread_syncs_each_record() -> None:
+    """There is nobody to wait for."""
+    disk = Disk()
+    for _ in range(3):
+        disk.commit.wait(disk.write())
+    assert disk.commit.syncs == 3
+    disk.commit.wait(1)
+    assert disk.commit.syncs == 3
+
+
+def test_a_failure_reaches_everyone_it_concerns() -> None:
+    """Those whose records the sync was for, and nobody after them."""
+    disk, outcomes = Disk(), []
+    tickets = [disk.write() for _ in range(8)]
+    disk.failures = [OSError(errno.EIO, "Input/output error")]
+
+    def work() -> None:
+        try:
+            disk.commit.wait(tickets.pop())
+        except OSError as error:
+            outcomes.append(error.errno)
+        else:
+            outcomes.append(None)
+
+    in_threads(8, work)
+    assert outcomes == [errno.EIO] * 8
+    disk.commit.wait(disk.write())
+    assert disk.safe == 9
+
+
+def test_an_interrupted_leader_is_followed_by_another() -> None:
+    """Of an interrupted sync nothing is known, so it is done again."""
+    disk = Disk()
+    ticket = disk.write()
+    disk.failures = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        disk.commit.wait(ticket)
+    assert disk.safe == 0
+    in_threads(4, lambda: disk.commit.wait(ticket))
+    assert disk.safe == 1
+
+
+@posix_only
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12: fork beside threads
+def test_a_child_forked_while_somebody_leads() -> None:
+    """It has a commit of its own, and waits for nobody."""
+    disk = Disk()
+    disk.write()
+    leader = threading.Thread(target=disk.commit.wait, args=(1,))
+    leader.start()
+    while not disk.commit._is_led and leader.is_alive():
+        time.sleep(0)
+    child = os.fork()
+    if child == 0:
+        try:
+            disk.lock = threading.Lock()
+            disk.commit.wait(disk.write())
+        finally:
+            os._exit(0 if disk.safe == disk.written else 1)
+    leader.join()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
