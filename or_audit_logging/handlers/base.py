@@ -158,19 +158,22 @@ class AuditHandler(logging.Handler, AuditSink):
 
         Raises `AuditWriteError` where the record could not be written and on_failure is "raise".
         """
-        kept = self._kept(record)
+        audit = audit_of(record)
+        kept = self._kept(record, audit)
         if kept:
-            ticket = self._take(kept, audit_of(record))
+            ticket = self._take(kept, audit)
             if ticket and not wait_later(partial(self._sync, ticket)):
                 self._sync(ticket)
-            self._hand_out()
+            if self._writer.has_checkpoints:
+                self._hand_out()
         return kept
 
     async def ahandle(self, record: logging.LogRecord) -> Any:
         """Do what `handle` does, and wait for the disk without holding up the event loop."""
-        kept = self._kept(record)
+        audit = audit_of(record)
+        kept = self._kept(record, audit)
         if kept:
-            ticket = self._take(kept, audit_of(record))
+            ticket = self._take(kept, audit)
             if ticket:
                 import asyncio  # here: whoever comes here has imported it, and nobody else needs it
 
@@ -218,9 +221,9 @@ class AuditHandler(logging.Handler, AuditSink):
         self.close()
         self._hand_out()
 
-    def _kept(self, record: logging.LogRecord) -> Any:
+    def _kept(self, record: logging.LogRecord, audit: AuditRecord | None) -> Any:
         """Return what the filters leave of *record*; False for a checkpoint, and for what was written."""
-        if record.name == CHECKPOINT_LOGGER or self._was_written(audit_of(record)):
+        if record.name == CHECKPOINT_LOGGER or (audit is not None and self._was_written(audit)):
             return False
         return self.filter(record) if self.filters else record
 
@@ -269,9 +272,9 @@ class AuditHandler(logging.Handler, AuditSink):
             self._waiting.clear()
         return self._writing
 
-    def _was_written(self, audit: AuditRecord | None) -> bool:
+    def _was_written(self, audit: AuditRecord) -> bool:
         """Whether this very record is in the log: through a second logger, or another handler on the log."""
-        return audit is not None and audit.id in self._recent and self._recent[audit.id] == audit
+        return audit.id in self._recent and self._recent[audit.id] == audit
 
     def _write(self, body: bytes, audit: AuditRecord | None) -> int:
         try:

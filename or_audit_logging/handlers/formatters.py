@@ -69,9 +69,10 @@ class AuditJsonFormatter(JsonFormatter):
         return self._with_static(audit.to_dict() if audit is not None else self._log_members(record))
 
     def _with_static(self, members: dict[str, object]) -> dict[str, object]:
-        for name, value in self.static_fields.items():
-            if members.get(name) is None:
-                members[name] = value
+        if self.static_fields:
+            for name, value in self.static_fields.items():
+                if members.get(name) is None:
+                    members[name] = value
         return members
 
     def _log_members(self, record: logging.LogRecord) -> dict[str, object]:
