@@ -21,8 +21,8 @@ def add_parser(commands: Any) -> None:
         "close-day",
         help=HELP,
         description=HELP.capitalize() + ", so that the day it ends in is closed. A log that is written to "
-        "does so by itself.",
-        epilog="example, some minutes after midnight (UTC): or-audit close-day audit_logs",
+        "does so by itself; for an idle one, call this some minutes after midnight (UTC).",
+        epilog="example: or-audit close-day audit_logs",
     )
     parser.add_argument("log", metavar="DIR", help="the log's folder")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")

@@ -27,11 +27,6 @@ from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.policy import OnFailure
 
-_KNOWN = (
-    "filename, key, key_readable, durability, on_failure, max_line_bytes, checkpoint_every, "
-    "checkpoint_seconds, lock_timeout, link, encoding"
-)
-
 
 class AuditFileHandler(AuditHandler, BaseRotatingHandler):
     """Writes records into a sealed log on disk, one segment per UTC day."""
@@ -64,7 +59,7 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
         *link*: a symbolic link that is kept leading to the active file, for `tail -F`. *encoding*: lines are
         ASCII, so any encoding that contains it names the same bytes. Numbers may be given as text.
         """
-        check_known("AuditFileHandler", unknown, known=_KNOWN)
+        check_known(AuditFileHandler, unknown)
         choice("durability", durability, ("flush", "fsync"))
         choice("on_failure", on_failure, ("report", "raise"))
         max_line_bytes = line_length(max_line_bytes)

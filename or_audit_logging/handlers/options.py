@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -60,10 +61,13 @@ def check_encoding(encoding: object) -> None:
         raise ConfigError(f"encoding {encoding!r} does not contain ASCII, which a log's lines are written in")
 
 
-def check_known(handler: str, unknown: Iterable[str], *, known: str) -> None:
-    """Raise `ConfigError` where *unknown* names parameters that *handler* does not have."""
+def check_known(handler: type, unknown: Iterable[str]) -> None:
+    """Raise `ConfigError` where *unknown* names parameters that the class *handler* does not have."""
     if unknown:
-        raise ConfigError(f"{handler} has no parameter {', '.join(sorted(unknown))}; it takes {known}")
+        known = [name for name in inspect.signature(handler).parameters if name != "unknown"]
+        raise ConfigError(
+            f"{handler.__name__} has no parameter {', '.join(sorted(unknown))}; it takes {', '.join(known)}"
+        )
 
 
 def link_path(value: str | os.PathLike[str] | None) -> Path | None:

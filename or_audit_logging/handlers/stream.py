@@ -27,8 +27,6 @@ from or_audit_logging.log.stream_writer import StreamWriter
 from or_audit_logging.log.writer import MAX_CHECKPOINT_EVERY
 from or_audit_logging.policy import OnFailure
 
-_KNOWN = "stream, key, key_readable, on_failure, max_line_bytes, checkpoint_every, checkpoint_seconds"
-
 
 class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
     """Writes records as sealed lines to a text stream."""
@@ -50,7 +48,7 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
         The other parameters are those of `AuditFileHandler`. Longer lines than 4,096 bytes may be mixed with
         those of other processes on one pipe, and cut by the platform that collects them.
         """
-        check_known("AuditStreamHandler", unknown, known=_KNOWN)
+        check_known(AuditStreamHandler, unknown)
         choice("on_failure", on_failure, ("report", "raise"))
         max_line_bytes = line_length(max_line_bytes)
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
