@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from or_audit_logging.sealing import text
-from or_audit_logging.sealing.text import MAX_DEPTH, UNREADABLE, encode, money
+from or_audit_logging.sealing.encode import encode
+from or_audit_logging.sealing.text import MAX_DEPTH, UNREADABLE, money
 
 ROOM = 100_000
 

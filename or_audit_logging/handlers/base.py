@@ -28,8 +28,8 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
 from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
+from or_audit_logging.sealing.encode import encode
 from or_audit_logging.sealing.line import SUFFIX_MAX, user_members
-from or_audit_logging.sealing.text import encode
 from or_audit_logging.version import __version__
 
 _QUIET_SECONDS = 60.0

@@ -17,8 +17,8 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from or_audit_logging.record import SCHEMA_VERSION, AuditRecord, utc_timestamp
+from or_audit_logging.sealing.encode import encode
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, user_members
-from or_audit_logging.sealing.text import encode
 
 STANDARD_ATTRIBUTES = frozenset(RESERVED_ATTRS) | {"message", "asctime", "taskName", "audit"}
 """Attributes of every LogRecord; the others are what a caller passed as `extra`."""

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.record import SCHEMA_VERSION
+from or_audit_logging.sealing.encode import encode
 from or_audit_logging.sealing.line import MAC_TAIL, MAX_LINE_BYTES
-from or_audit_logging.sealing.text import encode
 
 FORMAT_VERSION = 1
 FIRST_LINE_BYTES = 1100

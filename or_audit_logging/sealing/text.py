@@ -1,9 +1,9 @@
 """A record's members as one JSON object in printable ASCII, whatever the values are.
 
-    encode({"event_type": "log", "note": "caf\u00e9", "total_cost": Decimal("0.00042")}, limit=8000)
+    written({"event_type": "log", "note": "caf\u00e9", "total_cost": Decimal("0.00042")})
     -> b'{"event_type":"log","note":"caf\\u00e9","total_cost":0.00042}'
 
-`encode` is total: no value makes it fail, none makes invalid JSON. What JSON cannot hold is written as
+`written` is total: no value makes it fail, none makes invalid JSON. What JSON cannot hold is written as
 follows: NaN and infinities as null; a `Decimal` member as a number with a fraction, deeper inside as
 text; an integer beyond 64 bits as text; bytes and UUIDs as text; an Enum by its value; a set as a sorted
 list; a key that is not text as text; a reference back to a container that is being written as "[CYCLE]";
@@ -47,22 +47,15 @@ _ORJSON_OPTIONS = orjson and (
 _ORJSON_BYTES = 2 * MAX_ITEMS
 """No longer object has more than `MAX_ITEMS` members."""
 
-_dumps = json.JSONEncoder(
+dumps = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
 
 
-def encode(members: Mapping[str, object], *, limit: int) -> bytes:
-    """Return *members* as a JSON object of at most *limit* bytes.
-
-    Where it would be longer, text is cut on characters in this order: content, metadata values,
-    error_message; then content and metadata are dropped, then whatever else is long. A cut object ends
-    with `"truncated":true,"original_bytes":n`, n being the length it would have had.
-    """
-    if orjson is not None and (quick := _by_orjson(members)) is not None and len(quick) <= limit:
-        return quick
-    body = _object(members)
-    return body if len(body) <= limit else _fit(_plain_members(members), limit=limit, original=len(body))
+def written(members: Mapping[str, Any]) -> bytes:
+    """Return *members* as a JSON object, however long it gets."""
+    quick = None if orjson is None else _by_orjson(members)
+    return _object(members) if quick is None else quick
 
 
 def _by_orjson(members: Mapping[str, Any]) -> bytes | None:
@@ -112,7 +105,7 @@ def unique_name(name: str, taken: Mapping[str, object]) -> str:
     return f"{name}_{number}"
 
 
-def _plain_members(members: Mapping[str, object]) -> dict[str, object]:
+def plain_members(members: Mapping[str, object]) -> dict[str, object]:
     """Return *members* with values that `json` writes without error, and Decimals."""
     reader = _Reader()
     return {
@@ -198,7 +191,7 @@ def _key(key: object) -> str:
     if isinstance(key, tuple):
         return "(" + ",".join(_key(part) for part in key) + ")"
     text = _scalar(key)
-    return text if isinstance(text, str) else _dumps(text)
+    return text if isinstance(text, str) else dumps(text)
 
 
 def _digits(number: int) -> str:
@@ -230,7 +223,7 @@ def _object(members: Mapping[str, Any]) -> bytes:
             text = money(value) or "null"
         else:
             reader = reader or _Reader()
-            text = _dumps(reader.plain(value, ()))
+            text = dumps(reader.plain(value, ()))
         pieces.append(_name(key if type(key) is str else _key(key)) + text)
     return ("{" + ",".join(pieces) + "}").encode("ascii")
 
@@ -238,124 +231,3 @@ def _object(members: Mapping[str, Any]) -> bytes:
 @functools.lru_cache(maxsize=1024)
 def _name(key: str) -> str:
     return _quoted(key) + ":"
-
-
-def _fit(members: dict[str, object], *, limit: int, original: int) -> bytes:
-    members = {k: v for k, v in members.items() if k not in ("truncated", "original_bytes")}
-    members |= {"truncated": True, "original_bytes": original}
-    for cut in (
-        _cut_content,
-        _cut_metadata,
-        _cut_error_message,
-        _drop_free_members,
-        _cut_the_rest,
-        _keep_the_least,
-    ):
-        members = cut(members, len(_object(members)) - limit)
-        body = _object(members)
-        if len(body) <= limit:
-            return body
-    raise ValueError(f"a limit of {limit} bytes is too short for the least record")
-
-
-def _cut_content(members: dict[str, object], excess: int) -> dict[str, object]:
-    return members | {"content": _shorten(members["content"], excess)} if "content" in members else members
-
-
-def _cut_metadata(members: dict[str, object], excess: int) -> dict[str, object]:
-    return members | {"metadata": _shorten(members["metadata"], excess)} if "metadata" in members else members
-
-
-def _cut_error_message(members: dict[str, object], excess: int) -> dict[str, object]:
-    text = members.get("error_message")
-    return members | {"error_message": _shorten(text, excess)} if isinstance(text, str) else members
-
-
-def _drop_free_members(members: dict[str, object], excess: int) -> dict[str, object]:
-    return {k: v for k, v in members.items() if k not in ("content", "metadata")}
-
-
-def _cut_the_rest(members: dict[str, object], excess: int) -> dict[str, object]:
-    out = dict(members)
-    for size, key in sorted(((_size(value), key) for key, value in members.items()), reverse=True):
-        if excess <= 0 or size <= 128:
-            break
-        if isinstance(out[key], (str, dict, list)):
-            out[key] = _shorten(out[key], excess)
-            excess -= size - _size(out[key])
-    return out
-
-
-_LEAST = (
-    "event_type",
-    "v",
-    "id",
-    "timestamp",
-    "status",
-    "user_id",
-    "generation_id",
-    "truncated",
-    "original_bytes",
-)
-
-
-def _keep_the_least(members: dict[str, object], excess: int) -> dict[str, object]:
-    least = {key: members[key] for key in _LEAST if key in members}
-    return {
-        k: _cut(v, 256) if isinstance(v, str) else v
-        for k, v in least.items()
-        if not isinstance(v, (dict, list))
-    }
-
-
-def _size(value: object) -> int:
-    return len(money(value) or "null") if type(value) is Decimal else len(_dumps(value))
-
-
-def _shorten(value: object, excess: int) -> object:
-    """Return *value* with its longest texts cut until it is *excess* bytes shorter, as far as that goes."""
-    if isinstance(value, str):
-        return _cut(value, max(0, _size(value) - 2 - excess))
-    texts = sorted(_texts(value), key=lambda text: -_size(text))
-    budgets = {}
-    for text in texts:
-        if excess <= 0:
-            break
-        room = max(0, _size(text) - 2 - excess)
-        budgets[text] = _cut(text, room)
-        excess -= _size(text) - _size(budgets[text])
-    return _replace(value, budgets)
-
-
-def _texts(value: object) -> set[str]:
-    if isinstance(value, str):
-        return {value}
-    items: Iterable[object] = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    )
-    found: set[str] = set()
-    for item in items:
-        found |= _texts(item)
-    return found
-
-
-def _replace(value: object, by: Mapping[str, str]) -> object:
-    if isinstance(value, str):
-        return by.get(value, value)
-    if isinstance(value, dict):
-        return {key: _replace(item, by) for key, item in value.items()}
-    return [_replace(item, by) for item in value] if isinstance(value, list) else value
-
-
-def _cut(text: str, room: int) -> str:
-    """Return the longest head of *text* whose JSON form, without its quotes, takes at most *room* bytes."""
-    if len(_dumps(text)) - 2 <= room:
-        return text
-    low, high = 0, min(len(text), room)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(_dumps(text[:middle])) - 2 <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low]
