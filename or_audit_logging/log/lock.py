@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError
-from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
+from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of, make_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -67,10 +67,16 @@ class ProcessLock:
         """How many segments had been opened when the lock was taken."""
 
     def acquire(self) -> None:
-        """Take the lock; raises `AuditWriteError` after the timeout, `OSError` where the file fails."""
+        """Take the lock; raises `AuditWriteError` after the timeout, `OSError` where the file fails.
+
+        A folder that was removed is made again.
+        """
         tries, wait, deadline = 0, _FIRST_WAIT, 0.0
         while True:
-            if _try_lock(self._open()):
+            descriptor = self._descriptor
+            if descriptor is None or self._pid != os.getpid():
+                descriptor = self._open()
+            if _try_lock(descriptor):
                 if self._is_still_there():
                     return
                 self.close()
@@ -107,14 +113,17 @@ class ProcessLock:
             self._descriptor = None
 
     def _open(self) -> int:
-        if self._descriptor is not None and self._pid != os.getpid():
-            self.close()
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o600)
-            give_to_owner_of(self._folder, self._descriptor)
-            status = os.fstat(self._descriptor)
-            self._inode = (status.st_dev, status.st_ino)
-            self._pid = os.getpid()
+        self.close()  # what a forked child has inherited excludes nobody
+        flags = os.O_RDWR | os.O_CREAT | OPEN_FLAGS
+        try:
+            self._descriptor = os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            make_folder(self._folder)
+            self._descriptor = os.open(self._path, flags, 0o600)
+        give_to_owner_of(self._folder, self._descriptor)
+        status = os.fstat(self._descriptor)
+        self._inode = (status.st_dev, status.st_ino)
+        self._pid = os.getpid()
         return self._descriptor
 
     def _is_still_there(self) -> bool:

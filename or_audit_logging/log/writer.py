@@ -30,7 +30,6 @@ from or_audit_logging.log.folder import (
     LEAST_FREE_BYTES,
     check_folder,
     free_bytes,
-    make_folder,
     undescribed_fragments,
 )
 from or_audit_logging.log.lock import ProcessLock
@@ -488,13 +487,6 @@ class LogWriter:
         self._lost.clear()
         self._fresh.clear()
 
-    def _take_lock(self) -> None:
-        try:
-            self._lock.acquire()
-        except FileNotFoundError:  # the folder was removed: the log goes on in a new one, and says so
-            make_folder(self._layout.folder)
-            self._lock.acquire()
-
 
 class _Exclusive:
     """Holds the lock between processes; after an interruption only the files are to be trusted."""
@@ -508,7 +500,7 @@ class _Exclusive:
         writer = self._writer
         if writer._pid != os.getpid():
             writer._forget_parent()
-        writer._take_lock()
+        writer._lock.acquire()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:

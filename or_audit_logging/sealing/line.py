@@ -65,12 +65,12 @@ def parse_line(raw: bytes) -> SealedLine:
 
 def open_suffix(body: bytes, *, log: str, seq: int, kid: int) -> bytes:
     """Return the JSON object *body* with its brace replaced by log, seq and kid: what the MAC covers."""
-    return b'%b,"log":"%b","seq":%d,"kid":%d' % (body[:-1], log.encode(), seq, kid)
+    return body[:-1] + f',"log":"{log}","seq":{seq},"kid":{kid}'.encode("ascii")
 
 
 def close_suffix(sealed_part: bytes, mac: bytes) -> bytes:
     """Return the finished line, without its newline."""
-    return b'%b,"mac":"%b"}' % (sealed_part, mac.hex().encode())
+    return sealed_part + f',"mac":"{mac.hex()}"}}'.encode("ascii")
 
 
 def user_members(members: Mapping[str, object]) -> Mapping[str, object]:
