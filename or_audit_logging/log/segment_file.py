@@ -52,17 +52,22 @@ class SegmentFile:
 
     def append(self, data: bytes, *, at: int) -> None:
         """Write *data* with one call; what a short write left is taken back, to the length *at*."""
-        written = os.write(self._open(), data)
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise AuditWriteError("no segment of the log is open")
+        written = os.write(descriptor, data)
         if written != len(data):
-            os.ftruncate(self._open(), at)
+            os.ftruncate(descriptor, at)
             raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written")
 
     def read(self, length: int, *, at: int) -> bytes:
         """Return *length* bytes from the offset *at*, fewer at the end of the file."""
+        if self._descriptor is None:
+            raise AuditWriteError("no segment of the log is open")
         if hasattr(os, "pread"):
-            return os.pread(self._open(), length, at)
-        os.lseek(self._open(), at, os.SEEK_SET)  # Windows; appending does not mind the position
-        return os.read(self._open(), length)
+            return os.pread(self._descriptor, length, at)
+        os.lseek(self._descriptor, at, os.SEEK_SET)  # Windows; appending does not mind the position
+        return os.read(self._descriptor, length)
 
     def sync(self) -> None:
         """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may."""
@@ -83,8 +88,3 @@ class SegmentFile:
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
-
-    def _open(self) -> int:
-        if self._descriptor is None:
-            raise AuditWriteError("no segment of the log is open")
-        return self._descriptor

@@ -91,7 +91,8 @@ class LogWriter:
         self._file: SegmentFile | None = None
         self._segment: Segment | None = None
         """The segment that the tail ends in, also where its file is gone."""
-        self._day_begins = self._day_ends = datetime.min.replace(tzinfo=UTC)
+        self._not_before = self._day_ends = datetime.min.replace(tzinfo=UTC)
+        """A line written earlier or later than these belongs into another segment than the open one."""
         self._generation = -1
         self._first_seq = 0
         self._pid = os.getpid()
@@ -117,11 +118,9 @@ class LogWriter:
 
         Raises `OSError` or `AuditWriteError` where it could not be written.
         """
-        now = datetime.now(UTC)
-        if now >= self._day_ends:
-            self._read_ahead()
         with self._exclusive:
             self._go_to_end()
+            now = datetime.now(UTC)  # with the lock held: the day in a segment's name is the one it begins on
             self._enter(now)
             if not self._started:
                 self._start()
@@ -307,15 +306,17 @@ class LogWriter:
     # The open segment. The lock is held.
 
     def _enter(self, now: datetime) -> None:
-        """Make the segment of the day the open one, and mend what a crash left at its end."""
+        """Make the segment of the day the open one, and mend what a crash left at its end.
+
+        Where the file vanished or shrank under us there is none open, and the next one is begun.
+        """
         tail = self._tail
         if tail is None:
             self._open_segment(now, genesis_tail(self._ring, stem=self._layout.stem))
             return
         if tail.torn is not None or tail.newline_missing:
             self._mend(tail)
-        is_today = now < self._day_ends and self._day_begins - now <= CLOCK_RAN_AHEAD
-        if self._file is None or not is_today:  # without a file: it vanished or shrank under us
+        if self._file is None or not self._not_before <= now < self._day_ends:
             self._open_segment(now, tail)
 
     def _open_segment(self, now: datetime, tail: Tail) -> None:
@@ -346,8 +347,8 @@ class LogWriter:
     def _use(self, segment: Segment, *, create: bool = False) -> None:
         self._close_file()
         self._file, self._segment = SegmentFile(segment, create=create), segment
-        self._day_begins = datetime.combine(segment.day, time(), UTC)
-        self._day_ends = self._day_begins + timedelta(days=1)
+        midnight = datetime.combine(segment.day, time(), UTC)
+        self._not_before, self._day_ends = midnight - CLOCK_RAN_AHEAD, midnight + timedelta(days=1)
         if self._link is not None:
             with suppress(OSError):  # a convenience that must not lose a record
                 point_at(self._link, segment)
