@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError
@@ -47,10 +48,14 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-_SPINS = 30
+_SPINS = 20
 """So often the lock is asked for without a pause: it is mostly held for some microseconds."""
-_FIRST_WAIT = 0.00005
+_SHORT_WAITS = 400
+"""So often the pause is short. Whoever waits longer and longer loses against those who have just come."""
+_SHORT_WAIT = 0.00005
 _LONGEST_WAIT = 0.02
+
+_give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 class ProcessLock:
@@ -71,7 +76,7 @@ class ProcessLock:
 
         A folder that was removed is made again.
         """
-        tries, wait, deadline = 0, _FIRST_WAIT, 0.0
+        tries, wait, deadline = 0, _SHORT_WAIT, 0.0
         while True:
             descriptor = self._descriptor
             if descriptor is None or self._pid != os.getpid():
@@ -83,7 +88,7 @@ class ProcessLock:
                 continue
             tries += 1
             if tries <= _SPINS:
-                time.sleep(0)
+                _give_way()
                 continue
             deadline = deadline or time.monotonic() + self._timeout
             if time.monotonic() >= deadline:
@@ -92,7 +97,8 @@ class ProcessLock:
                     "end it, or raise lock_timeout"
                 )
             time.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT)
+            if tries > _SHORT_WAITS:
+                wait = min(wait * 2, _LONGEST_WAIT)
 
     def release(self) -> None:
         """Let go of the lock."""
