@@ -18,7 +18,7 @@ import weakref
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from or_audit_logging.context import wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
@@ -66,6 +66,14 @@ class LineWriter(Protocol):
     def stop(self) -> None: ...
 
 
+class _Line(NamedTuple):
+    """What is to be written: *audit* is what *record* carried before filters made copies."""
+
+    body: bytes
+    audit: AuditRecord | None
+    record: logging.LogRecord
+
+
 class AuditHandler(logging.Handler, AuditSink):
     """Redacts, formats and seals records. A subclass makes the writer, and calls `_set_up`."""
 
@@ -97,7 +105,8 @@ class AuditHandler(logging.Handler, AuditSink):
         }
         self._pid = os.getpid()
         self._writing = False
-        self._waiting: deque[tuple[bytes, AuditRecord | None]] = deque()
+        self._waiting: deque[_Line] = deque()
+        self._failure = ""
         self._recent = _recent_of.setdefault(log, {})
         self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
         self._last_report = -_QUIET_SECONDS
@@ -162,8 +171,8 @@ class AuditHandler(logging.Handler, AuditSink):
         kept = self._kept(record, audit)
         if kept:
             ticket = self._take(kept, audit)
-            if ticket and not wait_later(partial(self._sync, ticket)):
-                self._sync(ticket)
+            if ticket and not wait_later(partial(self._sync, ticket, kept)):
+                self._sync(ticket, kept)
             if self._writer.has_checkpoints:
                 self._hand_out()
         return kept
@@ -177,7 +186,7 @@ class AuditHandler(logging.Handler, AuditSink):
             if ticket:
                 import asyncio  # here: whoever comes here has imported it, and nobody else needs it
 
-                await asyncio.to_thread(self._sync, ticket)
+                await asyncio.to_thread(self._sync, ticket, kept)
             self._hand_out()
         return kept
 
@@ -185,11 +194,11 @@ class AuditHandler(logging.Handler, AuditSink):
         """Redact what no filter has, seal and write *record*."""
         ticket = self._take(record, audit_of(record))
         if ticket:
-            self._sync(ticket)
+            self._sync(ticket, record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Report a failure without any of the record's content."""
-        self._report(f"a record of {record.name} could not be handled")
+        """Report what failed last, without any of the record's content."""
+        self._report(self._failure or f"a record of {record.name} could not be handled")
 
     def stats(self) -> dict[str, int]:
         """Return counts since construction.
@@ -221,6 +230,13 @@ class AuditHandler(logging.Handler, AuditSink):
         self.close()
         self._hand_out()
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Raise TypeError: two handlers must not share one writer."""
+        raise TypeError(
+            f"{type(self).__name__} can be neither copied nor pickled; construct another one with the same "
+            "parameters, on the same log if you like"
+        )
+
     def _kept(self, record: logging.LogRecord, audit: AuditRecord | None) -> Any:
         """Return what the filters leave of *record*; False for a checkpoint, and for what was written."""
         if record.name == CHECKPOINT_LOGGER or (audit is not None and self._was_written(audit)):
@@ -233,10 +249,10 @@ class AuditHandler(logging.Handler, AuditSink):
             body = self._body(redacted_copy(record, self.policy.redactor))
         except Exception as error:  # noqa: BLE001 - whatever a formatter of the user's raises
             with self._held():
-                self._fail(f"a record could not be formatted: {type(error).__name__}", error)
+                self._fail(f"a record could not be formatted: {type(error).__name__}", error, record)
             return 0
         with self._held():
-            return self._append(body, audit)
+            return self._append(_Line(body, audit, record))
 
     def _body(self, record: logging.LogRecord) -> bytes:
         formatter = self.formatter or self._default_formatter
@@ -247,20 +263,23 @@ class AuditHandler(logging.Handler, AuditSink):
             members = json.loads(text)
         except (ValueError, RecursionError):
             members = None
-        if not isinstance(members, dict):
-            members = self._default_formatter.members_of_text(record, text)
-        return encode(user_members(members), limit=self._limit)
+        if isinstance(members, dict):
+            return encode(user_members(members), limit=self._limit)
+        if audit_of(record) is not None:  # no text has room for its members
+            return self._default_formatter.format_bytes(record, limit=self._limit)
+        members_of_text = self._default_formatter.members_of_text(record, text)
+        return encode(user_members(members_of_text), limit=self._limit)
 
-    def _append(self, body: bytes, audit: AuditRecord | None) -> int:
-        """Write *body*, and what re-entrant calls (a signal handler, a finaliser) left meanwhile."""
+    def _append(self, line: _Line) -> int:
+        """Write *line*, and what re-entrant calls (a signal handler, a finaliser) left meanwhile."""
         if self._is_writing():
-            self._waiting.append((body, audit))
+            self._waiting.append(line)
             return 0
         self._writing = True
         try:
-            ticket = self._write(body, audit)
+            ticket = self._write(line)
             while self._waiting:
-                ticket = self._write(*self._waiting.popleft()) or ticket
+                ticket = self._write(self._waiting.popleft()) or ticket
             return ticket
         finally:
             self._writing = False
@@ -276,35 +295,36 @@ class AuditHandler(logging.Handler, AuditSink):
         """Whether this very record is in the log: through a second logger, or another handler on the log."""
         return audit.id in self._recent and self._recent[audit.id] == audit
 
-    def _write(self, body: bytes, audit: AuditRecord | None) -> int:
+    def _write(self, line: _Line) -> int:
         try:
-            ticket = self._writer.append(body)
+            ticket = self._writer.append(line.body)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and does not end the call
-            self._fail(f"a record could not be written: {reason_of(error)}", error)
+            self._fail(f"a record could not be written: {reason_of(error)}", error, line.record)
             return 0
         self._written += 1
-        if audit is not None:
+        if line.audit is not None:
             recent = self._recent
-            recent[audit.id] = audit
+            recent[line.audit.id] = line.audit
             if len(recent) > _REMEMBERED:
                 recent.pop(next(iter(recent)), None)
         return ticket
 
-    def _sync(self, ticket: int) -> None:
-        """Wait until the record with *ticket* is on disk; no lock is held."""
+    def _sync(self, ticket: int, record: logging.LogRecord) -> None:
+        """Wait until *record*, which has *ticket*, is on disk; no lock is held."""
         try:
             self._writer.sync(ticket)
         except OSError as error:
             with self._held():
-                self._fail(f"a record may not be on disk: {reason_of(error)}", error, lost=0)
+                self._fail(f"a record may not be on disk: {reason_of(error)}", error, record, lost=0)
 
-    def _fail(self, what: str, error: Exception, *, lost: int = 1) -> None:
-        """Count a record that is lost, and raise or report; the handler's lock is held."""
+    def _fail(self, what: str, error: Exception, record: logging.LogRecord, *, lost: int = 1) -> None:
+        """Count a record that is lost, and raise or call `handleError`; the handler's lock is held."""
         self._failed += 1
         self._writer.lost(lost, reason="disk" if isinstance(error, OSError) else "other")
         if self._on_failure == "raise":
             raise AuditWriteError(what) from error
-        self._report(what)
+        self._failure = what
+        self.handleError(record)
 
     def _report(self, what: str) -> None:
         """Say *what* failed, at most once a minute; on stderr where the logger has no handler to say it."""

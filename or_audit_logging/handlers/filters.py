@@ -8,7 +8,6 @@ redactor before the LogRecord exists, and such records pass at no cost.
 
 from __future__ import annotations
 
-import copy
 import logging
 import sys
 from typing import Any
@@ -67,7 +66,8 @@ def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRe
     audit = audit_of(record)
     if audit is not None and audit.redacted_under == redactor.digest:
         return record
-    out = copy.copy(record)
+    out = type(record).__new__(type(record))
+    out.__dict__.update(record.__dict__)
     extras = {key: value for key, value in record.__dict__.items() if key not in STANDARD_ATTRIBUTES}
     for key in extras:
         del out.__dict__[key]

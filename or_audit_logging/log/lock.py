@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from or_audit_logging.errors import AuditWriteError
@@ -117,6 +118,11 @@ class ProcessLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def __del__(self) -> None:
+        """Leave no descriptor behind where a handler is dropped without being closed."""
+        with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
+            self.close()
 
     def _open(self) -> int:
         self.close()  # what a forked child has inherited excludes nobody

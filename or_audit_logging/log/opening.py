@@ -35,7 +35,10 @@ def next_free(layout: LogLayout, now: datetime) -> Segment:
     day, number = now.date(), 0
     while True:
         name, path = layout.name_for(day, number), layout.path_for(day, number)
-        if not layout.archive_for(name).exists() and (not path.exists() or path.stat().st_size == 0):
+        is_free = not os.path.lexists(path) or (
+            path.is_file() and not path.is_symlink() and path.stat().st_size == 0
+        )
+        if is_free and not layout.archive_for(name).exists():
             return Segment(path, name, day, number)
         number += 1
 

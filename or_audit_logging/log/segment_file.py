@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
@@ -68,6 +69,11 @@ class SegmentFile:
             return os.pread(self._descriptor, length, at)
         os.lseek(self._descriptor, at, os.SEEK_SET)  # Windows; appending does not mind the position
         return os.read(self._descriptor, length)
+
+    def __del__(self) -> None:
+        """Leave no descriptor behind where a handler is dropped without being closed."""
+        with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
+            self.close()
 
     def sync(self) -> None:
         """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may."""

@@ -10,9 +10,11 @@ The active segment already bears its date and nothing is ever renamed. Archived 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,21 +47,35 @@ class Segment:
         return self.path.suffix == ".gz"
 
     def open(self) -> BinaryIO:
-        """Return the segment's bytes as a stream, decompressed where it is an archive."""
+        """Return the segment's bytes as a stream, decompressed where it is an archive.
+
+        Raises `OSError`, also where the file is no regular one: a pipe would be waited for.
+        """
+        file = open(self.path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(self.path))
         if self.archived:
-            return cast("BinaryIO", gzip.open(self.path, "rb"))
-        return open(self.path, "rb")
+            return cast("BinaryIO", gzip.open(file, "rb"))
+        return file
 
     def first_line(self) -> SealedLine | None:
         """Return the first line, or None where the file is empty or does not start with a sealed line.
 
         Raises `OSError` where a plain file cannot be read: what cannot be read must not pass for absent.
+        What is no regular file is none of the log's.
         """
+        if not self.path.is_file():
+            return None
         try:
             with self.open() as file:
                 return parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
         except (FormatError, EOFError, zlib.error, gzip.BadGzipFile):
             return None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @dataclass(frozen=True, slots=True)

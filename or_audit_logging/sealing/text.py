@@ -5,9 +5,9 @@
 
 `written` is total: no value makes it fail, none makes invalid JSON. What JSON cannot hold is written as
 follows: NaN and infinities as null; a `Decimal` member as a number with a fraction, deeper inside as
-text; an integer beyond 64 bits as text; bytes and UUIDs as text; an Enum by its value; a set as a sorted
-list; a key that is not text as text; a reference back to a container that is being written as "[CYCLE]";
-anything else by its type's name, since its repr() may say what nobody redacted.
+text; an integer beyond 64 bits as text; bytes, UUIDs, dates and times as text; an Enum by its value; a set
+as a sorted list; a key that is not text as text; a reference back to a container that is being written as
+"[CYCLE]"; anything else by its type's name, since its repr() may say what nobody redacted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import importlib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from json.encoder import encode_basestring_ascii as _quoted
@@ -171,6 +172,8 @@ def _scalar(value: object) -> object:
         return money(value)
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, (date, time)):  # and datetime
+        return value.isoformat()
     if isinstance(value, Enum):
         return _scalar(value.value)
     if isinstance(value, (bytes, bytearray, memoryview)):
