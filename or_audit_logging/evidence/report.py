@@ -25,12 +25,15 @@ Tail = Literal["anchored", "chain-only", "unchecked"]
 
 EXIT_CODES: dict[Verdict, int] = {"verified": 0, "tampered": 1, "cannot verify": 2, "unanchored": 3}
 _ERRORS: dict[str, type[VerificationError]] = {
-    **dict.fromkeys(("mac", "seq", "kid", "log", "inserted"), ChainBrokenError),
+    **dict.fromkeys(("mac", "seq", "kid", "log", "inserted", "conflict"), ChainBrokenError),
     **dict.fromkeys(
         ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root"), CheckpointMismatchError
     ),
     **dict.fromkeys(("missing-lines", "anchor-size", "vanished"), SegmentMissingError),
 }
+_GRAVITY: tuple[Verdict, ...] = ("tampered", "cannot verify", "unanchored", "verified")
+_NAMED = 20
+"""So many logs of an export are named in a summary."""
 LISTED = 1000
 """So many findings (and notes) are listed; all are counted."""
 
@@ -122,7 +125,12 @@ class VerificationReport:
     `anchored_at` when its keeper recorded it; `tail` says what holds for the lines after it. `findings` and
     `notes` list at most 1,000 each; `finding_count` and `note_count` count all. `records_lost` adds up what
     log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop; `unfinished`
-    counts calls that began (a write-ahead record says so) and have no end.
+    counts calls that began (a write-ahead record says so) and have no end. `log` is what the log's lines
+    bear, the first 16 hex digits of `log_id`.
+
+    Of several logs in one export, the verdict is the worst, numbers are added up, findings and notes are
+    those of all, what only one log can have is None, and `logs` has the report on each (the first 1,000 of
+    `log_count`). Otherwise `logs` is empty.
     """
 
     path: str
@@ -132,8 +140,10 @@ class VerificationReport:
     finding_count: int = 0
     notes: tuple[Note, ...] = ()
     note_count: int = 0
+    log: str | None = None
     log_id: str | None = None
     origin: str | None = None
+    is_export: bool = False
     segments: int = 0
     lines: int = 0
     user_lines: int = 0
@@ -148,6 +158,8 @@ class VerificationReport:
     records_lost: int = 0
     unstopped: int = 0
     unfinished: int = 0
+    logs: tuple[VerificationReport, ...] = ()
+    log_count: int = 1
 
     @property
     def exit_code(self) -> int:
@@ -168,6 +180,7 @@ class VerificationReport:
         """Return the report as plain values, ready for `json.dumps`."""
         members = {"exit_code": self.exit_code} | asdict(self)
         members["anchored_at"] = self.anchored_at.isoformat() if self.anchored_at else None
+        members["logs"] = [report.to_dict() for report in self.logs]
         return members
 
     def summary(self) -> str:
@@ -178,9 +191,11 @@ class VerificationReport:
             "cannot verify": self._cannot_verify,
             "unanchored": self._unanchored,
         }[self.verdict]()
-        return "\n".join([*verdict, *self._losses()])
+        return "\n".join([*verdict, *self._each_log(), *self._losses()])
 
     def _verified(self) -> list[str]:
+        if self.logs:
+            return [f"verified: {self._extent()}; anchors hold for each."]
         if self.key_checked:
             held = f"{self._extent()}; chain, seals and anchor hold"
         else:
@@ -192,24 +207,49 @@ class VerificationReport:
         where = f"{first.segment} line {first.line}" if first.line else first.segment
         said = [f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."]
         said.append(f"First: {f'{where}: ' if where else ''}{first.message}.")
+        if self.reasons:
+            said.append(f"Not checked: {self._reasons()}.")
         return said if self.anchored_to is None else [*said, self._anchor()]
 
     def _cannot_verify(self) -> list[str]:
-        return [f"cannot verify: {'; '.join(self.reasons)}."]
+        return [f"cannot verify: {self._reasons()}."]
 
     def _unanchored(self) -> list[str]:
         held = f"intact: {self._extent()}"
         if self.key_checked:
             held += ", chain and seals hold"
         if self.anchor_too_old:
-            return [f"{held}.", self._anchor(), "That is longer ago than the age allowed, or not known."]
+            anchor = [] if self.logs else [self._anchor()]
+            return [f"{held}.", *anchor, "That is longer ago than the age allowed, or not known."]
+        if self.is_export:
+            end = "the end" if not self.logs else "the end of some"
+            how = "keep checkpoints where nobody who can change this can change them"
+            return [f"{held}; nothing outside it vouches for {end}.", f"To anchor: {how}."]
         return [
             f"{held}; nothing outside this machine vouches for the end.",
             f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE/audit.anchors",
         ]
 
+    def _reasons(self) -> str:
+        left = len(self.reasons) - _NAMED
+        return "; ".join([*self.reasons[:_NAMED], *([f"and {left} more"] if left > 0 else [])])
+
     def _extent(self) -> str:
-        return f"{_count(self.lines, 'line')} in {_count(self.segments, 'segment')}"
+        lines = _count(self.lines, "line")
+        if self.logs:
+            return f"{lines} of {_count(self.log_count, 'log')}"
+        return f"{lines} of one log" if self.is_export else f"{lines} in {_count(self.segments, 'segment')}"
+
+    def _each_log(self) -> list[str]:
+        """Return a line on each log, the worst first."""
+        ranked = sorted(self.logs, key=lambda report: _GRAVITY.index(report.verdict))
+        said = [
+            f"  {report.verdict}: log {report.log}, seq {report.first_seq} to {report.last_seq}, "
+            f"origin {report.origin or 'unknown'}"
+            for report in ranked[:_NAMED]
+        ]
+        left = self.log_count - len(said)
+        return [*said, f"  and {_count(left, 'log')} more"] if self.logs and left else said
 
     def _anchor(self) -> str:
         kept = self.anchored_at.isoformat(timespec="seconds") if self.anchored_at else "an unknown time"
