@@ -28,6 +28,7 @@ from or_audit_logging.evidence.report import Note, Place
 from or_audit_logging.evidence.unwrap import MAX_WRAPPED, has_trace, sealed_lines
 from or_audit_logging.sealing.line import SealedLine
 
+_REMEMBERED = 4
 _FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _STARTS_WITH = {
     b"\x1f\x8b": "it is compressed; unpack it first",
@@ -60,6 +61,16 @@ class Count:
         """Count the line with this number."""
         self.count += 1
         self.first = number if self.first is None else min(self.first, number)
+
+
+class Whole:
+    """One line of a file and the sealed lines in it, by log and seq."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.text = raw.rstrip(b"\r\n")
+        self.lines: dict[tuple[str, int], list[SealedLine]] = {}
+        for line in sealed_lines(raw):
+            self.lines.setdefault((line.log, line.seq), []).append(line)
 
 
 class LogLines:
@@ -109,15 +120,13 @@ class LogLines:
         numbers = {self._offsets[row]: self._numbers[row] for row in rows}
         read = 0
         for offset in offsets:
-            raw, number = self._collected.read(offset), numbers[offset]
-            for line in sealed_lines(raw):
-                if (line.log, line.seq) != (self.log, seq):
-                    continue
+            number, whole = numbers[offset], self._collected.read(offset)
+            for line in whole.lines.get((self.log, seq), ()):
                 read += 1
                 if line.raw in different:
                     self.repeated.add(number)
                 else:
-                    different[line.raw] = Found(number, line, raw.rstrip(b"\r\n") == line.raw)
+                    different[line.raw] = Found(number, line, whole.text == line.raw)
         self.changed = self.changed or read < len(rows)
         return [different[raw] for raw in sorted(different)]
 
@@ -134,6 +143,7 @@ class Collected:
         """What the file seems to be instead."""
         self._file = file
         self._too_long, self._broken = Count(), Count()
+        self._recent: dict[int, Whole] = {}
         self._index()
 
     @classmethod
@@ -157,10 +167,16 @@ class Collected:
     ) -> None:
         self._file.close()
 
-    def read(self, offset: int) -> bytes:
-        """Return the line that stands at *offset*."""
-        self._file.seek(offset)
-        return self._file.readline(MAX_WRAPPED)
+    def read(self, offset: int) -> Whole:
+        """Return the line that stands at *offset*; of a few that hold many, the last ones are remembered."""
+        whole = self._recent.pop(offset, None)
+        if whole is None:
+            self._file.seek(offset)
+            whole = Whole(self._file.readline(MAX_WRAPPED))
+            if len(self._recent) == _REMEMBERED:
+                del self._recent[next(iter(self._recent))]
+        self._recent[offset] = whole
+        return whole
 
     def notes(self) -> Iterator[Note]:
         """Yield what is worth knowing of the lines that are no sealed lines."""

@@ -34,6 +34,8 @@ _ERRORS: dict[str, type[VerificationError]] = {
 _GRAVITY: tuple[Verdict, ...] = ("tampered", "cannot verify", "unanchored", "verified")
 _NAMED = 20
 """So many logs of an export are named in a summary."""
+_SAID = 3
+"""So many reasons are said in it."""
 LISTED = 1000
 """So many findings (and notes) are listed; all are counted."""
 
@@ -231,8 +233,8 @@ class VerificationReport:
         ]
 
     def _reasons(self) -> str:
-        left = len(self.reasons) - _NAMED
-        return "; ".join([*self.reasons[:_NAMED], *([f"and {left} more"] if left > 0 else [])])
+        left = len(self.reasons) - _SAID
+        return "; ".join([*self.reasons[:_SAID], *([f"and {left:,} more"] if left > 0 else [])])
 
     def _extent(self) -> str:
         lines = _count(self.lines, "line")
