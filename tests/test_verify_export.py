@@ -385,6 +385,17 @@ def test_a_missing_head_is_a_finding_and_the_rest_is_checked(tmp_path: Path) -> 
     assert (kinds(changed), changed.findings[1].line) == (["missing-lines", "mac"], 6)
 
 
+def test_a_pinned_id_stands_in_for_a_damaged_first_line(tmp_path: Path) -> None:
+    """The line itself is a finding, and the others are still checked with the key."""
+    lines = all_lines(stream_log())
+    lines[0] = lines[0].replace(LOG_ID.hex().encode(), OTHER_ID.hex().encode(), 1)
+    lines[7] = lines[7].replace(b"plain", b"plaim")
+    report = verify(save(tmp_path, lines), key=key(), log_id=LOG_ID.hex())
+    assert report.verdict == "tampered"
+    assert {finding.line for finding in report.findings} == {1, 8}
+    assert verify(tmp_path / "export.log", key=key()).verdict == "tampered"
+
+
 def test_a_summary_of_a_headless_log_says_what_was_checked(tmp_path: Path) -> None:
     """Whoever reads it must know that a missing head is one thing and a changed line another."""
     report = verify(save(tmp_path, all_lines(stream_log())[5:]), key=key())

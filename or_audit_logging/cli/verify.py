@@ -29,8 +29,8 @@ def add_parser(commands: Any) -> None:
         "checkpoints with the key; lines up to an anchor without it. A FILE is an export: sealed lines that "
         "a collector gathered, in any order, of one log or several, among other text or inside JSON.",
         epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored. "
-        "examples: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors; "
-        "kubectl logs POD | or-audit verify -",
+        "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors. "
+        "Of an export: kubectl logs POD | or-audit verify -",
     )
     parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")

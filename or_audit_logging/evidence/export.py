@@ -137,7 +137,10 @@ class _OneLog:
         )
 
     def _identify(self) -> Identity:
-        """Return what the log's first line says, one that its key sealed if there are several."""
+        """Return what the log's first line says: one that its key sealed, or one that is of this log.
+
+        Where there is none, a pinned log id says what keys there are.
+        """
         log, pinned = self._lines.log, self._pin.log_id
         known = pinned if pinned is not None and pinned.startswith(log) else None
         stated = []
@@ -147,7 +150,9 @@ class _OneLog:
                 return identity
             stated.append(identity)
         fitting = [one for one in stated if one.log_id is not None and one.log_id.hex()[:16] == log]
-        return next(iter(fitting or stated), identity_by(None, log=log, log_id=known))
+        if fitting or (stated and known is None):
+            return (fitting or stated)[0]
+        return identity_by(None, log=log, log_id=known)
 
     def _sealed(self, identity: Identity, line: SealedLine) -> bool:
         prev = identity.genesis_prev
@@ -165,7 +170,7 @@ class _OneLog:
         for count, copies in enumerate(self._lines.in_order(), 1):
             found = self._choose(chain, copies, observations)
             if found.line.raw.startswith(_FIRST_LINES):
-                chain.enter_export(self._name, gap=gap)
+                chain.enter_export(self._name, gap=gap if count == 1 else None)
             chain.number = found.number
             chain.take_line(found.line.raw, found.line)
             self._calls.take(found.line.raw, self._name, found.number)
