@@ -428,6 +428,9 @@ def test_several_logs_are_verified_each(tmp_path: Path) -> None:
     assert "3 logs" in good.summary()
     for log in logs:
         assert f"verified: log {log.log_id.hex()[:16]}, seq 0 to {log.seq - 1}, origin" in good.summary()
+    part = verify(tmp_path / "export.log", key=key(), anchors=[log.anchor(4) for log in logs])
+    assert part.verdict == "verified"
+    assert "anchored up to seq 3, chain-only behind it" in part.summary()
     some = verify(tmp_path / "export.log", key=key(), anchors=[logs[0].anchor()])
     assert (some.verdict, some.notes) == ("unanchored", ())
     assert sorted(report.verdict for report in some.logs) == ["unanchored", "unanchored", "verified"]

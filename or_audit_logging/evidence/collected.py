@@ -29,7 +29,7 @@ from or_audit_logging.evidence.unwrap import MAX_WRAPPED, has_trace, sealed_line
 from or_audit_logging.sealing.line import SealedLine
 
 _REMEMBERED = 4
-_FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
+FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _STARTS_WITH = {
     b"\x1f\x8b": "it is compressed; unpack it first",
     b"\x28\xb5\x2f\xfd": "it is compressed; unpack it first",
@@ -91,7 +91,7 @@ class LogLines:
 
     def add(self, line: SealedLine, offset: int, number: int) -> None:
         """Keep where *line* stands."""
-        if line.raw.startswith(_FIRST_LINES):
+        if line.raw.startswith(FIRST_LINES):
             self._starts.append(len(self._seqs))
         self._seqs.append(line.seq)
         self._offsets.append(offset)

@@ -16,7 +16,7 @@ from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.arguments import STANDARD_INPUT, Pin
 from or_audit_logging.evidence.bounds import Bounds, missing_lines
 from or_audit_logging.evidence.chain import Chain
-from or_audit_logging.evidence.collected import Collected, Found, LogLines
+from or_audit_logging.evidence.collected import FIRST_LINES, Collected, Found, LogLines
 from or_audit_logging.evidence.identity import Identity, identity_by
 from or_audit_logging.evidence.judgement import (
     anchors_of,
@@ -32,7 +32,6 @@ from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.line import SealedLine
 
-_FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
 _TRIED = 64
@@ -169,7 +168,7 @@ class _OneLog:
         chain.enter_export(self._name, gap=gap)
         for count, copies in enumerate(self._lines.in_order(), 1):
             found = self._choose(chain, copies, observations)
-            if found.line.raw.startswith(_FIRST_LINES):
+            if found.line.raw.startswith(FIRST_LINES):
                 chain.enter_export(self._name, gap=gap if count == 1 else None)
             chain.number = found.number
             chain.take_line(found.line.raw, found.line)
@@ -211,7 +210,7 @@ class _OneLog:
 def _is_of_segment(found: Found, name: str) -> bool:
     """Return whether *found* is the first line of the segment called *name*, just as it stands there."""
     start = b'"segment":"%b",' % name.encode("utf-8", "surrogateescape")
-    return found.bare and found.line.raw.startswith(_FIRST_LINES) and start in found.line.raw[:256]
+    return found.bare and found.line.raw.startswith(FIRST_LINES) and start in found.line.raw[:256]
 
 
 def _from(done: int, progress: Progress | None) -> Progress | None:

@@ -19,6 +19,7 @@ from or_audit_logging.errors import (
     SegmentMissingError,
     VerificationError,
 )
+from or_audit_logging.evidence.summary import summary_of
 
 Verdict = Literal["verified", "tampered", "cannot verify", "unanchored"]
 Tail = Literal["anchored", "chain-only", "unchecked"]
@@ -31,11 +32,6 @@ _ERRORS: dict[str, type[VerificationError]] = {
     ),
     **dict.fromkeys(("missing-lines", "anchor-size", "vanished"), SegmentMissingError),
 }
-_GRAVITY: tuple[Verdict, ...] = ("tampered", "cannot verify", "unanchored", "verified")
-_NAMED = 20
-"""So many logs of an export are named in a summary."""
-_SAID = 3
-"""So many reasons are said in it."""
 LISTED = 1000
 """So many findings (and notes) are listed; all are counted."""
 
@@ -187,105 +183,9 @@ class VerificationReport:
 
     def summary(self) -> str:
         """Return the outcome in a few plain sentences, one per line."""
-        verdict = {
-            "verified": self._verified,
-            "tampered": self._tampered,
-            "cannot verify": self._cannot_verify,
-            "unanchored": self._unanchored,
-        }[self.verdict]()
-        return "\n".join([*verdict, *self._each_log(), *self._losses()])
-
-    def _verified(self) -> list[str]:
-        if self.logs:
-            return [f"verified: {self._extent()}; anchors hold for each."]
-        if self.key_checked:
-            held = f"{self._extent()}; chain, seals and anchor hold"
-        else:
-            held = f"{(self.anchored_to or 0) + 1:,} of {self._extent()} are those that the anchor covers"
-        return [f"verified: {held}.", self._anchor(), *self._after_the_anchor()]
-
-    def _tampered(self) -> list[str]:
-        first = self.findings[0]
-        where = f"{first.segment} line {first.line}" if first.line else first.segment
-        said = [f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."]
-        said.append(f"First: {f'{where}: ' if where else ''}{first.message}.")
-        if self.reasons:
-            said.append(f"Not checked: {self._reasons()}.")
-        return said if self.anchored_to is None else [*said, self._anchor()]
-
-    def _cannot_verify(self) -> list[str]:
-        return [f"cannot verify: {self._reasons()}."]
-
-    def _unanchored(self) -> list[str]:
-        held = f"intact: {self._extent()}"
-        if self.key_checked:
-            held += ", chain and seals hold"
-        if self.anchor_too_old:
-            anchor = [] if self.logs else [self._anchor()]
-            return [f"{held}.", *anchor, "That is longer ago than the age allowed, or not known."]
-        if self.is_export:
-            end = "the end" if not self.logs else "the end of some"
-            how = "keep checkpoints where nobody who can change this can change them"
-            return [f"{held}; nothing outside it vouches for {end}.", f"To anchor: {how}."]
-        return [
-            f"{held}; nothing outside this machine vouches for the end.",
-            f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE/audit.anchors",
-        ]
-
-    def _reasons(self) -> str:
-        left = len(self.reasons) - _SAID
-        return "; ".join([*self.reasons[:_SAID], *([f"and {left:,} more"] if left > 0 else [])])
-
-    def _extent(self) -> str:
-        lines = _count(self.lines, "line")
-        if self.logs:
-            return f"{lines} of {_count(self.log_count, 'log')}"
-        return f"{lines} of one log" if self.is_export else f"{lines} in {_count(self.segments, 'segment')}"
-
-    def _each_log(self) -> list[str]:
-        """Return a line on each log, the worst first."""
-        ranked = sorted(self.logs, key=lambda report: _GRAVITY.index(report.verdict))
-        said = [
-            f"  {report.verdict}: log {report.log}, seq {report.first_seq} to {report.last_seq}, "
-            f"origin {report.origin or 'unknown'}"
-            for report in ranked[:_NAMED]
-        ]
-        left = self.log_count - len(said)
-        return [*said, f"  and {_count(left, 'log')} more"] if self.logs and left else said
-
-    def _anchor(self) -> str:
-        kept = self.anchored_at.isoformat(timespec="seconds") if self.anchored_at else "an unknown time"
-        return f"Anchored up to seq {self.anchored_to} by a checkpoint kept elsewhere at {kept}."
-
-    def _after_the_anchor(self) -> list[str]:
-        after = (self.last_seq or 0) - (self.anchored_to or 0)
-        lines = "The line after it is" if after == 1 else f"The {after} lines after it are"
-        if self.tail == "chain-only":
-            return [f"{lines} chain-only: whoever holds the key could have written them anew."]
-        if self.tail == "unchecked":
-            return [f"{lines} unchecked: that takes the key, or a later anchor."]
-        return []
-
-    def _losses(self) -> list[str]:
-        said = []
-        if self.records_lost:
-            lost = _count(self.records_lost, "record")
-            said.append(f"The log itself says that {lost} could not be written.")
-        if self.unfinished:
-            calls = _count(self.unfinished, "call")
-            said.append(f"{calls} began and never finished: still running, or killed.")
-        if self.unstopped:
-            said.append(
-                f"{_count(self.unstopped, 'process')} wrote no log.stop: still running, or ended by force."
-            )
-        return said
+        return summary_of(self)
 
 
 def lines_are(number: int) -> str:
     """Return the beginning of a sentence on so many lines."""
     return f"{number:,} line is" if number == 1 else f"{number:,} lines are"
-
-
-def _count(number: int, word: str) -> str:
-    plural = f"{word}es" if word.endswith("s") else f"{word}s"
-    return f"{number:,} {word if number == 1 else plural}"
