@@ -1,4 +1,4 @@
-"""`or-audit verify DIR`: is this what was written, all of it, and how far does somebody else vouch for it?"""
+"""`or-audit verify DIR|FILE`: is this what was written, all of it, and who else vouches for it?"""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def add_parser(commands: Any) -> None:
         "verify",
         help=HELP,
         description="Check that a log's lines are those that were written: shape, order, chain, seals and "
-        "checkpoints with the key; lines up to an anchor without it.",
+        "checkpoints with the key; lines up to an anchor without it. A FILE is an export: sealed lines that "
+        "a collector gathered, in any order, of one log or several, among other text or inside JSON.",
         epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored. "
-        "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors",
+        "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors. "
+        "Of an export: kubectl logs POD | or-audit verify -",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
     parser.add_argument(
         "--anchor",

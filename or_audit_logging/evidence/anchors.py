@@ -56,7 +56,7 @@ def read_anchors(path: str | os.PathLike[str]) -> list[Anchor]:
 def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tuple[list[Anchor], list[Note]]:
     """Return the anchors in *path*, and notes on the files that hold none; raises `ConfigError`.
 
-    Files inside the folder *refuse*, the log's own, are passed over with a note.
+    What stands in *refuse*, the log's own folder or file, is passed over with a note.
     """
     place = os.path.abspath(os.path.expanduser(os.fspath(path)))
     if not os.path.exists(place):
@@ -79,15 +79,15 @@ def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tupl
 
 
 def is_inside(where: str | os.PathLike[str], folder: Path) -> bool:
-    """Return whether the place *where* lies in *folder*, symbolic links followed."""
+    """Return whether the place *where* lies in *folder*, or in the file of that name; links are followed."""
     inner, outer = os.path.realpath(os.fspath(where)), os.path.realpath(folder)
-    return inner.startswith(outer.rstrip(os.sep) + os.sep)
+    return inner == outer or inner.startswith((outer.rstrip(os.sep) + os.sep, f"{outer}:"))
 
 
 def refusal(where: str) -> Note:
-    """Return the note on a copy that stands in the log's own folder."""
+    """Return the note on a copy that stands in the log's own folder, or in the export itself."""
     why = "whoever can change the log can change it too; keep anchors elsewhere"
-    return _note("anchor-refused", f"{where} stands in the log's own folder: {why}")
+    return _note("anchor-refused", f"{where} stands in the log's own folder or file: {why}")
 
 
 def _note(kind: str, message: str) -> Note:

@@ -21,6 +21,8 @@ from or_audit_logging.sealing.checkpoint import ORIGIN
 PathText: TypeAlias = str | os.PathLike[str]
 AnchorPlaces: TypeAlias = Iterable[Anchor | PathText] | Anchor | PathText
 
+STANDARD_INPUT = "-"
+
 _LOG_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -65,30 +67,55 @@ def log_of_origin(origin: str | None) -> str | None:
     return origin.rpartition("/")[2] if origin else None
 
 
-def find_log(path: PathText) -> tuple[Path, LogLayout | None, str | None]:
-    """Return a log's folder, its layout if there is one, and why that is not known; raises `ConfigError`."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be verified: a log's folder, or the file of an export (None: standard input).
+
+    `layout` is the log's in the folder, if there is one, and `trouble` says why that is not known. Copies of
+    checkpoints in `refuse` are no anchors.
+    """
+
+    folder: Path
+    layout: LogLayout | None = None
+    trouble: str | None = None
+    is_export: bool = False
+    export: Path | None = None
+    refuse: Path | None = None
+
+
+def find_log(path: PathText) -> Target:
+    """Return what *path* names; raises `ConfigError`."""
     try:
         if not os.fspath(path):
             raise TypeError
         place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     except TypeError:
-        raise ConfigError("path is a log's folder, or a handler's filename") from None
+        raise ConfigError("path is a log's folder, a handler's filename, or a file of sealed lines") from None
+    if os.fspath(path) == STANDARD_INPUT:
+        return Target(place.parent, is_export=True)
+    if os.path.exists(place) and not place.is_dir():
+        layout = _layout_beside(place)
+        if layout is None or place.name != f"{layout.stem}{layout.suffix}":
+            is_segment = layout is not None and any(segment.path == place for segment in layout.files())
+            refuse = place.parent if is_segment else place
+            return Target(place.parent, is_export=True, export=place, refuse=refuse)
     is_folder = place.is_dir()
     try:
         if is_folder:
-            return place, LogLayout.discover(place), None
-        layout = LogLayout.discover(place.parent) if place.is_file() else None
-        if layout is not None and any(segment.path == place for segment in layout.files()):
-            return (
-                place.parent,
-                None,
-                f"{place.name} is one segment of a log; verify its folder, {place.parent}",
-            )
-        return place.parent, LogLayout.from_filename(place), None
+            return Target(place, LogLayout.discover(place), refuse=place)
+        return Target(place.parent, LogLayout.from_filename(place), refuse=place.parent)
     except ConfigError as error:
-        return place, None, str(error) if is_folder else None
+        return Target(place, trouble=str(error) if is_folder else None, refuse=place)
     except OSError as error:
-        return place, None, f"the folder {place} cannot be read: {error.strerror}"
+        trouble = f"the folder {place} cannot be read: {error.strerror}"
+        return Target(place, trouble=trouble, refuse=place)
+
+
+def _layout_beside(file: Path) -> LogLayout | None:
+    try:
+        return LogLayout.discover(file.parent)
+    except (ConfigError, OSError):
+        return None
 
 
 def open_ring(key: KeySources | KeyRing) -> KeyRing | None:
@@ -100,17 +127,17 @@ def open_ring(key: KeySources | KeyRing) -> KeyRing | None:
     return KeyRing.from_sources(key)
 
 
-def gather_anchors(places: AnchorPlaces, *, folder: Path, observations: Observations) -> list[Anchor]:
-    """Return the anchors in *places*, except what stands in the log's own folder; raises `ConfigError`."""
+def gather_anchors(places: AnchorPlaces, *, refuse: Path | None, observations: Observations) -> list[Anchor]:
+    """Return the anchors in *places*, except in *refuse*, the log's own folder; raises `ConfigError`."""
     if isinstance(places, (str, os.PathLike, Anchor)):
         places = [places]
     anchors: list[Anchor] = []
     for place in places:
         if not isinstance(place, Anchor):
-            found, notes = collect(place, refuse=folder)
+            found, notes = collect(place, refuse=refuse)
             anchors += found
             observations.note(*notes)
-        elif is_inside(place.where, folder):
+        elif refuse is not None and is_inside(place.where, refuse):
             observations.note(refusal(place.where))
         else:
             anchors.append(place)

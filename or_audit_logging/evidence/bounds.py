@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Finding, Place, lines_are
+
+_NEVER = 1 << 64
+"""More than any seq."""
 
 
 class Bounds:
@@ -25,7 +27,7 @@ class Bounds:
     @property
     def next_size(self) -> int:
         """The size at which the next comparison is due."""
-        return self._anchors[self.met].size if self.met < len(self._anchors) else sys.maxsize
+        return self._anchors[self.met].size if self.met < len(self._anchors) else _NEVER
 
     def check(self, position: Position, place: Place) -> list[Finding]:
         """Compare the anchors that are due. Of a tree known to be off, the first contradiction is enough."""

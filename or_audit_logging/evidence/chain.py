@@ -48,7 +48,7 @@ class Chain:
         self._run: Run | None = None
         self._segment = ""
         self._at_start = True
-        self._may_have_gap = False
+        self._gap: str | None = None
 
     @property
     def is_broken(self) -> bool:
@@ -78,11 +78,15 @@ class Chain:
 
     def enter(self, source: Source, *, may_have_gap: bool) -> None:
         """The lines of *source* come now; *may_have_gap*: others stand in files that cannot be read."""
-        self._segment, self.number = source.name, 0
-        self._at_start, self._may_have_gap = True, may_have_gap
-        self._claims.enter(source, self.position)
-        if self._run is not None:
-            self._run.enter_segment()
+        gap = "stand in files that could not be read" if may_have_gap else None
+        self._enter(source, source.name, gap)
+
+    def enter_export(self, name: str, *, gap: str | None = None) -> None:
+        """The lines of an export called *name* come now, or another segment's in it.
+
+        *gap* says where lines before them are, if they need not be here. Set `number` before each line.
+        """
+        self._enter(None, name, gap)
 
     def take_line(self, raw: bytes, line: SealedLine) -> None:
         """Take a piece that has the shape of a sealed line."""
@@ -140,6 +144,13 @@ class Chain:
     def place(self, seq: int | None = None) -> Place:
         """Return where the chain is."""
         return Place(self._segment, self.number, seq)
+
+    def _enter(self, source: Source | None, name: str, gap: str | None) -> None:
+        self._segment, self.number = name, 0
+        self._at_start, self._gap = True, gap
+        self._claims.enter(source, self.position)
+        if self._run is not None:
+            self._run.enter_segment()
 
     @property
     def _sure(self) -> Position:
@@ -201,9 +212,8 @@ class Chain:
                 run.find(run.doubtful)
             run.settle(self._observations)
             self._run = None
-        if line.seq > last and self._may_have_gap:
-            said = f"seq {last} to {line.seq - 1} stand in files that could not be read"
-            self._observations.note(place.note("unread-lines", said))
+        if line.seq > last and self._gap is not None:
+            self._observations.note(place.note("unread-lines", f"{_seqs(last, line.seq)} {self._gap}"))
         elif not first <= line.seq <= last:
             self._observations.find(_out_of_order(place, last, line.seq))
         elif run is None:
@@ -251,6 +261,10 @@ class Chain:
 
 def _out_of_order(place: Place, expected: int, seq: int) -> Finding:
     if seq > expected:
-        message = f"{lines_are(seq - expected)} missing before this one"
+        message = f"{lines_are(seq - expected)} missing before this one: {_seqs(expected, seq)}"
         return place.finding("missing-lines", message, expected=expected, found=seq)
     return place.finding("seq", "the line's number came before", expected=expected, found=seq)
+
+
+def _seqs(first: int, end: int) -> str:
+    return f"seq {first}" if end == first + 1 else f"seq {first} to {end - 1}"

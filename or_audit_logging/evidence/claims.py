@@ -48,9 +48,9 @@ class Claims:
         self._sealed_name: object = None
         self._before_segment: int | None = None
 
-    def enter(self, source: Source, position: Position) -> None:
-        """The lines of *source* come now."""
-        self._previous, self._sealed_name = self._sealed_name, source.name
+    def enter(self, source: Source | None, position: Position) -> None:
+        """The lines of *source* come now; None: a segment's lines that do not stand in its file."""
+        self._previous, self._sealed_name = self._sealed_name, source.name if source is not None else None
         self._source = source
         self._before_segment = position.seq - 1 if position.seq else None
 
@@ -90,7 +90,7 @@ class Claims:
 
     def explains(self, line: SealedLine, torn: Torn | None) -> bool:
         """Return whether *line* is a log.recover that describes the bytes *torn* before it exactly."""
-        if torn is None or not line.is_control:
+        if torn is None or self._source is None or not line.is_control:
             return False
         try:
             members = parse_control(line.raw)
@@ -107,14 +107,13 @@ class Claims:
     def _check_first(
         self, members: Members, position: Position, place: Place, *, first: bool, excused: bool
     ) -> None:
-        event, source = members["event_type"], self._source
-        belongs = first and event == ("log.open" if place.seq else "log.genesis")
-        if not belongs or source is None:
+        event = members["event_type"]
+        if not first or event != ("log.open" if place.seq else "log.genesis"):
             self._observations.find(place.finding("segment-start", START_RULE, found=event))
             return
         self._observations.find(
             *check_start(
-                members, source=source, identity=self._identity, keys=self._keys_in_force, place=place
+                members, source=self._source, identity=self._identity, keys=self._keys_in_force, place=place
             )
         )
         self._sealed_name = members["segment"]
@@ -141,8 +140,8 @@ class Claims:
             return
         try:
             signed = parse_note(str(note))
-            stated = (signed.origin, signed.head.size, signed.head.root)
-            if stated != (self._identity.origin, size, decode_root(root)):
+            origin = self._identity.origin or signed.origin
+            if (signed.origin, signed.head.size, signed.head.root) != (origin, size, decode_root(root)):
                 raise FormatError("the note in it is of another checkpoint")
         except FormatError as error:
             self._observations.find(
@@ -172,7 +171,11 @@ class Claims:
 
     def _check_recover(self, members: Members, torn: Torn | None, place: Place) -> None:
         name = members["segment"]
-        if isinstance(name, str) and self._source is not None and name != self._source.name:
+        if self._source is None:
+            said = "it describes bytes that a crash cut; they are no lines, and an export need not hold them"
+            self._observations.note(place.note("recovered", said))
+            return
+        if isinstance(name, str) and name != self._source.name:
             if members["after_seq"] == self._before_segment:
                 self.recovered[name] = (members["length"], members["sha256"])
                 return

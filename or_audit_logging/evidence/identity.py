@@ -67,26 +67,32 @@ def identify(sources: Sequence[Source], *, wanted: str | None = None) -> Identit
     starts = [source for source in sources if source.first is not None]
     if not starts:
         return None
-    stated = [_first_line_members(source) for source in starts]
+    stated = [_first_line_members(source.first) for source in starts]
     borne = [log for source in starts for log in sorted(source.logs)]
     named = Counter([*borne, *(log for log in _logs_stated(stated) if log in borne)])
     log = wanted if wanted in borne else named.most_common(1)[0][0]
     own = [(source, members) for source, members in zip(starts, stated, strict=True) if log in source.logs]
-    source, members = min(own, key=lambda pair: (not pair[1], pair[0].first_seq))
-    log_id, origin, kcv = members.get("log_id"), members.get("origin"), members.get("kcv")
+    source, _ = min(own, key=lambda pair: (not pair[1], pair[0].first_seq))
+    return identity_by(source.first, log=log)
+
+
+def identity_by(first: SealedLine | None, *, log: str, log_id: str | None = None) -> Identity:
+    """Return what the line *first* says of the log *log*; with no such line, what *log_id* says of it."""
+    members = _first_line_members(first)
+    origin, kcv = members.get("origin"), members.get("kcv")
     return Identity(
         log=log,
-        log_id=_log_id(log_id),
+        log_id=_log_id(members.get("log_id", log_id)),
         origin=origin if isinstance(origin, str) and ORIGIN.fullmatch(origin) else None,
         format=members.get("format"),
         kcv=kcv if isinstance(kcv, str) else None,
         vkey=members.get("vkey"),
-        kid=source.first.kid if source.first is not None and members else 0,
+        kid=first.kid if first is not None and members else 0,
     )
 
 
-def choose_keys(identity: Identity, candidates: Sequence[LogKeys], sources: Iterable[Source]) -> KeyChoice:
-    """Return which of *candidates*, the keys of all secrets at hand, sealed the log's first lines.
+def choose_keys(identity: Identity, candidates: Sequence[LogKeys], lines: Iterable[SealedLine]) -> KeyChoice:
+    """Return which of *candidates*, the keys of all secrets at hand, sealed the log's first *lines*.
 
     Where none has the check value that the log states, its lines decide: one that a key sealed shows that the
     statement was changed; none shows that the keys are another log's.
@@ -96,16 +102,16 @@ def choose_keys(identity: Identity, candidates: Sequence[LogKeys], sources: Iter
     for keys in candidates:
         if keys.kcv == identity.kcv:
             return KeyChoice(keys)
-    found = _key_that_sealed(candidates, identity, sources)
+    found = _key_that_sealed(candidates, identity, lines)
     return KeyChoice(found, contradicts_kcv=found is not None)
 
 
-def _first_line_members(source: Source) -> dict[str, object]:
+def _first_line_members(first: SealedLine | None) -> dict[str, object]:
     """Return what a genesis or open line states, read leniently; nothing for any other line."""
-    if source.first is None or not source.first.is_control:
+    if first is None or not first.is_control:
         return {}
     try:
-        members = json.loads(source.first.raw)
+        members = json.loads(first.raw)
     except (ValueError, RecursionError):
         return {}
     if not isinstance(members, dict) or members.get("event_type") not in ("log.genesis", "log.open"):
@@ -127,13 +133,13 @@ def _log_id(text: object) -> bytes | None:
 
 
 def _key_that_sealed(
-    candidates: Sequence[LogKeys], identity: Identity, sources: Iterable[Source]
+    candidates: Sequence[LogKeys], identity: Identity, lines: Iterable[SealedLine]
 ) -> LogKeys | None:
     """Return the key that sealed any line under kid 0, each line taken behind the one before it."""
     prev = identity.genesis_prev
     if not candidates:
         return None
-    for line in _lines(sources):
+    for line in lines:
         for keys in candidates:
             if prev and line.kid == 0 and keys.check(prev, line.sealed_part, line.mac):
                 return keys
@@ -141,7 +147,8 @@ def _key_that_sealed(
     return None
 
 
-def _lines(sources: Iterable[Source]) -> Iterator[SealedLine]:
+def lines_of(sources: Iterable[Source]) -> Iterator[SealedLine]:
+    """Yield all that has the shape of a sealed line in *sources*, as far as they can be read."""
     for source in sources:
         try:
             with LineStream(source.segment, source.size) as stream:

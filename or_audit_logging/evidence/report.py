@@ -19,13 +19,14 @@ from or_audit_logging.errors import (
     SegmentMissingError,
     VerificationError,
 )
+from or_audit_logging.evidence.summary import summary_of
 
 Verdict = Literal["verified", "tampered", "cannot verify", "unanchored"]
 Tail = Literal["anchored", "chain-only", "unchecked"]
 
 EXIT_CODES: dict[Verdict, int] = {"verified": 0, "tampered": 1, "cannot verify": 2, "unanchored": 3}
 _ERRORS: dict[str, type[VerificationError]] = {
-    **dict.fromkeys(("mac", "seq", "kid", "log", "inserted"), ChainBrokenError),
+    **dict.fromkeys(("mac", "seq", "kid", "log", "inserted", "conflict"), ChainBrokenError),
     **dict.fromkeys(
         ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root"), CheckpointMismatchError
     ),
@@ -122,7 +123,12 @@ class VerificationReport:
     `anchored_at` when its keeper recorded it; `tail` says what holds for the lines after it. `findings` and
     `notes` list at most 1,000 each; `finding_count` and `note_count` count all. `records_lost` adds up what
     log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop; `unfinished`
-    counts calls that began (a write-ahead record says so) and have no end.
+    counts calls that began (a write-ahead record says so) and have no end. `log` is what the log's lines
+    bear, the first 16 hex digits of `log_id`.
+
+    Of several logs in one export, the verdict is the worst, numbers are added up, findings and notes are
+    those of all, what only one log can have is None, and `logs` has the report on each (the first 1,000 of
+    `log_count`). Otherwise `logs` is empty.
     """
 
     path: str
@@ -132,8 +138,10 @@ class VerificationReport:
     finding_count: int = 0
     notes: tuple[Note, ...] = ()
     note_count: int = 0
+    log: str | None = None
     log_id: str | None = None
     origin: str | None = None
+    is_export: bool = False
     segments: int = 0
     lines: int = 0
     user_lines: int = 0
@@ -148,6 +156,8 @@ class VerificationReport:
     records_lost: int = 0
     unstopped: int = 0
     unfinished: int = 0
+    logs: tuple[VerificationReport, ...] = ()
+    log_count: int = 1
 
     @property
     def exit_code(self) -> int:
@@ -168,82 +178,14 @@ class VerificationReport:
         """Return the report as plain values, ready for `json.dumps`."""
         members = {"exit_code": self.exit_code} | asdict(self)
         members["anchored_at"] = self.anchored_at.isoformat() if self.anchored_at else None
+        members["logs"] = [report.to_dict() for report in self.logs]
         return members
 
     def summary(self) -> str:
         """Return the outcome in a few plain sentences, one per line."""
-        verdict = {
-            "verified": self._verified,
-            "tampered": self._tampered,
-            "cannot verify": self._cannot_verify,
-            "unanchored": self._unanchored,
-        }[self.verdict]()
-        return "\n".join([*verdict, *self._losses()])
-
-    def _verified(self) -> list[str]:
-        if self.key_checked:
-            held = f"{self._extent()}; chain, seals and anchor hold"
-        else:
-            held = f"{(self.anchored_to or 0) + 1:,} of {self._extent()} are those that the anchor covers"
-        return [f"verified: {held}.", self._anchor(), *self._after_the_anchor()]
-
-    def _tampered(self) -> list[str]:
-        first = self.findings[0]
-        where = f"{first.segment} line {first.line}" if first.line else first.segment
-        said = [f"tampered: {_count(self.finding_count, 'finding')} in {self._extent()}."]
-        said.append(f"First: {f'{where}: ' if where else ''}{first.message}.")
-        return said if self.anchored_to is None else [*said, self._anchor()]
-
-    def _cannot_verify(self) -> list[str]:
-        return [f"cannot verify: {'; '.join(self.reasons)}."]
-
-    def _unanchored(self) -> list[str]:
-        held = f"intact: {self._extent()}"
-        if self.key_checked:
-            held += ", chain and seals hold"
-        if self.anchor_too_old:
-            return [f"{held}.", self._anchor(), "That is longer ago than the age allowed, or not known."]
-        return [
-            f"{held}; nothing outside this machine vouches for the end.",
-            f"To anchor: or-audit checkpoint {self.path} -o ELSEWHERE/audit.anchors",
-        ]
-
-    def _extent(self) -> str:
-        return f"{_count(self.lines, 'line')} in {_count(self.segments, 'segment')}"
-
-    def _anchor(self) -> str:
-        kept = self.anchored_at.isoformat(timespec="seconds") if self.anchored_at else "an unknown time"
-        return f"Anchored up to seq {self.anchored_to} by a checkpoint kept elsewhere at {kept}."
-
-    def _after_the_anchor(self) -> list[str]:
-        after = (self.last_seq or 0) - (self.anchored_to or 0)
-        lines = "The line after it is" if after == 1 else f"The {after} lines after it are"
-        if self.tail == "chain-only":
-            return [f"{lines} chain-only: whoever holds the key could have written them anew."]
-        if self.tail == "unchecked":
-            return [f"{lines} unchecked: that takes the key, or a later anchor."]
-        return []
-
-    def _losses(self) -> list[str]:
-        said = []
-        if self.records_lost:
-            lost = _count(self.records_lost, "record")
-            said.append(f"The log itself says that {lost} could not be written.")
-        if self.unfinished:
-            calls = _count(self.unfinished, "call")
-            said.append(f"{calls} began and never finished: still running, or killed.")
-        if self.unstopped:
-            said.append(
-                f"{_count(self.unstopped, 'process')} wrote no log.stop: still running, or ended by force."
-            )
-        return said
+        return summary_of(self)
 
 
 def lines_are(number: int) -> str:
     """Return the beginning of a sentence on so many lines."""
     return f"{number:,} line is" if number == 1 else f"{number:,} lines are"
-
-
-def _count(number: int, word: str) -> str:
-    plural = f"{word}es" if word.endswith("s") else f"{word}s"
-    return f"{number:,} {word if number == 1 else plural}"

@@ -24,16 +24,19 @@ START_RULE = "a log starts with log.genesis, each later segment with log.open, a
 
 
 def check_start(
-    members: Members, *, source: Source, identity: Identity, keys: tuple[object, object], place: Place
+    members: Members,
+    *,
+    source: Source | None,
+    identity: Identity,
+    keys: tuple[object, object],
+    place: Place,
 ) -> Iterator[Finding]:
-    """Yield what a genesis or open line states that is not so; *keys* are the kcv and vkey in force."""
-    day = source.segment.day.isoformat()
-    if members["segment"] != source.name:
-        message = "the segment was sealed under another name than it bears"
-        yield place.finding("segment-name", message, expected=members["segment"], found=source.name)
-    elif members["day"] != day:
-        message = "the segment was sealed for another day than its name says"
-        yield place.finding("segment-name", message, expected=members["day"], found=day)
+    """Yield what a genesis or open line states that is not so; *keys* are the kcv and vkey in force.
+
+    Where the lines do not stand in the segment's file, *source* is None and its name says nothing.
+    """
+    if source is not None:
+        yield from _check_name(members, source, place)
     log_id = identity.log_id.hex() if identity.log_id is not None else identity.log
     if members["log_id"] != log_id or log_id[:16] != identity.log:
         message = "the segment's first line states another log id than the log has"
@@ -81,6 +84,16 @@ def stated_position(line: SealedLine, keys: Sequence[LogKeys] = ()) -> Position 
     start = Position(line.seq, bytes.fromhex(base), tree, line.kid, None, "adopted")
     start.keys = next((candidate for candidate in keys if start.seals(line, candidate)), None)
     return start
+
+
+def _check_name(members: Members, source: Source, place: Place) -> Iterator[Finding]:
+    day = source.segment.day.isoformat()
+    if members["segment"] != source.name:
+        message = "the segment was sealed under another name than it bears"
+        yield place.finding("segment-name", message, expected=members["segment"], found=source.name)
+    elif members["day"] != day:
+        message = "the segment was sealed for another day than its name says"
+        yield place.finding("segment-name", message, expected=members["day"], found=day)
 
 
 def _is_origin(text: object, log: str) -> bool:

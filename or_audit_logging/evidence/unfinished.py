@@ -28,30 +28,41 @@ class Unfinished:
     first: tuple[str, int] | None
 
 
+class OpenCalls:
+    """The calls that began and have not ended, along the lines of one log."""
+
+    def __init__(self) -> None:
+        self._open: dict[object, tuple[str, int]] = {}
+
+    def take(self, raw: bytes, name: str, number: int) -> None:
+        """Take in the line *raw*, which stands in the file *name* at *number*."""
+        begins = _STARTED in raw[:_WITHIN]
+        if not begins and _ENDED not in raw:
+            return
+        try:
+            record = json.loads(raw)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(record, dict):
+            return
+        if begins and str(record.get("event_type")).endswith(".started"):
+            self._open[str(record.get("id"))] = (name, number)
+        else:
+            self._open.pop(str(record.get("started_id")), None)
+
+    def count(self) -> Unfinished:
+        """Return what is open now."""
+        return Unfinished(len(self._open), min(self._open.values(), default=None))
+
+
 def unfinished_calls(sources: Iterable[Source]) -> Unfinished:
     """Return the calls that never finished in *sources*, segments in the order of their lines."""
-    open_calls: dict[object, tuple[str, int]] = {}
+    calls = OpenCalls()
     for source in sources:
         try:
-            _look_through(source, open_calls)
+            with LineStream(source.segment, source.size) as lines:
+                for number, raw in enumerate(lines, 1):
+                    calls.take(raw, source.name, number)
         except OSError:  # the walk has said so
             continue
-    return Unfinished(len(open_calls), min(open_calls.values(), default=None))
-
-
-def _look_through(source: Source, open_calls: dict[object, tuple[str, int]]) -> None:
-    with LineStream(source.segment, source.size) as lines:
-        for number, raw in enumerate(lines, 1):
-            begins = _STARTED in raw[:_WITHIN]
-            if not begins and _ENDED not in raw:
-                continue
-            try:
-                record = json.loads(raw)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(record, dict):
-                continue
-            if begins and str(record.get("event_type")).endswith(".started"):
-                open_calls[record.get("id")] = (source.name, number)
-            else:
-                open_calls.pop(record.get("started_id"), None)
+    return calls.count()

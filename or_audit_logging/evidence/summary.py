@@ -1,0 +1,132 @@
+"""A report in words: the outcome in a few plain sentences, one per line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from or_audit_logging.evidence.report import VerificationReport
+
+_GRAVITY = ("tampered", "cannot verify", "unanchored", "verified")
+_NAMED = 20
+"""So many logs of an export are named."""
+_SAID = 3
+"""So many reasons are said."""
+
+
+def summary_of(report: VerificationReport) -> str:
+    """Return the outcome of *report* in words."""
+    say = {
+        "verified": _verified,
+        "tampered": _tampered,
+        "cannot verify": _cannot_verify,
+        "unanchored": _unanchored,
+    }[report.verdict]
+    return "\n".join([*say(report), *_each_log(report), *_losses(report)])
+
+
+def _verified(report: VerificationReport) -> list[str]:
+    if report.logs:
+        return [f"verified: {_extent(report)}; anchors hold for each."]
+    if report.key_checked:
+        held = f"{_extent(report)}; chain, seals and anchor hold"
+    else:
+        held = f"{(report.anchored_to or 0) + 1:,} of {_extent(report)} are those that the anchor covers"
+    return [f"verified: {held}.", _anchor(report), *_after_the_anchor(report)]
+
+
+def _tampered(report: VerificationReport) -> list[str]:
+    first = report.findings[0]
+    where = f"{first.segment} line {first.line}" if first.line else first.segment
+    said = [f"tampered: {_count(report.finding_count, 'finding')} in {_extent(report)}."]
+    said.append(f"First: {f'{where}: ' if where else ''}{first.message}.")
+    if report.reasons:
+        said.append(f"Not checked: {_reasons(report)}.")
+    return said if report.anchored_to is None else [*said, _anchor(report)]
+
+
+def _cannot_verify(report: VerificationReport) -> list[str]:
+    return [f"cannot verify: {_reasons(report)}."]
+
+
+def _unanchored(report: VerificationReport) -> list[str]:
+    held = f"intact: {_extent(report)}"
+    if report.key_checked:
+        held += ", chain and seals hold"
+    if report.anchor_too_old:
+        anchor = [] if report.logs else [_anchor(report)]
+        return [f"{held}.", *anchor, "That is longer ago than the age allowed, or not known."]
+    if report.is_export:
+        end = "the end" if not report.logs else "the end of some"
+        how = "keep checkpoints where nobody who can change this can change them"
+        return [f"{held}; nothing outside it vouches for {end}.", f"To anchor: {how}."]
+    return [
+        f"{held}; nothing outside this machine vouches for the end.",
+        f"To anchor: or-audit checkpoint {report.path} -o ELSEWHERE/audit.anchors",
+    ]
+
+
+def _reasons(report: VerificationReport) -> str:
+    left = len(report.reasons) - _SAID
+    return "; ".join([*report.reasons[:_SAID], *([f"and {left:,} more"] if left > 0 else [])])
+
+
+def _extent(report: VerificationReport) -> str:
+    lines = _count(report.lines, "line")
+    if report.logs:
+        return f"{lines} of {_count(report.log_count, 'log')}"
+    return f"{lines} of one log" if report.is_export else f"{lines} in {_count(report.segments, 'segment')}"
+
+
+def _each_log(report: VerificationReport) -> list[str]:
+    """Return a line on each log, the worst first."""
+    ranked = sorted(report.logs, key=lambda one: _GRAVITY.index(one.verdict))
+    said = [
+        f"  {one.verdict}: log {one.log}, seq {one.first_seq} to {one.last_seq}, "
+        f"origin {one.origin or 'unknown'}{_anchored(one)}"
+        for one in ranked[:_NAMED]
+    ]
+    left = report.log_count - len(said)
+    return [*said, f"  and {_count(left, 'log')} more"] if report.logs and left else said
+
+
+def _anchor(report: VerificationReport) -> str:
+    kept = report.anchored_at.isoformat(timespec="seconds") if report.anchored_at else "an unknown time"
+    return f"Anchored up to seq {report.anchored_to} by a checkpoint kept elsewhere at {kept}."
+
+
+def _after_the_anchor(report: VerificationReport) -> list[str]:
+    after = (report.last_seq or 0) - (report.anchored_to or 0)
+    lines = "The line after it is" if after == 1 else f"The {after} lines after it are"
+    if report.tail == "chain-only":
+        return [f"{lines} chain-only: whoever holds the key could have written them anew."]
+    if report.tail == "unchecked":
+        return [f"{lines} unchecked: that takes the key, or a later anchor."]
+    return []
+
+
+def _losses(report: VerificationReport) -> list[str]:
+    said = []
+    if report.records_lost:
+        lost = _count(report.records_lost, "record")
+        said.append(f"The log itself says that {lost} could not be written.")
+    if report.unfinished:
+        calls = _count(report.unfinished, "call")
+        said.append(f"{calls} began and never finished: still running, or killed.")
+    if report.unstopped:
+        said.append(
+            f"{_count(report.unstopped, 'process')} wrote no log.stop: still running, or ended by force."
+        )
+    return said
+
+
+def _anchored(report: VerificationReport) -> str:
+    if report.anchored_to is None:
+        return ""
+    behind = "" if report.tail == "anchored" else f", {report.tail} behind it"
+    return f", anchored up to seq {report.anchored_to}{behind}"
+
+
+def _count(number: int, word: str) -> str:
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{number:,} {word if number == 1 else plural}"

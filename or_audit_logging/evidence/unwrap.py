@@ -1,0 +1,112 @@
+"""Sealed lines out of what a log shipper made of them: found again as the bytes that were sealed.
+
+    sealed_lines(b'2026-11-21T10:00:00Z stdout F {"event_type":...,"mac":"0014...e2"}')  -> [SealedLine(...)]
+    sealed_lines(rb'{"log":"{\\"event_type\\":...,\\"mac\\":...}\\n","stream":"stdout"}')          -> the same
+
+A line may stand behind and before other text, or in a string of a JSON value, that string again in another.
+Whatever shipped it must have kept its text: JSON that was taken apart and written anew is another line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from or_audit_logging.errors import FormatError
+from or_audit_logging.sealing.line import SealedLine, parse_line
+
+MAX_WRAPPED = 4 << 20
+"""A line of an export is looked into up to this length: the longest sealed line, each byte of it escaped."""
+
+_START = b'{"event_type":"'
+_SEAL = re.compile(
+    rb',"log":"[0-9a-f]{16}","seq":(?:0|[1-9][0-9]{0,18}),"kid":(?:0|[1-9][0-9]{0,9}),"mac":"[0-9a-f]{64}"\}'
+)
+_HASH = re.compile(rb"[0-9a-f]{64}")
+_TRACE = re.compile(rb'\{\\*"event_type\\*": ?\\*"|"mac\\*": ?\\*"[0-9a-f]{64}')
+_ANY_START = re.compile(r'[\[{"]')
+_TRIES = 64
+"""So many places in a line are tried as the start of an object, and as that of a JSON value."""
+_MAX_DEPTH = 4
+"""Strings in strings are looked into so far."""
+_JSON = json.JSONDecoder()
+
+
+def sealed_lines(raw: bytes, *, _depth: int = 0) -> list[SealedLine]:
+    """Return the sealed lines in *raw*, one line of an export, in their order."""
+    whole = _parsed(raw.rstrip(b"\r\n"))
+    if whole is not None and raw.startswith(_START) and raw.find(_START, 1) < 0:
+        return [whole]
+    found = list(_in_text(raw))
+    if found or _depth == _MAX_DEPTH or b"mac" not in raw or not _HASH.search(raw):
+        return found
+    for text in _strings(raw.decode("utf-8", "replace")):
+        found += sealed_lines(text.encode("utf-8", "surrogatepass"), _depth=_depth + 1)
+    return found
+
+
+def has_trace(raw: bytes) -> bool:
+    """Return whether *raw*, in which no sealed line was found, looks as if it had held one."""
+    return _TRACE.search(raw) is not None
+
+
+def _in_text(raw: bytes) -> Iterator[SealedLine]:
+    """Yield the sealed lines that stand in *raw* as they are."""
+    begin = 0
+    for seal in _SEAL.finditer(raw):
+        line = _parsed(_object_at_end(raw[begin : seal.end()]))
+        begin = seal.end()
+        if line is not None:
+            yield line
+
+
+def _object_at_end(piece: bytes) -> bytes:
+    """Return the JSON object that *piece* ends in; if none does, from where a record seems to start."""
+    text = piece.decode("latin-1")  # a byte is a character, whatever it means
+    at = text.find("{")
+    for _ in range(_TRIES):
+        if at < 0:
+            break
+        try:
+            _, end = _JSON.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        if end == len(text):
+            return piece[at:]
+        at = text.find("{", end)
+    return piece[max(0, piece.find(_START)) :]
+
+
+def _strings(text: str) -> Iterator[str]:
+    """Yield the strings in the JSON values that stand in *text*."""
+    at = 0
+    for _ in range(_TRIES):
+        start = _ANY_START.search(text, at)
+        if start is None:
+            return
+        try:
+            value, at = _JSON.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            at = start.end()
+        else:
+            yield from _strings_of(value)
+
+
+def _strings_of(value: object) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            pending += reversed(item.values())
+        elif isinstance(item, list):
+            pending += reversed(item)
+
+
+def _parsed(raw: bytes) -> SealedLine | None:
+    try:
+        return parse_line(raw)
+    except FormatError:
+        return None
