@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import os
+import random
+import re
 import subprocess
 import sys
 import textwrap
@@ -18,6 +20,7 @@ from conftest import SECRET, run_python
 
 from or_audit_logging import AuditStreamHandler
 from or_audit_logging.errors import AuditWriteError, ConfigError
+from or_audit_logging.evidence.verify import verify
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
 from or_audit_logging.log import stream_writer
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
@@ -281,3 +284,63 @@ def test_a_configuration_mistake(options: dict[str, Any], says: str) -> None:
     """It is refused by name, before the first record."""
     with pytest.raises(ConfigError, match=says):
         AuditStreamHandler(**({"key": secret} | options))
+
+
+# --- what a platform exports
+
+
+def exported(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "export.jsonl"
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def lines(out: io.TextIOWrapper) -> list[str]:
+    """Two starts of one program, which prints as well."""
+    for start in range(2):
+        handler = AuditStreamHandler(out, key=secret, checkpoint_every=10)
+        for number in range(30):
+            handler.handle(record(f"start {start} number {number}"))
+            out.write(f"printed {number}\n")
+        handler.finish()
+    out.flush()
+    return text_of(out).splitlines()
+
+
+def test_an_export_verifies_in_whatever_order(lines: list[str], tmp_path: Path) -> None:
+    """As a file does: only an anchor is missing."""
+    shuffled = random.Random(7).sample(lines, len(lines))
+    for order in (lines, lines[::-1], shuffled):
+        report = verify(exported(tmp_path, *order), key=secret)
+        assert (report.verdict, report.findings, report.log_count) == ("unanchored", (), 2)
+
+
+@pytest.mark.parametrize("damage", ["dropped", "edited", "swapped"])
+def test_a_changed_export_is_found(lines: list[str], tmp_path: Path, damage: str) -> None:
+    """By the log and the number of its line."""
+    at = next(place for place, line in enumerate(lines) if "start 1 number 11" in line)
+    if damage == "dropped":
+        del lines[at]
+    elif damage == "edited":
+        lines[at] = lines[at].replace("number 11", "number 12")
+    else:
+        seq = re.compile(r'"seq":\d+')
+        lines[at] = seq.sub('"seq":3', lines[at])
+    report = verify(exported(tmp_path, *lines), key=secret)
+    assert report.verdict == "tampered"
+    assert report.findings
+
+
+def test_checkpoints_kept_elsewhere_anchor_an_export(
+    lines: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The end that they cover cannot be cut off unseen."""
+    log = parse_line(lines[0].encode()).log
+    checkpoints = [line for line in lines if '"log.checkpoint"' in line and f'"log":"{log}"' in line]
+    anchors = tmp_path / "audit.anchors"
+    anchors.write_text(checkpoints[-1] + "\n")
+    own = [line for line in lines if f'"log":"{log}"' in line]
+    assert verify(exported(tmp_path, *own), key=secret, anchors=[anchors]).verdict == "verified"
+    cut = verify(exported(tmp_path, *own[:-4]), key=secret, anchors=[anchors])
+    assert cut.verdict == "tampered"
