@@ -20,6 +20,7 @@ import importlib
 import json
 import logging
 import logging.handlers
+import math
 import multiprocessing
 import os
 import platform
@@ -197,7 +198,7 @@ def ours(
     logger = logger_of(handler)
 
     def write(record: AuditRecord) -> None:
-        logger.handle(made(logger, {"audit": record}))
+        logger.handle(made(logger, audited(record)))
 
     return Variant(
         name,
@@ -236,7 +237,7 @@ def raw_variants(folder: Path) -> Iterator[Variant]:
     """Yield the writes alone: what no handler can be faster than."""
     handler = audit_handler(folder / "sample")
     logger = logger_of(handler)
-    logger.handle(made(logger, {"audit": fresh(1)[0]}))
+    logger.handle(made(logger, audited(fresh(1)[0])))
     handler.close()
     lines = b"".join(path.read_bytes() for path in (folder / "sample").glob("*.jsonl")).splitlines(True)
     line = next(line for line in lines if line.startswith(b'{"event_type":"chat_completion"'))
@@ -381,7 +382,7 @@ def append(kind: str, folder: Path, count: int, barrier: Any, results: Any) -> N
     logger = logger_of(handler)
     under = RedactionFilter().redactor.digest
     records = fresh(count, redacted_under=under)
-    extras = [{"audit": record} if kind == "ours" else flat(record) for record in records]
+    extras = [audited(record) if kind == "ours" else flat(record) for record in records]
     logger.handle(made(logger, extras[0]))
     times = []
     barrier.wait()
@@ -493,6 +494,15 @@ def disk(*, simulated: bool) -> Iterator[Disk]:
         module._sync_data = real
 
 
+@dataclass
+class Synced:
+    """What waiting for the disk came to: records a second, milliseconds each, records that share an fsync."""
+
+    rate: float
+    times: list[float]
+    shared: float
+
+
 class EachSynced(logging.handlers.TimedRotatingFileHandler):
     """R with an fsync for each record, under its lock."""
 
@@ -533,45 +543,54 @@ def in_threads(
     return time.perf_counter() - start, times
 
 
+def synced(folder: Path, kind: str, threads: int, count: int, *, simulated: bool) -> Synced:
+    """Write *count* records from so many threads and wait for the disk, shared (ours) or record by record."""
+    folder.mkdir()
+    records = fresh(count, redacted_under=RedactionFilter().redactor.digest)
+    with disk(simulated=simulated) as counted:
+        if kind == "ours":
+            handler: logging.Handler = audit_handler(folder, durability="fsync")
+            handler.handle(made(logging.getLogger(), audited(fresh(1)[0])))
+            extras = [audited(record) for record in records]
+        else:
+            handler = EachSynced(folder / LOG_NAME, counted)
+            handler.setFormatter(JsonFormatter())
+            extras = [flat(record) for record in records]
+        counted.syncs = 0
+        seconds, times = in_threads(handler, threads, extras)
+        syncs = counted.syncs
+        handler.close()
+    return Synced(count / seconds, times, count / syncs if syncs else math.inf)
+
+
 def durable(folder: Path, rounds: int) -> None:
     """Print what waiting for the disk costs with several threads, shared and one by one."""
-    under = RedactionFilter().redactor.digest
+    kinds, repeats = ("fsync a record", "ours"), 3 if rounds > 5 else 1
     rows, unsynced = [], False
     for simulated in (True, False):
         for threads in THREADS:
             count = threads * max(2, 3 * rounds // threads + rounds // 6)
-            rates = []
-            for kind in ("fsync a record", "ours"):
-                place = folder / f"{kind}-{simulated}-{threads}"
-                place.mkdir()
-                records = fresh(count, redacted_under=under)
-                with disk(simulated=simulated) as counted:
-                    if kind == "ours":
-                        handler: logging.Handler = audit_handler(place, durability="fsync")
-                        logger_of(handler).handle(made(logging.getLogger(), {"audit": fresh(1)[0]}))
-                        extras: list[dict[str, Any]] = [{"audit": record} for record in records]
-                    else:
-                        handler = EachSynced(place / LOG_NAME, counted)
-                        handler.setFormatter(JsonFormatter())
-                        extras = [flat(record) for record in records]
-                    counted.syncs = 0
-                    seconds, times = in_threads(handler, threads, extras)
-                    syncs = counted.syncs
-                    unsynced |= threads == 1 and syncs < count
-                    handler.close()
-                rates.append(count / seconds)
+            found: dict[str, list[Synced]] = {kind: [] for kind in kinds}
+            for repeat in range(repeats):
+                for kind in kinds:
+                    place = folder / f"{kind}-{simulated}-{threads}-{repeat}"
+                    found[kind].append(synced(place, kind, threads, count, simulated=simulated))
+            unsynced |= threads == 1 and any(one.shared > 1 for one in found["ours"])
+            rates = {kind: statistics.median(one.rate for one in found[kind]) for kind in kinds}
+            for kind in kinds:
+                times = [time for one in found[kind] for time in one.times]
                 rows.append(
                     (
                         f"simulated, {SLOW_DISK * 1000:g} ms" if simulated else "real",
                         threads,
                         kind,
-                        f"{count / seconds:,.0f}",
-                        f"{rates[-1] / rates[0]:.1f}",
+                        f"{rates[kind]:,.0f}",
+                        f"{rates[kind] / rates[kinds[0]]:.1f}",
                         *(f"{quantile(times, share):.1f}" for share in (0.5, 0.99)),
-                        f"{count / syncs:.1f}" if syncs else "no fsync at all",
+                        f"{statistics.median(one.shared for one in found[kind]):.1f}",
                     )
                 )
-    print("Until each record is on disk; a single handle() in milliseconds\n")
+    print(f"Until each record is on disk, median of {repeats}; a single handle() in milliseconds\n")
     head = ("fsync", "threads", "handler", "records/s", "ratio", "p50", "p99", "records an fsync")
     table(head, *rows)
     if unsynced:
@@ -679,7 +698,7 @@ def opening(folder: Path, lines: int) -> None:
         handler = audit_handler(folder)
         opened = time.perf_counter()
         logger = logger_of(handler)
-        logger.handle(made(logger, {"audit": fresh(1)[0]}))
+        logger.handle(made(logger, audited(fresh(1)[0])))
         done = time.perf_counter()
         handler.close()
         return (opened - begin) * 1000, (done - opened) * 1000
