@@ -1,0 +1,33 @@
+"""The scripts in benchmarks/ still run: each once, with as few rounds as it takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, run_python
+
+ROUNDS = {
+    "capture.py": ("1",),
+    "import_time.py": ("1",),
+    "writer.py": ("1", "--open", "2000"),
+}
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_script_is_tried() -> None:
+    assert {path.name for path in (REPOSITORY / "benchmarks").glob("*.py")} == set(ROUNDS)
+
+
+@pytest.mark.parametrize("script", ROUNDS)
+def test_a_script_runs(script: str, tmp_path: Path) -> None:
+    path = REPOSITORY / "benchmarks" / script
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+    done = run_python(str(path), *ROUNDS[script], cwd=tmp_path, environment=environment)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert done.stderr == ""
