@@ -106,8 +106,8 @@ class AuditRecord:
         """Return the record's members in schema order, ready to be encoded; the record is not shared."""
         return {
             name: value
-            for name, value in zip(_NAMES, _values(self), strict=True)
-            if value is not None or name in _CORE
+            for name, value, rare in zip(NAMES, values_of(self), IS_RARE, strict=True)
+            if value is not None or not rare
         }
 
     @classmethod
@@ -174,8 +174,11 @@ def register_builder(builder: Callable[..., AuditRecord]) -> None:
 
 
 _members = [f for f in fields(AuditRecord) if not f.metadata.get("internal")]
-_NAMES = tuple(f.name for f in _members)
-_values = attrgetter(*_NAMES)
+NAMES = tuple(f.name for f in _members)
+"""A record's members in schema order."""
+IS_RARE = tuple(bool(f.metadata.get("rare")) for f in _members)
+"""Of each member, whether it is left out where it is None."""
+values_of = attrgetter(*NAMES)
+"""Return a record's values, one for each of `NAMES`."""
 CORE_FIELDS = tuple(f.name for f in _members if not f.metadata.get("rare"))
 RARE_FIELDS = tuple(f.name for f in _members if f.metadata.get("rare"))
-_CORE = frozenset(CORE_FIELDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -54,3 +55,34 @@ def test_no_user_record_passes_for_a_line_of_the_log() -> None:
     """An event type that starts with log. gets an x_ in front."""
     assert user_members({"event_type": "log.genesis"}) == {"event_type": "x_log.genesis"}
     assert user_members({"event_type": "log"}) == {"event_type": "log"}
+
+
+WHOLE = re.compile(
+    rb'\{[\x20-\x7e]+,"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),'
+    rb'"mac":"([0-9a-f]{64})"\}'
+)
+"""The shape as FORMAT 2 writes it, in one expression."""
+LINE = close_suffix(open_suffix(b'{"a":"b"}', log="0123456789abcdef", seq=10, kid=1), b"\xab" * 32)
+
+
+@given(
+    before=st.one_of(st.binary(max_size=12), st.sampled_from([b"", b"{", b'{"a":1', LINE, LINE[:-1]])),
+    line=st.sampled_from(
+        [LINE, LINE[9:], LINE.replace(b"10", b"010"), LINE.replace(b"ab", b"AB"), LINE + b"}"]
+    ),
+    at=st.integers(0, 200),
+    byte=st.one_of(st.none(), st.binary(max_size=1)),
+)
+def test_what_is_a_line_is_what_the_format_says(before: bytes, line: bytes, at: int, byte: Any) -> None:
+    """The quick way to take a line apart and the format's own expression agree on any bytes."""
+    raw = before + line
+    if byte is not None:
+        raw = raw[:at] + byte + raw[at + 1 :]
+    match = WHOLE.fullmatch(raw)
+    try:
+        found: Any = parse_line(raw)
+    except FormatError:
+        found = None
+    assert (found is None) == (match is None)
+    if found is not None and match is not None:
+        assert (found.log.encode(), str(found.seq).encode(), found.mac.hex().encode()) == match.group(1, 2, 4)

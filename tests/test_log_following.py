@@ -60,6 +60,26 @@ def test_lines_of_others_are_read_when_a_checkpoint_is_made(
     assert_honest(tmp_path)
 
 
+def test_what_another_process_has_vouched_for_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint's maker has checked every line before it, so checking goes on behind the last one."""
+    first, second = writer(tmp_path, checkpoint_every=100), writer(tmp_path, checkpoint_every=100)
+    first.append(body())
+    second.append(body())
+    long = body()[:-1] + b',"text":"' + b"x" * 400 + b'"}'
+    for _ in range(450):
+        second.append(long)
+    read = counted(monkeypatch)
+    first._due = True
+    first.append(body())
+    assert 0 < sum(read) < 100
+    assert events(tmp_path)[-1] == "checkpoint"
+    first.stop()
+    second.stop()
+    assert_honest(tmp_path)
+
+
 def test_a_checkpoint_over_lines_of_others_is_right(tmp_path: Path) -> None:
     """Its tree is that of all lines, whoever wrote them: verification recomputes it."""
     writers = [writer(tmp_path, checkpoint_every=7 + n) for n in range(3)]

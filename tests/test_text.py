@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from or_audit_logging.record import AuditRecord
 from or_audit_logging.sealing import text
-from or_audit_logging.sealing.encode import encode
+from or_audit_logging.sealing.encode import encode, encode_record
 from or_audit_logging.sealing.text import MAX_DEPTH, UNREADABLE, money
 
 ROOM = 100_000
@@ -278,3 +279,45 @@ def test_orjson_is_used() -> None:
     members = {"event_type": "x", "total_cost": Decimal("0.000420"), "metadata": {"a": [1, Decimal("0.5")]}}
     expected = b'{"event_type":"x","total_cost":0.000420,"metadata":{"a":[1,"0.5"]}}'
     assert text._by_orjson(members) == expected == encode(members, limit=8000)
+
+
+@given(
+    model=st.one_of(st.none(), st.text(max_size=30)),
+    cost=st.one_of(st.none(), st.decimals(allow_nan=True, allow_infinity=True)),
+    latency=st.one_of(st.none(), st.floats()),
+    tokens=st.one_of(st.none(), st.integers()),
+    metadata=st.one_of(st.none(), st.dictionaries(st.text(max_size=6), ANY, max_size=4)),
+    names=st.one_of(st.none(), st.tuples(st.text(max_size=9), st.text(max_size=9))),
+    without_orjson=st.booleans(),
+)
+def test_a_record_is_written_as_its_members_are(
+    *, model: Any, cost: Any, latency: Any, tokens: Any, metadata: Any, names: Any, without_orjson: bool
+) -> None:
+    """In one pass, and with nothing else in it: the same names, in the same order, with the same values."""
+    record = AuditRecord(
+        event_type="chat_completion",
+        id="1",
+        timestamp="2026-11-21T12:00:00.000000Z",
+        model_used=model,
+        total_cost=cost,
+        upstream_cost=cost,
+        latency_ms=latency,
+        prompt_tokens=tokens,
+        streamed=True,
+        metadata=metadata,
+        tool_names=names,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        if without_orjson:
+            patch.setattr(text, "orjson", None)
+        quick, usual = encode_record(record, limit=8000), encode(record.to_dict(), limit=8000)
+    assert json.loads(quick) == json.loads(usual)
+    assert list(json.loads(quick)) == list(json.loads(usual))
+
+
+def test_names_that_become_one_text() -> None:
+    """No name stands twice in a JSON object."""
+    members: Any = {1: "a", "1": "b", None: "c", "null": "d"}
+    body = encode(members, limit=4096)
+    pairs = json.loads(body, object_pairs_hook=list)
+    assert len({name for name, _ in pairs}) == 4

@@ -16,8 +16,8 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-from or_audit_logging.record import SCHEMA_VERSION, AuditRecord, utc_timestamp
-from or_audit_logging.sealing.encode import encode
+from or_audit_logging.record import CONTROL_PREFIX, SCHEMA_VERSION, AuditRecord, utc_timestamp
+from or_audit_logging.sealing.encode import encode, encode_record
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, user_members
 
 STANDARD_ATTRIBUTES = frozenset(RESERVED_ATTRS) | {"message", "asctime", "taskName", "audit"}
@@ -41,6 +41,9 @@ class AuditJsonFormatter(JsonFormatter):
 
     def format_bytes(self, record: logging.LogRecord, *, limit: int = MAX_LINE_BYTES) -> bytes:
         """Return the JSON object that an audit handler seals: at most *limit* bytes of printable ASCII."""
+        audit = audit_of(record)
+        if audit is not None and not self.static_fields and not audit.event_type.startswith(CONTROL_PREFIX):
+            return encode_record(audit, limit=limit)
         return encode(user_members(self._members(record)), limit=limit)
 
     def add_fields(

@@ -153,9 +153,7 @@ def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
     file.seek(0)
     first = parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
     tail = _from_first_line(first, find_keys)
-    if (resumed := _last_checkpoint(file)) is not None:
-        before, checkpoint, end = resumed
-        _resume_at(tail, before, checkpoint, end)
+    resume(tail, file, until=file.seek(0, os.SEEK_END))
     catch_up(tail, file, find_keys)
     return tail
 
@@ -228,6 +226,15 @@ def _whole_line(raw: bytes, tail: Tail) -> SealedLine | None:
     return line if whole else None
 
 
+def resume(tail: Tail, file: BinaryIO, *, until: int) -> None:
+    """Move what is checked behind the last checkpoint before *until*, where there is one further on.
+
+    Whoever made it has checked every line up to it; its own MAC is checked here.
+    """
+    if tail.tree is not None and (found := _last_checkpoint(file, since=tail.checked_offset, until=until)):
+        _resume_at(tail, *found)
+
+
 def parse_timestamp(text: object) -> datetime | None:
     """Return the moment a line states, None where it states none."""
     try:
@@ -273,12 +280,11 @@ def _from_first_line(first: SealedLine, find_keys: FindKeys) -> Tail:
     return _tail(log_id, origin, keys, kid=first.kid, seq=first.seq, prev=prev, tree=tree)
 
 
-def _last_checkpoint(file: BinaryIO) -> tuple[bytes, bytes, int] | None:
+def _last_checkpoint(file: BinaryIO, *, since: int, until: int) -> tuple[bytes, bytes, int] | None:
     """Return the line before the last checkpoint, the checkpoint, and the offset behind it."""
-    start = file.seek(0, os.SEEK_END)
-    later = b""
-    while start > 0:
-        start, block_end = max(0, start - _BLOCK), start
+    start, later = until, b""
+    while start > since:
+        start, block_end = max(since, start - _BLOCK), start
         file.seek(start)
         later = file.read(block_end - start) + later[: MAX_LINE_BYTES + len(_CHECKPOINT)]
         at = later.rfind(_CHECKPOINT)

@@ -36,7 +36,7 @@ from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free, point_at, sync_folder
 from or_audit_logging.log.segment_file import SegmentFile
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
-from or_audit_logging.log.tail import Tail, catch_up, follow, take_up
+from or_audit_logging.log.tail import Tail, catch_up, follow, resume, take_up
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import encode_root
@@ -47,6 +47,8 @@ CLOCK_RAN_AHEAD = timedelta(hours=26)
 """A date this much before the active segment's day means that the clock had run ahead."""
 
 MAX_CHECKPOINT_EVERY = 10_000
+_MANY_BYTES = 1 << 16
+"""Where others have written more than this, one of them may have made a checkpoint."""
 
 
 class LogWriter:
@@ -284,6 +286,9 @@ class LogWriter:
 
     def _check_rest(self, tail: Tail, file: SegmentFile, *, until: int | None = None) -> None:
         with file.segment.open() as stream:
+            end = tail.offset if until is None else until
+            if end - tail.checked_offset > _MANY_BYTES:
+                resume(tail, stream, until=end)
             catch_up(tail, stream, self._find_keys, until=until)
 
     def _read_ahead(self) -> None:

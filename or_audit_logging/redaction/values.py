@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
 
@@ -63,7 +64,12 @@ def walk(
     Values under *deny_keys* are hidden; with the default keys, so are those under `DENY_ENDINGS`.
     """
     endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
-    return _Walk(text, frozenset(map(_normal, deny_keys)), counts, endings, MAX_ITEMS).copy(value, ())
+    return _Walk(text, _all_normal(deny_keys), counts, endings, MAX_ITEMS).copy(value, ())
+
+
+@functools.lru_cache(maxsize=64)
+def _all_normal(keys: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(_normal, keys))
 
 
 def _normal(key: str) -> str:

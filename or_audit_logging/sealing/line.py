@@ -25,9 +25,11 @@ MAX_LINE_BYTES = 1 << 20
 
 _CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
 
-_LINE = re.compile(
-    rb'\{[\x20-\x7e]+,"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),"mac":"([0-9a-f]{64})"\}'
+_SUFFIX_START = b',"log":"'
+_SUFFIX = re.compile(
+    rb',"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),"mac":"([0-9a-f]{64})"\}'
 )
+_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ def parse_line(raw: bytes) -> SealedLine:
 
     The MAC is not checked, and nothing before the suffix is parsed.
     """
-    match = _LINE.fullmatch(raw)
-    if match is None:
+    at = raw.rfind(_SUFFIX_START)
+    match = _SUFFIX.fullmatch(raw, at) if at > 1 and raw.startswith(b"{") else None
+    if match is None or raw.translate(None, _PRINTABLE):
         raise FormatError("not a sealed line: it does not end in log, seq, kid and mac")
     log, seq, kid, mac = match.groups()
     return SealedLine(raw, log.decode(), int(seq), int(kid), bytes.fromhex(mac.decode()))

@@ -24,6 +24,8 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 from uuid import UUID
 
+from or_audit_logging.record import IS_RARE, NAMES, AuditRecord, values_of
+
 MAX_DEPTH = 32
 MAX_ITEMS = 20_000
 """A value is read up to so many members, those of its members included; shared ones count each time."""
@@ -31,6 +33,7 @@ TOO_MANY = "[TOO MANY ITEMS]"
 UNREADABLE = "[UNREADABLE]"
 """Stands for a value that fails when it is asked what it is."""
 _INT_LIMIT = 1 << 64
+_ONLY_TEXT = frozenset({str})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -59,16 +62,36 @@ def written(members: Mapping[str, Any]) -> bytes:
     return _object(members) if quick is None else quick
 
 
+def written_record(record: AuditRecord) -> bytes:
+    """Return what `written(record.to_dict())` does, in one pass over the record's values."""
+    values = values_of(record)
+    if orjson is not None:
+        members = {
+            name: orjson.Fragment(money(value) or "null") if type(value) is Decimal else value
+            for name, value, rare in zip(NAMES, values, IS_RARE, strict=True)
+            if value is not None or not rare
+        }
+        if (quick := _orjson_dumps(members)) is not None:
+            return quick
+    return _joined(_RECORD_NAMES, values, _RECORD_NULLS)
+
+
 def _by_orjson(members: Mapping[str, Any]) -> bytes | None:
+    numbers = {
+        key: orjson.Fragment(money(value) or "null")
+        for key, value in members.items()
+        if type(value) is Decimal
+    }
+    return _orjson_dumps({**members, **numbers})
+
+
+def _orjson_dumps(members: dict[str, Any]) -> bytes | None:
     """Return the JSON object in a tenth of the time; None where orjson fails or would write it otherwise.
 
     It writes UTF-8, nests deeper, and takes what we do not: such an object goes the long way.
     """
     try:
-        numbers = {
-            key: orjson.Fragment(money(v) or "null") for key, v in members.items() if type(v) is Decimal
-        }
-        body: bytes = orjson.dumps({**members, **numbers}, _plain_for_orjson, _ORJSON_OPTIONS)
+        body: bytes = orjson.dumps(members, _plain_for_orjson, _ORJSON_OPTIONS)
     except Exception:  # noqa: BLE001 - integers beyond 64 bits, lone surrogates, keys that are no text, ...
         return None
     if not body.isascii() or b"\x7f" in body or len(body) > _ORJSON_BYTES:
@@ -205,17 +228,31 @@ def _digits(number: int) -> str:
 
 
 def _object(members: Mapping[str, Any]) -> bytes:
-    """Return the JSON object. Its members are written one by one: `json` cannot write a Decimal as a number,
-    and a record consists of little else than short texts and numbers, for which this is faster.
+    if not _ONLY_TEXT.issuperset(map(type, members)):
+        named: dict[str, Any] = {}
+        for key, value in members.items():
+            named[unique_name(_key(key), named)] = value
+        members = named
+    names = [_name(key) for key in members]
+    return _joined(names, members.values(), [name + "null" for name in names])
+
+
+def _joined(names: Iterable[str], values: Iterable[Any], nulls: Iterable[str | None]) -> bytes:
+    """Return the JSON object of *values* under *names*, which are quoted; for None what *nulls* has, if any.
+
+    The members are written one by one: `json` cannot write a Decimal as a number, and a record consists of
+    little else than short texts and numbers, for which this is faster.
     """
     pieces: list[str] = []
     reader: _Reader | None = None
-    for key, value in members.items():
+    for name, value, null in zip(names, values, nulls, strict=True):
         kind = type(value)
+        if value is None:
+            if null is not None:
+                pieces.append(null)
+            continue
         if kind is str:
             text = _quoted(value)
-        elif value is None:
-            text = "null"
         elif kind is bool:
             text = "true" if value else "false"
         elif kind is int and -_INT_LIMIT < value < _INT_LIMIT:
@@ -227,10 +264,14 @@ def _object(members: Mapping[str, Any]) -> bytes:
         else:
             reader = reader or _Reader()
             text = dumps(reader.plain(value, ()))
-        pieces.append(_name(key if type(key) is str else _key(key)) + text)
+        pieces.append(name + text)
     return ("{" + ",".join(pieces) + "}").encode("ascii")
 
 
 @functools.lru_cache(maxsize=1024)
 def _name(key: str) -> str:
     return _quoted(key) + ":"
+
+
+_RECORD_NAMES = [_name(name) for name in NAMES]
+_RECORD_NULLS = [None if rare else _name(name) + "null" for name, rare in zip(NAMES, IS_RARE, strict=True)]
