@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stress import SAID, acknowledged, assert_whole, controls, finished, handler, start, wait_for, write
+from stress import (
+    SAID,
+    acknowledged,
+    assert_whole,
+    controls,
+    finished,
+    handler,
+    record,
+    start,
+    wait_for,
+    write,
+)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -72,7 +83,7 @@ def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> N
 def test_children_forked_while_threads_write_log_too(
     tmp_path: Path, durability: str, ending: str, seconds: float
 ) -> None:
-    """Every record of parent and children once; a child that ends as processes do stops on its own account."""
+    """Every record of parent and children once; a child that exits says so by itself."""
     folder, said = tmp_path / "log", tmp_path / SAID
     finished(start(fork_and_log, said, folder, durability, ending, seconds))
     told = acknowledged(said)
@@ -109,7 +120,7 @@ def fork_at(folder: str, durability: str, place: str) -> None:
         return really(*arguments, **options)
 
     setattr(home, name, held)
-    thread = threading.Thread(target=log.handle, args=(_record("thread-0"),))
+    thread = threading.Thread(target=log.handle, args=(record("thread-0"),))
     thread.start()
     assert inside.wait(CHILD_PATIENCE)
     pid = os.fork()
@@ -124,12 +135,6 @@ def fork_at(folder: str, durability: str, place: str) -> None:
     wait_for_children([pid])
     write(log, "after-0")
     log.close()
-
-
-def _record(name: str) -> Any:
-    from stress import record
-
-    return record(name)
 
 
 @pytest.mark.parametrize("place", PLACES)
