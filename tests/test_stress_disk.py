@@ -37,6 +37,7 @@ from stress import (
 from or_audit_logging import AuditFileHandler, verify
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log import segment_file
+from or_audit_logging.log.commit import GroupCommit
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits, mounts and flock are POSIX")
 
@@ -404,3 +405,56 @@ def test_a_restart_on_a_full_disk_refuses_or_goes_on(folder: Path, monkeypatch: 
     assert names(folder) == ["a-5"]
     assert [m["seq"] for m in members(folder)] == list(range(len(members(folder))))
     assert_honest(folder, lost=5)
+
+
+def test_a_second_failure_does_not_hide_the_first() -> None:
+    """A waiter that wakes up late, when the next round has failed too, is still told of its own."""
+    started, waiting, told = threading.Event(), threading.Event(), []
+
+    def sync() -> None:
+        started.set()
+        assert waiting.wait(10)
+        raise OSError(errno.EIO, "Input/output error")
+
+    commit = GroupCommit(sync)
+    tickets = [commit.wrote() for _ in range(31)]
+
+    def wait(ticket: int) -> None:
+        try:
+            commit.wait(ticket)
+        except OSError:
+            told.append(ticket)
+
+    def lead() -> None:
+        wait(tickets[0])
+        wait(commit.wrote())  # at once, before the others are awake
+
+    leader = threading.Thread(target=lead, daemon=True)
+    leader.start()
+    assert started.wait(10)
+    others = [threading.Thread(target=wait, args=(ticket,), daemon=True) for ticket in tickets[1:]]
+    for other in others:
+        other.start()
+    time.sleep(0.3)
+    waiting.set()
+    for thread in (leader, *others):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert sorted(told) == [*tickets, tickets[-1] + 1]
+
+
+def test_a_record_written_while_a_sync_fails_is_not_vouched_for_by_the_next() -> None:
+    """The system tells of a failure once; what was written before is in doubt, whatever the next says."""
+    answers: list[int] = []
+
+    def sync() -> None:
+        if not answers:
+            answers.append(commit.wrote())
+            raise OSError(errno.EIO, "Input/output error")
+
+    commit = GroupCommit(sync)
+    with pytest.raises(OSError, match="Input/output"):
+        commit.wait(commit.wrote())
+    with pytest.raises(OSError, match="Input/output"):
+        commit.wait(answers[0])
+    commit.wait(commit.wrote())

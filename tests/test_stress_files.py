@@ -255,6 +255,29 @@ def test_the_right_to_probe(folder: Path, puppets: Any) -> None:
     assert_honest(folder, lost=1)
 
 
+def test_a_crash_while_a_crash_is_mended(folder: Path) -> None:
+    """Torn bytes, and the line that describes them torn as well: the next process mends both."""
+    log = handler(folder)
+    for number in range(3):
+        log.handle(record(f"a-{number}"))
+    path = next(folder.glob("*.jsonl"))
+    fragment = b'{"event_type":"torn'
+    path.write_bytes(path.read_bytes() + fragment)
+    begins = path.stat().st_size
+    log = handler(folder)
+    log.handle(record("b-0"))
+    mended = path.read_bytes()
+    ends = mended.index(b"\n", begins + 1) + 1
+    for cut in range(begins, ends + 1, 9):
+        path.write_bytes(mended[:cut])
+        for name in ("c-0", "c-1"):
+            log = handler(folder)
+            log.handle(record(name))
+        log.close()
+        assert_once(folder, ["a-0", "a-1", "a-2", "c-0", "c-1"])
+        assert verify(folder, key=source).findings == (), cut
+
+
 # A frozen holder of the lock.
 
 

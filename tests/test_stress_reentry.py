@@ -61,7 +61,9 @@ class Injection:
     def _trace(self, frame: Any, event: str, _: object) -> Any:
         if not any(place in frame.f_code.co_filename for place in IN_WRITE_PATH):
             return None
-        if self._but_for_with and _is_with(frame):
+        if self._but_for_with and (
+            _is_with(frame) or (frame.f_code.co_name, event) == ("__enter__", "return")
+        ):
             return self._trace
         self._left -= 1
         if self._left == 0:
@@ -229,6 +231,9 @@ def interrupt_everywhere(folder: str, durability: str, stride: int) -> None:
         raise Interrupted
 
     log = handler(folder, durability=durability, checkpoint_every=3)
+    beside = handler(
+        folder, durability=durability, lock_timeout=5
+    )  # as another process is: with its own lock
     step, came = 1, True
     while came:
         with Injection(step, interrupt, but_for_with=True) as injection:
@@ -241,7 +246,10 @@ def interrupt_everywhere(folder: str, durability: str, stride: int) -> None:
         other.start()  # another thread: a lock that was left behind would be another's
         other.join()
         write(log, f"after-{step}")
+        write(beside, f"beside-{step}")
+        assert beside.stats()["failed"] == 0
         step += stride
+    beside.close()
     log.close()
 
 
