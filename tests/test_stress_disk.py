@@ -77,7 +77,7 @@ def write_up_to_a_limit(folder: str, on_failure: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "count", [pytest.param(150, id="short"), pytest.param(5000, id="long", marks=pytest.mark.slow)]
+    "count", [pytest.param(150, id="short"), pytest.param(1500, id="long", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("on_failure", ["report", "raise"])
 def test_files_that_may_not_grow(tmp_path: Path, on_failure: str, count: int) -> None:
@@ -128,7 +128,7 @@ def fill(folder: str, name: str, count: int, flag: str) -> None:
     not sys.platform.startswith("linux") or os.geteuid() != 0, reason="root may mount on Linux"
 )
 @pytest.mark.parametrize(
-    "count", [pytest.param(150, id="short"), pytest.param(3000, id="long", marks=pytest.mark.slow)]
+    "count", [pytest.param(150, id="short"), pytest.param(1000, id="long", marks=pytest.mark.slow)]
 )
 def test_two_processes_fill_a_disk(tmp_path: Path, count: int) -> None:
     """A disk of 128 kB: both count what they lose, and both seal it once there is room."""

@@ -34,7 +34,7 @@ from or_audit_logging import AuditFileHandler
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and flock are POSIX")
 
-SECONDS = [pytest.param(0.7, id="short"), pytest.param(10, id="long", marks=pytest.mark.slow)]
+SECONDS = [pytest.param(0.7, id="short"), pytest.param(3, id="long", marks=pytest.mark.slow)]
 DURABILITIES = ["flush", "fsync"]
 IN_WRITE_PATH = ("/or_audit_logging/log/", "/or_audit_logging/handlers/file.py")
 
@@ -45,10 +45,13 @@ IN_WRITE_PATH = ("/or_audit_logging/log/", "/or_audit_logging/handlers/file.py")
 class Injection:
     """Calls *act* when the *step*-th event of the write path comes; `came` tells whether it did."""
 
-    def __init__(self, step: int, act: Any, *, but_for_with: bool = False) -> None:
+    def __init__(
+        self, step: int, act: Any, *, but_for_with: bool = False, places: Any = IN_WRITE_PATH
+    ) -> None:
         self._left = step
         self._act = act
         self._but_for_with = but_for_with
+        self._places = places
         self.came = False
 
     def __enter__(self) -> Injection:
@@ -59,7 +62,7 @@ class Injection:
         sys.settrace(None)
 
     def _trace(self, frame: Any, event: str, _: object) -> Any:
-        if not any(place in frame.f_code.co_filename for place in IN_WRITE_PATH):
+        if not any(place in frame.f_code.co_filename for place in self._places):
             return None
         if self._but_for_with and (
             _is_with(frame) or (frame.f_code.co_name, event) == ("__enter__", "return")
@@ -104,9 +107,12 @@ def enter_again(folder: str, durability: str, outer: str, inner: str, stride: in
 
 
 @pytest.mark.parametrize(
-    "stride", [pytest.param(3, id="short"), pytest.param(1, id="long", marks=pytest.mark.slow)]
+    ("inner", "stride"),
+    [
+        *(pytest.param(inner, 3, id=f"{inner} within") for inner in ("write", "probe", "close")),
+        pytest.param("write", 1, id="write within, everywhere", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("inner", ["write", "probe", "close"])
 @pytest.mark.parametrize("outer", ["write", "probe", "close"])
 @pytest.mark.parametrize("durability", DURABILITIES)
 def test_the_handler_may_be_entered_again_at_every_line(
@@ -224,7 +230,7 @@ class Interrupted(BaseException):
     """As KeyboardInterrupt, at a chosen point."""
 
 
-def interrupt_everywhere(folder: str, durability: str, stride: int) -> None:
+def interrupt_everywhere(folder: str, durability: str, stride: int, places: list[str]) -> None:
     """Be interrupted at the first point of the write path; then at the second; and so on."""
 
     def interrupt() -> None:
@@ -236,7 +242,7 @@ def interrupt_everywhere(folder: str, durability: str, stride: int) -> None:
     )  # as another process is: with its own lock
     step, came = 1, True
     while came:
-        with Injection(step, interrupt, but_for_with=True) as injection:
+        with Injection(step, interrupt, but_for_with=True, places=places) as injection:
             try:
                 log.handle(record(f"interrupted-{step}"))
             except Interrupted:
@@ -254,13 +260,20 @@ def interrupt_everywhere(folder: str, durability: str, stride: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "stride", [pytest.param(2, id="short"), pytest.param(1, id="long", marks=pytest.mark.slow)]
+    ("stride", "places"),
+    [
+        pytest.param(2, IN_WRITE_PATH, id="short"),
+        pytest.param(1, ["/log/tail.py", "/log/commit.py"], id="what is in memory"),
+        pytest.param(1, IN_WRITE_PATH, id="long", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("durability", DURABILITIES)
-def test_an_interrupt_leaves_no_lock_behind(tmp_path: Path, durability: str, stride: int) -> None:
+def test_an_interrupt_leaves_no_lock_behind(
+    tmp_path: Path, durability: str, stride: int, places: Any
+) -> None:
     """What was interrupted may be in the log or not; all others are, from every thread."""
     folder, said = tmp_path / "log", tmp_path / SAID
-    finished(start(interrupt_everywhere, said, folder, durability, stride), patience=40)
+    finished(start(interrupt_everywhere, said, folder, durability, stride, list(places)), patience=40)
     written = names(folder)
     assert len(written) == len(set(written))
     assert [n for n in written if not n.startswith("interrupted")] == acknowledged(said)
