@@ -111,7 +111,7 @@ def test_a_child_forked_while_somebody_leads() -> None:
     disk.write()
     leader = threading.Thread(target=disk.commit.wait, args=(1,))
     leader.start()
-    while not disk.commit._is_led and leader.is_alive():
+    while not disk.commit._leader and leader.is_alive():
         time.sleep(0)
     child = os.fork()
     if child == 0:

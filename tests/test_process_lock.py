@@ -61,7 +61,8 @@ def test_windows_locks_one_byte(windows_lock: Any, tmp_path: Path) -> None:
         second.acquire()
     first.release()
     second.acquire()
-    assert second.generation == 1
+    assert second.generation == first.generation
+    assert path.stat().st_size == 1
     second.release()
     second.close()
     first.close()

@@ -16,9 +16,10 @@ import sys
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
 
 from or_audit_logging.context import wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
@@ -31,6 +32,9 @@ from or_audit_logging.redaction import Redactor
 from or_audit_logging.sealing.encode import encode
 from or_audit_logging.sealing.line import SUFFIX_MAX, user_members
 from or_audit_logging.version import __version__
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _QUIET_SECONDS = 60.0
 _REMEMBERED = 1024
@@ -129,7 +133,7 @@ class AuditHandler(logging.Handler, AuditSink):
             if self._is_writing():
                 return  # asked from within a write (a signal handler, a finaliser), which will tell itself
             try:
-                self._writer.probe()
+                self._entered(self._writer.probe)
             except OSError as error:
                 raise AuditWriteError(f"the audit log cannot be written: {reason_of(error)}") from error
 
@@ -220,7 +224,7 @@ class AuditHandler(logging.Handler, AuditSink):
         with self._held():
             if not self._is_writing():
                 try:
-                    self._writer.stop()
+                    self._entered(self._writer.stop)
                 except (OSError, AuditError) as error:
                     self._report(f"the log could not be closed with a checkpoint: {reason_of(error)}")
         super().close()
@@ -271,16 +275,32 @@ class AuditHandler(logging.Handler, AuditSink):
         return encode(user_members(members_of_text), limit=self._limit)
 
     def _append(self, line: _Line) -> int:
-        """Write *line*, and what re-entrant calls (a signal handler, a finaliser) left meanwhile."""
+        """Write *line*, or leave it to who was interrupted: by a signal handler, or a finaliser."""
         if self._is_writing():
             self._waiting.append(line)
             return 0
+        return self._entered(self._write, line)
+
+    def _entered(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what *work* does with the writer, which nobody enters meanwhile; then write what was left."""
         self._writing = True
         try:
-            ticket = self._write(line)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                self._writing = False
+        finally:
             while self._waiting:
-                ticket = self._write(self._waiting.popleft()) or ticket
-            return ticket
+                self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        self._writing = True
+        try:
+            self._write(self._waiting.popleft())
+        except AuditWriteError as error:  # whoever logged it has gone on
+            self._report(str(error))
+        except IndexError:  # another one that came in between has written it
+            return
         finally:
             self._writing = False
 
@@ -343,8 +363,10 @@ class AuditHandler(logging.Handler, AuditSink):
         if not self._writer.has_checkpoints:
             return
         with self._held():
+            if self._is_writing():
+                return
             try:
-                lines = self._writer.take_checkpoints()
+                lines = self._entered(self._writer.take_checkpoints)
             except OSError as error:
                 self._report(f"a checkpoint was not handed out: {reason_of(error)}")
                 return

@@ -4,14 +4,20 @@
     commit.wait(ticket)                         # with no lock held; returns when the record is on disk
 
 The first thread that comes leads: it syncs everything written by then. Those that come meanwhile wait, and
-one of them leads the next round. There is no thread of our own, so nothing is lost at a fork or at exit.
+one of them leads the next round. There is no thread of our own, so nothing is lost at a fork or at exit. A
+signal handler that logs while its thread leads, leads within.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
+
+_PATIENCE = 1.0
+_REMEMBERED = 256
+"""So many stretches of failures are remembered, for threads that have not woken up yet."""
 
 
 class GroupCommit:
@@ -20,9 +26,10 @@ class GroupCommit:
     _turn: threading.Condition
     _written: int
     _done: int
-    _is_led: bool
-    _failed: tuple[int, int, OSError] | None
-    """The tickets after which, and up to which, the last failure goes."""
+    _leader: int | None
+    """The thread that syncs; a signal handler that logs in it syncs within."""
+    _failed: deque[tuple[int, int, OSError]]
+    """The tickets after which, and up to which, each failure goes."""
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
@@ -39,37 +46,40 @@ class GroupCommit:
 
     def wait(self, ticket: int) -> None:
         """Return when the record with *ticket* is on disk; raises `OSError` where that failed."""
-        with self._turn:
-            while ticket > self._done:
-                if not self._is_led:
-                    break
-                self._turn.wait()
-            if ticket <= self._done:
-                self._raise_if_failed(ticket)
-                return
-            self._is_led, target = True, self._written
-        done = self._done  # of an interrupted sync nothing is known: another one leads again
+        me = threading.get_ident()
         try:
-            self._sync()
-            done = target
-        except OSError as error:
-            self._failed, done = (self._done, target, error), target
-            raise
+            with self._turn:
+                while ticket > self._done and self._leader not in (None, me):
+                    if not self._turn.wait(_PATIENCE):
+                        break  # a slow disk, or a leader that was interrupted: two that sync do no harm
+                leads = ticket > self._done
+                if leads:
+                    self._leader = me
+            if leads:
+                self._lead()
         finally:
             with self._turn:
-                self.syncs += 1
-                self._done, self._is_led = done, False
+                if self._leader == me:
+                    self._leader = None
                 self._turn.notify_all()
-
-    def _raise_if_failed(self, ticket: int) -> None:
-        if self._failed is not None:
-            after, target, error = self._failed
-            if after < ticket <= target:
+        for after, upto, error in tuple(self._failed):
+            if after < ticket <= upto:
                 raise OSError(error.errno, error.strerror) from error
+
+    def _lead(self) -> None:
+        target = self._written  # of an interrupted sync nothing is known: another one leads again
+        self.syncs += 1
+        try:
+            self._sync()
+        except OSError as error:
+            target = self._written  # the system says it once: what came meanwhile is in doubt as well
+            self._failed.append((self._done, target, error))
+        self._done = max(self._done, target)
 
     def _begin(self) -> None:
         """Begin, in a forked child anew: another thread of the parent's may have held the lock, and led."""
         self._pid = os.getpid()
-        self._turn = threading.Condition(threading.Lock())
+        self._turn = threading.Condition(threading.RLock())
         self._written = self._done = 0
-        self._is_led, self._failed = False, None
+        self._leader = None
+        self._failed = deque(maxlen=_REMEMBERED)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of, make_folder
@@ -59,6 +60,14 @@ _LONGEST_WAIT = 0.02
 _give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
+Generation: TypeAlias = tuple[int, int, int]
+"""Inode, length and time of change: one that was removed, emptied or replaced does not pass for the old."""
+
+
+def _generation(status: os.stat_result) -> Generation:
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 class ProcessLock:
     """An exclusive lock on a file; not for use by several threads at once (the handler's lock does that)."""
 
@@ -69,8 +78,8 @@ class ProcessLock:
         self._descriptor: int | None = None
         self._inode: tuple[int, int] | None = None
         self._pid = 0
-        self.generation = -1
-        """How many segments had been opened when the lock was taken."""
+        self.generation: Generation = (0, -1, 0)
+        """Another one whenever a segment was opened, and when the file is another; seen as it was taken."""
 
     def acquire(self) -> None:
         """Take the lock; raises `AuditWriteError` after the timeout, `OSError` where the file fails.
@@ -111,7 +120,7 @@ class ProcessLock:
         if self._descriptor is not None:
             os.lseek(self._descriptor, 0, os.SEEK_END)
             os.write(self._descriptor, b".")
-            self.generation += 1
+            self.generation = _generation(os.fstat(self._descriptor))
 
     def close(self) -> None:
         """Close the file, which releases the lock."""
@@ -144,5 +153,5 @@ class ProcessLock:
             status = os.stat(self._path)
         except FileNotFoundError:
             return False
-        self.generation = status.st_size
+        self.generation = _generation(status)
         return (status.st_dev, status.st_ino) == self._inode

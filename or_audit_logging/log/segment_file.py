@@ -15,6 +15,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import BinaryIO
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
@@ -38,7 +39,7 @@ class SegmentFile:
             give_to_owner_of(segment.path.parent, self._descriptor)
         status = os.fstat(self._descriptor)
         self._inode = (status.st_dev, status.st_ino)
-        self._closing = threading.Lock()
+        self._closing = threading.RLock()  # a signal handler that logs may come in between
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise AuditWriteError(f"{segment.path} is not a regular file")
@@ -73,14 +74,26 @@ class SegmentFile:
     def __del__(self) -> None:
         """Leave no descriptor behind where a handler is dropped without being closed."""
         with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
-            self.close()
+            self.abandon()
+
+    def stream(self) -> BinaryIO:
+        """Return what the descriptor leads to, also where the name leads there no more; to be closed."""
+        if self._descriptor is None:
+            raise AuditWriteError("no segment of the log is open")
+        return os.fdopen(os.dup(self._descriptor), "rb")
 
     def sync(self) -> None:
         """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may."""
         with self._closing:
-            if self._descriptor is None:
+            descriptor = self._descriptor
+            if descriptor is None:
                 return
-            copy = os.dup(self._descriptor)
+            try:
+                copy = os.dup(descriptor)
+            except OSError:
+                if self._descriptor is None:  # closed in between, by a signal handler in this very thread
+                    return
+                raise
         try:
             _sync_data(copy)
         finally:
@@ -92,5 +105,11 @@ class SegmentFile:
             self.sync()
         with self._closing:
             descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Close the file whatever another thread was doing with it: in a forked child, that is not here."""
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

@@ -23,7 +23,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
-from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
+from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.commit import GroupCommit
 from or_audit_logging.log.folder import (
@@ -32,7 +32,7 @@ from or_audit_logging.log.folder import (
     free_bytes,
     undescribed_fragments,
 )
-from or_audit_logging.log.lock import ProcessLock
+from or_audit_logging.log.lock import Generation, ProcessLock
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free, point_at, sync_folder
 from or_audit_logging.log.segment_file import SegmentFile
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
@@ -95,7 +95,7 @@ class LogWriter:
         """The segment that the tail ends in, also where its file is gone."""
         self._not_before = self._day_ends = datetime.min.replace(tzinfo=UTC)
         """A line written earlier or later than these belongs into another segment than the open one."""
-        self._generation = -1
+        self._generation: Generation | None = None
         self._first_seq = 0
         self._pid = os.getpid()
         self._started = False
@@ -242,14 +242,16 @@ class LogWriter:
     def _go_to_end(self) -> None:
         """Bring the tail to the end of the log, wherever other processes have moved it."""
         if self._doubtful:
-            self._forget_segment()
             self._due = self._doubtful = False
+            if self._file is None or self._file.size() is not None:
+                self._generation = None  # only the files say where the log ends
         tail, file = self._tail, self._file
         if tail is None or file is None or self._generation != self._lock.generation:
             self._open_newest()
             tail = self._tail
         elif (size := file.size()) != tail.offset:
             self._moved(tail, file, size)
+            tail = self._tail
         if tail is not None and tail.unchained:
             self.lost(tail.unchained, reason="chain", detail=self._segment.name if self._segment else None)
             tail.unchained = 0
@@ -281,8 +283,18 @@ class LogWriter:
 
     def _segment_is_gone(self, tail: Tail) -> None:
         self.lost(0, reason="gone", detail=self._segment.name if self._segment else None)
+        if (last := self._last_known()) is not None and last.seq >= tail.seq:
+            self._tail = tail = last
         tail.torn, tail.newline_missing = None, False
         self._close_file()
+
+    def _last_known(self) -> Tail | None:
+        """Return the end of the open segment as its descriptor shows it, though its name is gone."""
+        if self._file is None:
+            return None
+        with suppress(OSError, AuditError), self._file.stream() as stream:
+            return take_up(stream, self._find_keys)
+        return None
 
     def _check_rest(self, tail: Tail, file: SegmentFile, *, until: int | None = None) -> None:
         with file.segment.open() as stream:
@@ -295,8 +307,13 @@ class LogWriter:
         """Check what others wrote, as far as its end is known, without the lock: there may be much of it."""
         tail, file = self._tail, self._file
         if tail is not None and file is not None and not tail.is_checked:
-            with suppress(OSError):  # whoever comes here reads again, with the lock
+            try:
                 self._check_rest(tail, file, until=tail.offset)
+            except OSError:
+                self._doubtful = True  # whoever comes here reads again, with the lock
+            except BaseException:
+                self._doubtful = True
+                raise
 
     def _is_checked(self) -> bool:
         return self._tail is not None and self._tail.is_checked
@@ -340,11 +357,11 @@ class LogWriter:
         self._first_seq = tail.seq
         self._tail = tail
         try:
+            self._lock.count_segment()  # before the line: the others look for it, also if we end here
             self._write(body)
         except BaseException:
             self._forget_segment()
             raise
-        self._lock.count_segment()
         self._generation = self._lock.generation
         self._checkpoint()
         self._describe_fragments()
@@ -365,7 +382,7 @@ class LogWriter:
 
     def _forget_segment(self) -> None:
         self._close_file()
-        self._tail, self._segment, self._generation = None, None, -1
+        self._tail, self._segment, self._generation = None, None, None
 
     def _sync_file(self) -> None:
         """Put the open segment on disk; one that was closed is there already."""
@@ -492,6 +509,9 @@ class LogWriter:
         self._pid, self._started, self._doubtful = os.getpid(), False, True
         self._lost.clear()
         self._fresh.clear()
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
 
 
 class _Exclusive:
@@ -506,7 +526,11 @@ class _Exclusive:
         writer = self._writer
         if writer._pid != os.getpid():
             writer._forget_parent()
-        writer._lock.acquire()
+        try:
+            writer._lock.acquire()
+        except BaseException:  # an interrupt may come when the lock is taken already
+            writer._lock.release()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
