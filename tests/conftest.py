@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from sinks import Sink, attached
 
 from or_audit_logging.capture import trouble
 
-settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
-settings.load_profile("no deadline")
+settings.register_profile("brief", deadline=None, max_examples=50)  # a busy machine is no failure
+settings.register_profile("long", deadline=None, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
 SECRET = b"a fake key for tests, not a secret: 0123456789"
 REPOSITORY = Path(__file__).resolve().parent.parent

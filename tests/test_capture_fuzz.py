@@ -105,7 +105,7 @@ class SdkError(Exception):
 
 
 @given(spoiled(WHOLE), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_answer(body: Any, typed: bool) -> None:
     """The same object is returned, and its record has every field of its type."""
     sink = SoleSink()
@@ -129,7 +129,7 @@ def test_any_answer(body: Any, typed: bool) -> None:
     ),
     st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_exception(members: Any, typed: bool) -> None:
     """The same exception is raised, and its record has every field of its type."""
     sink = SoleSink()
@@ -177,7 +177,7 @@ KINDS = ("response.created", "response.output_text.delta", "message_start", "mes
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
     """The same objects arrive, and the record has every field of its type, however far they were read."""
     sink = SoleSink()

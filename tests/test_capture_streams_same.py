@@ -75,7 +75,7 @@ STREAMS = st.lists(PLAIN | PLAIN | ODD, max_size=12)
 
 
 @given(STREAMS, st.booleans(), st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_chunks(chunks: list[dict[str, Any]], ended: bool, keep_text: bool) -> None:
     """The SDK's objects give the same facts both ways, digests and kept texts too."""
     objects = [sdk(value) for value in chunks]

@@ -138,7 +138,7 @@ JSONISH = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=20), JSONISH, max_size=8))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_members_give_valid_json(members: dict[str, Any]) -> None:
     """A strict reader accepts the result, and no name stands twice."""
     written(members)
