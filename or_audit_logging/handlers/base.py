@@ -282,7 +282,7 @@ class AuditHandler(logging.Handler, AuditSink):
         return self._entered(self._write, line)
 
     def _entered(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what *work* does with the writer, entered by nobody else; then write what was left meanwhile."""
+        """Return what *work* does with the writer, entered by nobody else; what was left is written then."""
         self._writing = True
         try:
             try:
