@@ -386,8 +386,8 @@ def test_losses_are_written_down_at_the_next_success(tmp_path: Path) -> None:
     """With their count and reason."""
     log = writer(tmp_path)
     log.append(body(1))
-    log.lost(2, reason="disk")
-    log.lost(reason="disk")
+    log.losses.add(2, reason="disk")
+    log.losses.add(reason="disk")
     log.append(body(2))
     assert events(tmp_path)[-2:] == ["lost", "x"]
     assert (members_of(tmp_path)[-2]["count"], members_of(tmp_path)[-2]["reason"]) == (3, "disk")

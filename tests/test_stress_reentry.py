@@ -97,7 +97,7 @@ def enter_again(folder: str, durability: str, outer: str, inner: str, stride: in
     while came:
         write(log, f"before-{step}")
         if outer == "probe":
-            log._writer.lost(1)  # so that it has something to write
+            log._writer.losses.add(1)  # so that it has something to write
         with Injection(step, lambda number=step: act(log, inner, f"inner-{number}")) as injection:
             act(log, outer, f"outer-{step}")
         came = injection.came

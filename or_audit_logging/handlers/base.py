@@ -26,6 +26,7 @@ from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.losses import Losses
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
 from or_audit_logging.record import AuditRecord
 from or_audit_logging.redaction import Redactor
@@ -52,16 +53,13 @@ class LineWriter(Protocol):
     @property
     def syncs(self) -> int: ...
 
-    @property
-    def losses(self) -> int: ...
+    losses: Losses
 
     def append(self, body: bytes) -> int:
         """Seal and write; return the ticket to `sync` with, 0 where there is nothing to wait for."""
         ...
 
     def sync(self, ticket: int) -> None: ...
-
-    def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None: ...
 
     def probe(self) -> None: ...
 
@@ -213,7 +211,7 @@ class AuditHandler(logging.Handler, AuditSink):
         return {
             "written": self._written,
             "failed": self._failed,
-            "lost": self._writer.losses,
+            "lost": self._writer.losses.total,
             "fsyncs": self._writer.syncs,
             "checkpoints": self._checkpoints,
             "checkpoints_not_taken": self._checkpoints_not_taken,
@@ -340,7 +338,7 @@ class AuditHandler(logging.Handler, AuditSink):
     def _fail(self, what: str, error: Exception, record: logging.LogRecord, *, lost: int = 1) -> None:
         """Count a record that is lost, and raise or call `handleError`; the handler's lock is held."""
         self._failed += 1
-        self._writer.lost(lost, reason="disk" if isinstance(error, OSError) else "other")
+        self._writer.losses.add(lost, reason="disk" if isinstance(error, OSError) else "other")
         if self._on_failure == "raise":
             raise AuditWriteError(what) from error
         self._failure = what

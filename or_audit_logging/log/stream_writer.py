@@ -13,7 +13,6 @@ import errno
 import os
 import socket
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,11 +20,12 @@ from typing import Any
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.opening import first_line, genesis_tail
 from or_audit_logging.log.tail import Tail
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.checkpoint import encode_root
-from or_audit_logging.sealing.control import LOST_REASONS, control_body
+from or_audit_logging.sealing.control import control_body
 from or_audit_logging.version import __version__
 
 
@@ -51,9 +51,8 @@ class StreamWriter:
         self._is_cut = False
         """Whether the last line was written in part only."""
         self._fresh: list[str] = []
-        self._lost: Counter[tuple[str, str | None]] = Counter()
-        self.losses = 0
-        """How many records this process could not write."""
+        self.losses = Losses()
+        """Records that this process could not write."""
         self.syncs = 0
         """None: what becomes of a stream's lines is the business of whoever reads it."""
 
@@ -61,7 +60,7 @@ class StreamWriter:
         """Seal the JSON object *body* and write it as the next line; raises `OSError`, `AuditWriteError`."""
         if self._pid != os.getpid():  # a forked child has a log of its own
             self._pid, self._tail = os.getpid(), None
-            self._lost.clear()
+            self.losses.clear()
             self._fresh.clear()
         now = datetime.now(UTC)
         try:
@@ -82,13 +81,6 @@ class StreamWriter:
 
     def sync(self, ticket: int) -> None:
         """Do nothing."""
-
-    def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None:
-        """Remember records that could not be written; the next success writes them down as log.lost."""
-        if reason not in LOST_REASONS:
-            raise ValueError(f"{reason} is no reason that log.lost states")
-        self._lost[reason, detail] += count
-        self.losses += count
 
     def probe(self) -> None:
         """Raise `OSError` or `AuditWriteError` if a line could not be written now."""
@@ -132,9 +124,8 @@ class StreamWriter:
         return tail
 
     def _say_lost(self, tail: Tail, now: datetime) -> None:
-        for (reason, detail), count in list(self._lost.items()):
+        for count, reason, detail in self.losses.to_state():
             self._write_control(tail, now, "log.lost", count=count, reason=reason, detail=detail)
-            del self._lost[reason, detail]
 
     def _checkpoint(self, tail: Tail, now: datetime) -> None:
         if tail.tree is None:

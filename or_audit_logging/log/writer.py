@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
@@ -33,6 +32,7 @@ from or_audit_logging.log.folder import (
     undescribed_fragments,
 )
 from or_audit_logging.log.lock import Generation, ProcessLock
+from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free, point_at, sync_folder
 from or_audit_logging.log.segment_file import SegmentFile
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
@@ -40,7 +40,7 @@ from or_audit_logging.log.tail import Tail, catch_up, follow, resume, take_up
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import encode_root
-from or_audit_logging.sealing.control import LOST_REASONS, control_body
+from or_audit_logging.sealing.control import control_body
 from or_audit_logging.version import __version__
 
 CLOCK_RAN_AHEAD = timedelta(hours=26)
@@ -103,9 +103,8 @@ class LogWriter:
         """Whether something was interrupted, so that only the files say where the log ends."""
         self._fresh: list[str] = []
         self._due = False
-        self._lost: Counter[tuple[str, str | None]] = Counter()
-        self.losses = 0
-        """How many records this process could not write, or found gone."""
+        self.losses = Losses()
+        """Records that this process could not write, or found gone."""
         check_folder(layout)
         try:
             with self._exclusive:
@@ -126,7 +125,7 @@ class LogWriter:
             self._enter(now)
             if not self._started:
                 self._start()
-            if self._lost:
+            if self.losses:
                 self._say_lost()
             self._write(body)
             due = self._due or self._checkpoint_is_old(now)
@@ -151,13 +150,6 @@ class LogWriter:
         """How many times the disk was asked to keep what it was given."""
         return self._commit.syncs
 
-    def lost(self, count: int = 1, *, reason: str = "other", detail: str | None = None) -> None:
-        """Remember records that could not be written; the next success writes them down as log.lost."""
-        if reason not in LOST_REASONS:
-            raise ValueError(f"{reason} is no reason that log.lost states")
-        self._lost[reason, detail] += count
-        self.losses += count
-
     def probe(self) -> None:
         """Raise `OSError` or `AuditWriteError` if a line could not be added now.
 
@@ -170,7 +162,7 @@ class LogWriter:
                 raise AuditWriteError(f"the folder {folder} cannot be written")
             if free_bytes(folder) < LEAST_FREE_BYTES:
                 raise AuditWriteError(f"less than {LEAST_FREE_BYTES:,} bytes are free in {folder}")
-            if self._lost:
+            if self.losses:
                 self._enter(datetime.now(UTC))
                 self._say_lost()
 
@@ -253,7 +245,9 @@ class LogWriter:
             self._moved(tail, file, size)
             tail = self._tail
         if tail is not None and tail.unchained:
-            self.lost(tail.unchained, reason="chain", detail=self._segment.name if self._segment else None)
+            self.losses.add(
+                tail.unchained, reason="chain", detail=self._segment.name if self._segment else None
+            )
             tail.unchained = 0
 
     def _open_newest(self) -> None:
@@ -269,20 +263,20 @@ class LogWriter:
         with segment.open() as file:
             self._tail = take_up(file, self._find_keys)
         if known is not None and self._tail.seq < known.seq:
-            self.lost(known.seq - self._tail.seq, reason="rollback", detail=segment.name)
+            self.losses.add(known.seq - self._tail.seq, reason="rollback", detail=segment.name)
         self._generation = self._lock.generation
 
     def _moved(self, tail: Tail, file: SegmentFile, size: int | None) -> None:
         if size is None:
             self._segment_is_gone(tail)
         elif size < tail.offset:
-            self.lost(0, reason="shrunk", detail=file.segment.name)
+            self.losses.add(0, reason="shrunk", detail=file.segment.name)
             self._close_file()
         elif not follow(tail, file.read, size):
             self._check_rest(tail, file)
 
     def _segment_is_gone(self, tail: Tail) -> None:
-        self.lost(0, reason="gone", detail=self._segment.name if self._segment else None)
+        self.losses.add(0, reason="gone", detail=self._segment.name if self._segment else None)
         if (last := self._last_known()) is not None and last.seq >= tail.seq:
             self._tail = tail = last
         tail.torn, tail.newline_missing = None, False
@@ -437,9 +431,8 @@ class LogWriter:
         self._started = True
 
     def _say_lost(self) -> None:
-        for (reason, detail), count in list(self._lost.items()):
+        for count, reason, detail in self.losses.to_state():
             self._write_control("log.lost", count=count, reason=reason, detail=detail)
-            del self._lost[reason, detail]
 
     def _checkpoint_is_old(self, now: datetime) -> bool:
         made = self._tail.checkpoint_at if self._tail is not None else None
@@ -507,7 +500,7 @@ class LogWriter:
     def _forget_parent(self) -> None:
         """Begin anew in a forked child: it starts, stops and loses on its own account."""
         self._pid, self._started, self._doubtful = os.getpid(), False, True
-        self._lost.clear()
+        self.losses.clear()
         self._fresh.clear()
         if self._file is not None:
             self._file.abandon()
