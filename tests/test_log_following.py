@@ -13,7 +13,7 @@ from test_log_writer import assert_honest, body, events, writer
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.evidence.verify import verify
-from or_audit_logging.log import writer as writer_module
+from or_audit_logging.log import end as end_module
 
 NOON = "2026-11-21T12:00:00Z"
 posix_only = pytest.mark.skipif(os.name != "posix", reason="symbolic links")
@@ -26,14 +26,14 @@ def source() -> bytes:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often lines are read back and checked."""
     read: list[int] = []
-    catch_up = writer_module.catch_up
+    catch_up = end_module.catch_up
 
     def counting(tail: Any, file: Any, find_keys: Any, *, until: int | None = None) -> None:
         before = tail.checked_seq
         catch_up(tail, file, find_keys, until=until)
         read.append(tail.checked_seq - before)
 
-    monkeypatch.setattr(writer_module, "catch_up", counting)
+    monkeypatch.setattr(end_module, "catch_up", counting)
     return read
 
 
@@ -149,10 +149,10 @@ def test_a_rotation_by_another_process_is_followed(tmp_path: Path) -> None:
     first.append(body())
     second.append(body())
     with first._exclusive:
-        first._go_to_end()
+        first._end.go_to(first._lock.generation)
         first._write_control("log.rotate")
-        assert first._tail is not None
-        first._tail.kid += 1
+        assert first._end.tail is not None
+        first._end.tail.kid += 1
     first.append(body())
     second.append(body())
     second.append(body())

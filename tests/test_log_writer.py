@@ -157,14 +157,14 @@ def test_a_restart_reads_from_the_last_checkpoint_only(tmp_path: Path) -> None:
         log = writer(tmp_path, checkpoint_every=10)
         for number in range(100):
             log.append(body(number))
-        state = log._tail
+        state = log._end.tail
     assert state is not None
     again = writer(tmp_path)
-    assert again._tail is not None
-    assert (again._tail.seq, again._tail.prev) == (state.seq, state.prev)
-    assert again._tail.tree is not None
+    assert again._end.tail is not None
+    assert (again._end.tail.seq, again._end.tail.prev) == (state.seq, state.prev)
+    assert again._end.tail.tree is not None
     assert state.tree is not None
-    assert again._tail.tree.root() == state.tree.root()
+    assert again._end.tail.tree.root() == state.tree.root()
 
 
 def test_a_clock_that_steps_back_stays_in_the_segment(tmp_path: Path) -> None:
@@ -628,11 +628,11 @@ def test_a_rotation_of_the_signing_key_alone_keeps_the_log_s_key(tmp_path: Path)
     """next_kcv null: kid goes up, the same key seals on, and a later process follows."""
     log = writer(tmp_path)
     log.append(body())
-    assert log._tail is not None
+    assert log._end.tail is not None
     with log._exclusive:
-        log._go_to_end()
+        log._end.go_to(log._lock.generation)
         log._write_control("log.rotate")
-        log._tail.kid += 1
+        log._end.tail.kid += 1
     log.append(body(2))
     again = writer(tmp_path)
     again.append(body(3))

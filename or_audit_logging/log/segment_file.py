@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
@@ -27,19 +26,23 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 class SegmentFile:
     """A segment opened for appending; used by one thread at a time, but for `sync`."""
 
-    __slots__ = ("_closing", "_descriptor", "_inode", "_path", "segment")
+    __slots__ = ("_descriptor", "_inode", "_path", "_syncing", "_unused", "segment")
 
     def __init__(self, segment: Segment, *, create: bool = False) -> None:
         """Open the file (0600 where it is made); raises `OSError`, `AuditWriteError` for no regular file."""
         self.segment = segment
         self._path = os.fspath(segment.path)
+        self._syncing: list[None] = []
+        """One entry for each thread that is syncing; a list's steps are atomic."""
+        self._unused: list[int] = []
+        """The descriptor, once the file is closed."""
+        self._descriptor: int | None = None
         flags = os.O_RDWR | os.O_APPEND | OPEN_FLAGS
-        self._descriptor: int | None = os.open(self._path, flags | os.O_CREAT if create else flags, 0o600)
+        self._descriptor = os.open(self._path, flags | os.O_CREAT if create else flags, 0o600)
         if create:
             give_to_owner_of(segment.path.parent, self._descriptor)
         status = os.fstat(self._descriptor)
         self._inode = (status.st_dev, status.st_ino)
-        self._closing = threading.RLock()  # a signal handler that logs may come in between
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise AuditWriteError(f"{segment.path} is not a regular file")
@@ -83,33 +86,37 @@ class SegmentFile:
         return os.fdopen(os.dup(self._descriptor), "rb")
 
     def sync(self) -> None:
-        """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may."""
-        with self._closing:
-            descriptor = self._descriptor
-            if descriptor is None:
-                return
-            try:
-                copy = os.dup(descriptor)
-            except OSError:
-                if self._descriptor is None:  # closed in between, by a signal handler in this very thread
-                    return
-                raise
+        """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may.
+
+        No lock is held: a signal handler that logs in this thread would wait for one that waits for us.
+        """
+        self._syncing.append(None)
         try:
-            _sync_data(copy)
+            if (descriptor := self._descriptor) is not None:
+                _sync_data(descriptor)
         finally:
-            os.close(copy)
+            self._syncing.pop()
+            self._close_unused()
 
     def close(self, *, sync: bool = False) -> None:
         """Close the file, and put it on disk before where *sync* says so; idempotent."""
         if sync:
             self.sync()
-        with self._closing:
-            descriptor, self._descriptor = self._descriptor, None
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            os.close(descriptor)
+            self._unused.append(descriptor)
+        self._close_unused()
 
     def abandon(self) -> None:
         """Close the file whatever another thread was doing with it: in a forked child, that is not here."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        self._syncing.clear()
+        self.close()
+
+    def _close_unused(self) -> None:
+        """Close the descriptor, once nobody syncs with it any more: whoever begins now finds it gone."""
+        while self._unused and not self._syncing:
+            try:
+                descriptor = self._unused.pop()
+            except IndexError:  # another thread has done it
+                return
             os.close(descriptor)

@@ -18,37 +18,31 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, FormatError, KeyNotFoundError
+from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.commit import GroupCommit
+from or_audit_logging.log.end import LogEnd
 from or_audit_logging.log.folder import (
     LEAST_FREE_BYTES,
     check_folder,
     free_bytes,
     undescribed_fragments,
 )
-from or_audit_logging.log.lock import Generation, ProcessLock
+from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.losses import Losses
-from or_audit_logging.log.opening import first_line, genesis_tail, next_free, point_at, sync_folder
-from or_audit_logging.log.segment_file import SegmentFile
-from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
-from or_audit_logging.log.tail import Tail, catch_up, follow, resume, take_up
+from or_audit_logging.log.opening import first_line, genesis_tail, next_free, sync_folder
+from or_audit_logging.log.segments import LOCK_NAME, LogLayout
+from or_audit_logging.log.tail import Tail
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import control_body
 from or_audit_logging.version import __version__
 
-CLOCK_RAN_AHEAD = timedelta(hours=26)
-"""A date this much before the active segment's day means that the clock had run ahead."""
-
 MAX_CHECKPOINT_EVERY = 10_000
-_MANY_BYTES = 1 << 16
-"""Where others have written more than this, one of them may have made a checkpoint."""
 
 
 class LogWriter:
@@ -85,26 +79,16 @@ class LogWriter:
         self._sync_every_line = sync_every_line
         self._checkpoint_every = checkpoint_every
         self._checkpoint_age = timedelta(seconds=checkpoint_seconds)
-        self._link = link
         self._lock = ProcessLock(layout.folder / LOCK_NAME, timeout=lock_timeout)
         self._exclusive = _Exclusive(self)
         self._commit = GroupCommit(self._sync_file)
-        self._tail: Tail | None = None
-        self._file: SegmentFile | None = None
-        self._segment: Segment | None = None
-        """The segment that the tail ends in, also where its file is gone."""
-        self._not_before = self._day_ends = datetime.min.replace(tzinfo=UTC)
-        """A line written earlier or later than these belongs into another segment than the open one."""
-        self._generation: Generation | None = None
-        self._first_seq = 0
         self._pid = os.getpid()
         self._started = False
-        self._doubtful = False
-        """Whether something was interrupted, so that only the files say where the log ends."""
         self._fresh: list[str] = []
         self._due = False
         self.losses = Losses()
         """Records that this process could not write, or found gone."""
+        self._end = LogEnd(layout, self._find_keys, self.losses, sync_on_close=sync_every_line, link=link)
         check_folder(layout)
         try:
             with self._exclusive:
@@ -120,7 +104,7 @@ class LogWriter:
         Raises `OSError` or `AuditWriteError` where it could not be written.
         """
         with self._exclusive:
-            self._go_to_end()
+            self._end.go_to(self._lock.generation)
             now = datetime.now(UTC)  # with the lock held: the day in a segment's name is the one it begins on
             self._enter(now)
             if not self._started:
@@ -129,7 +113,7 @@ class LogWriter:
                 self._say_lost()
             self._write(body)
             due = self._due or self._checkpoint_is_old(now)
-            if due and self._is_checked():
+            if due and self._end.is_checked:
                 self._checkpoint_if_possible()
                 due = False
             ticket = self._commit.wrote() if self._sync_every_line else 0
@@ -142,7 +126,7 @@ class LogWriter:
         try:
             self._commit.wait(ticket)
         except OSError:
-            self._doubtful = True  # the system may have dropped what it could not write
+            self._end.is_doubtful = True  # the system may have dropped what it could not write
             raise
 
     @property
@@ -156,9 +140,9 @@ class LogWriter:
         Where an earlier write failed, this is found out by writing down the loss.
         """
         with self._exclusive:
-            self._go_to_end()
+            self._end.go_to(self._lock.generation)
             folder = self._layout.folder
-            if self._file is None and not os.access(folder, os.W_OK | os.X_OK):
+            if self._end.file is None and not os.access(folder, os.W_OK | os.X_OK):
                 raise AuditWriteError(f"the folder {folder} cannot be written")
             if free_bytes(folder) < LEAST_FREE_BYTES:
                 raise AuditWriteError(f"less than {LEAST_FREE_BYTES:,} bytes are free in {folder}")
@@ -169,8 +153,8 @@ class LogWriter:
     def checkpoint(self) -> str:
         """Add a checkpoint and return its line; raises `AuditWriteError` on a log that has none to give."""
         with self._exclusive:
-            self._go_to_end()
-            if self._tail is None:
+            self._end.go_to(self._lock.generation)
+            if self._end.tail is None:
                 raise AuditWriteError("the log has no lines yet, so there is nothing to make a checkpoint of")
             self._enter(datetime.now(UTC))
             if not self._checkpoint():
@@ -182,12 +166,12 @@ class LogWriter:
     def close_day(self) -> str | None:
         """Open a segment for today where the log still ends in an earlier day's; return that one's name."""
         with self._exclusive:
-            self._go_to_end()
-            if self._tail is None or self._segment is None:
+            self._end.go_to(self._lock.generation)
+            if self._end.tail is None or self._end.segment is None:
                 return None
-            closed = self._segment.name
+            closed = self._end.segment.name
             self._enter(datetime.now(UTC))
-            return closed if closed != self._segment.name else None
+            return closed if closed != self._end.segment.name else None
 
     @property
     def has_checkpoints(self) -> bool:
@@ -205,9 +189,9 @@ class LogWriter:
         """Write log.stop and a last checkpoint if this process wrote anything, and close the files."""
         try:
             if self._started and self._pid == os.getpid():
-                self._read_ahead()
+                self._end.read_ahead()
                 with self._exclusive:
-                    self._go_to_end()
+                    self._end.go_to(self._lock.generation)
                     self._enter(datetime.now(UTC))
                     self._say_lost()
                     self._write_control("log.stop", pid=os.getpid())
@@ -216,101 +200,18 @@ class LogWriter:
             self._started = False
             if self._fresh:
                 self._sync_file()
-            self._forget_segment()
+            self._end.forget()
             self._lock.close()
 
     def _check_log(self) -> None:
         """Raise `ConfigError` where the log that is there cannot be continued, or not with this key."""
         try:
-            self._go_to_end()
-            undescribed_fragments(self._layout, self._segment)
+            self._end.go_to(self._lock.generation)
+            undescribed_fragments(self._layout, self._end.segment)
         except KeyNotFoundError as error:
             raise ConfigError(f"the key does not fit the log in {self._layout.folder}: {error}") from error
         except FormatError as error:
             raise ConfigError(f"the log in {self._layout.folder} cannot be continued: {error}") from error
-
-    # Where the log ends. The lock is held.
-
-    def _go_to_end(self) -> None:
-        """Bring the tail to the end of the log, wherever other processes have moved it."""
-        if self._doubtful:
-            self._due = self._doubtful = False
-            if self._file is None or self._file.size() is not None:
-                self._generation = None  # only the files say where the log ends
-        tail, file = self._tail, self._file
-        if tail is None or file is None or self._generation != self._lock.generation:
-            self._open_newest()
-            tail = self._tail
-        elif (size := file.size()) != tail.offset:
-            self._moved(tail, file, size)
-            tail = self._tail
-        if tail is not None and tail.unchained:
-            self.losses.add(
-                tail.unchained, reason="chain", detail=self._segment.name if self._segment else None
-            )
-            tail.unchained = 0
-
-    def _open_newest(self) -> None:
-        known = self._tail
-        ordered = [pair for pair in self._layout.segments() if not pair[1].archived]
-        if not ordered:
-            if known is not None:
-                self._segment_is_gone(known)
-            self._generation = self._lock.generation
-            return
-        self._first_seq, segment = ordered[-1]
-        self._use(segment)
-        with segment.open() as file:
-            self._tail = take_up(file, self._find_keys)
-        if known is not None and self._tail.seq < known.seq:
-            self.losses.add(known.seq - self._tail.seq, reason="rollback", detail=segment.name)
-        self._generation = self._lock.generation
-
-    def _moved(self, tail: Tail, file: SegmentFile, size: int | None) -> None:
-        if size is None:
-            self._segment_is_gone(tail)
-        elif size < tail.offset:
-            self.losses.add(0, reason="shrunk", detail=file.segment.name)
-            self._close_file()
-        elif not follow(tail, file.read, size):
-            self._check_rest(tail, file)
-
-    def _segment_is_gone(self, tail: Tail) -> None:
-        self.losses.add(0, reason="gone", detail=self._segment.name if self._segment else None)
-        if (last := self._last_known()) is not None and last.seq >= tail.seq:
-            self._tail = tail = last
-        tail.torn, tail.newline_missing = None, False
-        self._close_file()
-
-    def _last_known(self) -> Tail | None:
-        """Return the end of the open segment as its descriptor shows it, though its name is gone."""
-        if self._file is None:
-            return None
-        with suppress(OSError, AuditError), self._file.stream() as stream:
-            return take_up(stream, self._find_keys)
-        return None
-
-    def _check_rest(self, tail: Tail, file: SegmentFile, *, until: int | None = None) -> None:
-        with file.segment.open() as stream:
-            end = tail.offset if until is None else until
-            if end - tail.checked_offset > _MANY_BYTES:
-                resume(tail, stream, until=end)
-            catch_up(tail, stream, self._find_keys, until=until)
-
-    def _read_ahead(self) -> None:
-        """Check what others wrote, as far as its end is known, without the lock: there may be much of it."""
-        tail, file = self._tail, self._file
-        if tail is not None and file is not None and not tail.is_checked:
-            try:
-                self._check_rest(tail, file, until=tail.offset)
-            except OSError:
-                self._doubtful = True  # whoever comes here reads again, with the lock
-            except BaseException:
-                self._doubtful = True
-                raise
-
-    def _is_checked(self) -> bool:
-        return self._tail is not None and self._tail.is_checked
 
     def _find_keys(self, log_id: bytes, kcv: str) -> LogKeys:
         try:
@@ -326,74 +227,53 @@ class LogWriter:
 
         Where the file vanished or shrank under us there is none open, and the next one is begun.
         """
-        tail = self._tail
+        tail = self._end.tail
         if tail is None:
             self._open_segment(now, genesis_tail(self._ring, stem=self._layout.stem))
             return
         if tail.torn is not None or tail.newline_missing:
             self._mend(tail)
-        if self._file is None or not self._not_before <= now < self._day_ends:
+        if self._end.file is None or not self._end.not_before <= now < self._end.day_ends:
             self._open_segment(now, tail)
 
     def _open_segment(self, now: datetime, tail: Tail) -> None:
         """Open the next segment with its first line and a checkpoint."""
-        if not tail.is_checked and self._file is not None:
-            self._check_rest(tail, self._file)
+        if not tail.is_checked:
+            self._end.check_rest()
         if tail.checked_seq != tail.seq:  # what was not checked is gone
             tail.tree = None
-        previous = self._segment.name if self._segment else None
+        previous = self._end.segment.name if self._end.segment else None
         segment = next_free(self._layout, now)
         body = first_line(tail, segment, now, previous=previous)
-        self._use(segment, create=True)
+        self._end.begin(tail, segment)
         if self._sync_every_line:
             sync_folder(self._layout.folder)
-        tail.begins_segment()
-        self._first_seq = tail.seq
-        self._tail = tail
         try:
             self._lock.count_segment()  # before the line: the others look for it, also if we end here
             self._write(body)
         except BaseException:
-            self._forget_segment()
+            self._end.forget()
             raise
-        self._generation = self._lock.generation
+        self._end.begun(self._lock.generation)
         self._checkpoint()
         self._describe_fragments()
 
-    def _use(self, segment: Segment, *, create: bool = False) -> None:
-        self._close_file()
-        self._file, self._segment = SegmentFile(segment, create=create), segment
-        midnight = datetime.combine(segment.day, time(), UTC)
-        self._not_before, self._day_ends = midnight - CLOCK_RAN_AHEAD, midnight + timedelta(days=1)
-        if self._link is not None:
-            with suppress(OSError):  # a convenience that must not lose a record
-                point_at(self._link, segment)
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close(sync=self._sync_every_line)
-            self._file = None
-
-    def _forget_segment(self) -> None:
-        self._close_file()
-        self._tail, self._segment, self._generation = None, None, None
-
     def _sync_file(self) -> None:
         """Put the open segment on disk; one that was closed is there already."""
-        if (file := self._file) is not None:
+        if (file := self._end.file) is not None:
             file.sync()
 
     def _describe_fragments(self) -> None:
         """Describe files in which a crash cut the first line: by the number before this segment's own."""
-        after = self._first_seq - 1 if self._first_seq else None
-        for name, torn in undescribed_fragments(self._layout, self._segment):
+        after = self._end.first_seq - 1 if self._end.first_seq else None
+        for name, torn in undescribed_fragments(self._layout, self._end.segment):
             self._write_control(
                 "log.recover", segment=name, after_seq=after, length=torn.length, sha256=torn.sha256
             )
 
     def _mend(self, tail: Tail) -> None:
         """End what a crash cut: the newline alone for a whole line, else a newline and log.recover."""
-        if self._file is None:
+        if self._end.file is None:
             tail.torn, tail.newline_missing = None, False
         elif tail.torn is not None:
             torn, after = tail.torn, tail.seq - 1
@@ -402,7 +282,7 @@ class LogWriter:
                 self._write_control(
                     "log.recover",
                     before=b"\n",
-                    segment=self._file.segment.name,
+                    segment=self._end.file.segment.name,
                     after_seq=after,
                     length=torn.length,
                     sha256=torn.sha256,
@@ -412,7 +292,7 @@ class LogWriter:
                 raise
             tail.torn = None
         else:
-            self._file.append(b"\n", at=tail.offset)
+            self._end.file.append(b"\n", at=tail.offset)
             tail.passed_over(1)
             tail.ending = (tail.ending + b"\n")[1:]
             tail.newline_missing = False
@@ -435,7 +315,7 @@ class LogWriter:
             self._write_control("log.lost", count=count, reason=reason, detail=detail)
 
     def _checkpoint_is_old(self, now: datetime) -> bool:
-        made = self._tail.checkpoint_at if self._tail is not None else None
+        made = self._end.tail.checkpoint_at if self._end.tail is not None else None
         return made is None or abs(now - made) > self._checkpoint_age
 
     def _checkpoint_if_possible(self) -> None:
@@ -447,23 +327,23 @@ class LogWriter:
 
     def _read_and_checkpoint(self) -> None:
         """Make a checkpoint that is due, unless another process has: what others wrote is read first."""
-        self._read_ahead()
+        self._end.read_ahead()
         try:
             with self._exclusive:
-                self._go_to_end()
-                if self._tail is not None and self._file is not None:
-                    self._check_rest(self._tail, self._file)
+                self._end.go_to(self._lock.generation)
+                if self._end.tail is not None and self._end.file is not None:
+                    self._end.check_rest()
                     if self._due or self._checkpoint_is_old(datetime.now(UTC)):
                         self._checkpoint()
         except (OSError, AuditWriteError):
             self._due = True
 
     def _checkpoint(self) -> bool:
-        tail = self._tail
+        tail = self._end.tail
         if tail is None:
             return False
-        if not tail.is_checked and self._file is not None:
-            self._check_rest(tail, self._file)
+        if not tail.is_checked:
+            self._end.check_rest()
         if tail.tree is None or not tail.is_checked:
             return False
         now = datetime.now(UTC)
@@ -486,7 +366,7 @@ class LogWriter:
 
     def _write(self, body: bytes, before: bytes = b"") -> bytes:
         """Seal *body* as the next line, write it with one call, and advance the tail."""
-        tail, file = self._tail, self._file
+        tail, file = self._end.tail, self._end.file
         if tail is None or file is None:
             raise AuditWriteError("no segment of the log is open")
         line = tail.seal(body)
@@ -499,12 +379,10 @@ class LogWriter:
 
     def _forget_parent(self) -> None:
         """Begin anew in a forked child: it starts, stops and loses on its own account."""
-        self._pid, self._started, self._doubtful = os.getpid(), False, True
+        self._pid, self._started, self._due = os.getpid(), False, False
         self.losses.clear()
         self._fresh.clear()
-        if self._file is not None:
-            self._file.abandon()
-            self._file = None
+        self._end.abandon()
 
 
 class _Exclusive:
@@ -527,5 +405,5 @@ class _Exclusive:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._writer._doubtful = True
+            self._writer._end.is_doubtful = True
         self._writer._lock.release()
