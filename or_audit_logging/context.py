@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
@@ -109,32 +110,62 @@ def carry_context(fn: Callable[P, R]) -> Callable[P, R]:
     return carried
 
 
-_later: ContextVar[list[Callable[[], None]] | None] = ContextVar("or_audit_logging.later", default=None)
-
-
 class collect_waits:  # noqa: N801 - a context manager, named like the function it is used as
     """Collects what a handler would wait for inside the block, so that a coroutine may wait for it elsewhere.
 
     with collect_waits() as waits:
         logger.handle(record)               # written, but perhaps not on disk yet
-    await asyncio.to_thread(...)            # each of the waits is called, with no argument
+    await wait_elsewhere(waits)
     """
 
-    __slots__ = ("_token",)
+    __slots__ = ("_token", "waits")
 
     def __enter__(self) -> list[Callable[[], None]]:
-        waits: list[Callable[[], None]] = []
-        self._token = _later.set(waits)
-        return waits
+        self.waits: list[Callable[[], None]] | None = []
+        self._token = _collecting.set(self)
+        return self.waits
 
     def __exit__(self, *_: object) -> None:
-        _later.reset(self._token)
+        self.waits = None  # a task that was created inside may outlive the block
+        _collecting.reset(self._token)
+
+
+_collecting: ContextVar[collect_waits | None] = ContextVar("or_audit_logging.collecting", default=None)
 
 
 def wait_later(wait: Callable[[], None]) -> bool:
     """Hand *wait* to whoever collects; False where nobody does, and it is to be called here and now."""
-    waits = _later.get()
+    collector = _collecting.get()
+    waits = collector.waits if collector is not None else None
     if waits is None:
         return False
     waits.append(wait)
     return True
+
+
+async def wait_elsewhere(waits: list[Callable[[], None]]) -> None:
+    """Return when all *waits* have; in a thread of asyncio's, where it runs and still gives one.
+
+    Raises what the first of them raised that failed.
+    """
+    if not waits:
+        return
+    waiting = None
+    if (asyncio := sys.modules.get("asyncio")) is not None:
+        with suppress(RuntimeError):  # another event loop, or one that takes no more work: the program ends
+            waiting = asyncio.get_running_loop().run_in_executor(None, _wait, waits)
+    if waiting is None:
+        _wait(waits)
+    else:
+        await waiting
+
+
+def _wait(waits: list[Callable[[], None]]) -> None:
+    failure: Exception | None = None
+    for wait in waits:
+        try:
+            wait()
+        except Exception as error:  # noqa: BLE001 - the others are waited for all the same
+            failure = failure or error
+    if failure is not None:
+        raise failure

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import itertools
 import json
 import logging
 import os
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, run_python
+from conftest import SECRET, bare_root, run_python
 
 from or_audit_logging import AuditStreamHandler
 from or_audit_logging.errors import AuditWriteError, ConfigError
@@ -182,7 +184,13 @@ def test_a_line_that_was_cut_is_ended_before_the_next(
     handler = AuditStreamHandler(out, key=secret)
     handler.handle(record("first"))
     write = os.write
-    monkeypatch.setattr(stream_writer.os, "write", lambda fd, data: write(fd, data[:40]))
+
+    def cut(descriptor: int, data: bytes) -> int:
+        if not data.startswith(b"{"):
+            raise OSError(errno.EIO, "Input/output error")
+        return write(descriptor, data[:40])
+
+    monkeypatch.setattr(stream_writer.os, "write", cut)
     handler.handle(record("second"))
     monkeypatch.setattr(stream_writer.os, "write", write)
     handler.handle(record("third"))
@@ -192,6 +200,88 @@ def test_a_line_that_was_cut_is_ended_before_the_next(
     ((_, members),) = logs_in(whole).items()
     assert [each["message"] for each in members if "message" in each] == ["first", "third"]
     assert [each["count"] for each in members if each["event_type"] == "log.lost"] == [1]
+
+
+@pytest.mark.parametrize("portion", [1, 40, 10_000])
+def test_a_stream_that_takes_a_little_at_a_time(
+    out: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, portion: int
+) -> None:
+    """After a signal, or where it does not wait: the rest is written, and nothing is lost."""
+    handler = AuditStreamHandler(out, key=secret)
+    write, turns = os.write, itertools.count()
+
+    def slow(descriptor: int, data: bytes) -> int:
+        if next(turns) % 3 == 0:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return write(descriptor, data[:portion])
+
+    monkeypatch.setattr(stream_writer.os, "write", slow)
+    monkeypatch.setattr(stream_writer.select, "select", lambda r, w, x, timeout: ([], w, []))
+    for number in range(3):
+        handler.handle(record(f"number {number}"))
+    monkeypatch.undo()
+    handler.close()
+    ((_, members),) = logs_in(text_of(out)).items()
+    assert [each["message"] for each in members if "message" in each] == [f"number {n}" for n in range(3)]
+    assert handler.stats()["failed"] == 0
+
+
+def test_a_line_that_lacks_only_its_newline_is_written(
+    out: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second line gets its number."""
+    handler = AuditStreamHandler(out, key=secret)
+    handler.handle(record("first"))
+    write = os.write
+
+    def all_but_the_end(descriptor: int, data: bytes) -> int:
+        if data == b"\n":
+            raise OSError(errno.EIO, "Input/output error")
+        return write(descriptor, data[:-1])
+
+    monkeypatch.setattr(stream_writer.os, "write", all_but_the_end)
+    handler.handle(record("second"))
+    monkeypatch.setattr(stream_writer.os, "write", write)
+    handler.handle(record("third"))
+    handler.close()
+    ((_, members),) = logs_in(text_of(out)).items()
+    assert [each["message"] for each in members if "message" in each] == ["first", "second", "third"]
+
+
+def test_a_failure_at_the_beginning_leaves_nothing_out(
+    out: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """log.start comes with the first record that can be written."""
+    handler = AuditStreamHandler(out, key=secret)
+    write, turns = os.write, itertools.count()
+
+    def failing(descriptor: int, data: bytes) -> int:
+        if next(turns) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(stream_writer.os, "write", failing)
+    handler.handle(record("first"))
+    handler.handle(record("second"))
+    handler.close()
+    ((_, members),) = logs_in(text_of(out)).items()
+    assert {"start", "lost", "log", "stop"} <= set(events(members))
+
+
+def test_an_error_of_a_strange_stream_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its text may hold what was to be written."""
+
+    class Strange(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError(f"cannot write {text}")
+
+    with bare_root():
+        handler = AuditStreamHandler(Strange(), key=secret)
+        handler.handle(record("private words"))
+    complaint = capsys.readouterr().err
+    assert "RuntimeError" in complaint
+    assert "private words" not in complaint
+    assert "log_id" not in complaint
 
 
 def test_an_interrupt_during_a_write_begins_another_log(

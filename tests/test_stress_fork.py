@@ -94,7 +94,7 @@ def test_children_forked_while_threads_write_log_too(
     assert report.unstopped == (len(children) if ending == "os._exit" else 0)
 
 
-PLACES = ["write", "dup", "sync", "stat", "lock"]
+PLACES = ["write", "sync", "stat", "lock"]
 
 
 def fork_at(folder: str, durability: str, place: str) -> None:
@@ -105,7 +105,6 @@ def fork_at(folder: str, durability: str, place: str) -> None:
     write(log, "before-0")
     home, name = {
         "write": (os, "write"),
-        "dup": (os, "dup"),
         "sync": (segment_file, "_sync_data"),
         "stat": (os, "stat"),
         "lock": (lock, "_try_lock"),

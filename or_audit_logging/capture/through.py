@@ -8,16 +8,15 @@ stream: the record is made when it ends), and None where the call has told every
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from or_audit_logging.capture.call import Call, Inside
 from or_audit_logging.capture.read import is_data
 from or_audit_logging.capture.streams import follow
 from or_audit_logging.capture.tee import http_of, owned
 from or_audit_logging.capture.trouble import report
-from or_audit_logging.context import collect_waits
+from or_audit_logging.context import collect_waits, wait_elsewhere
 from or_audit_logging.errors import AuditWriteError
 
 T = TypeVar("T")
@@ -80,32 +79,11 @@ async def _finished(call: Call, result: object) -> None:
     """Finish *call*; raises `AuditWriteError`, with *result* as its response, where the disk fails."""
     with collect_waits() as waits:
         call.finish()
-    if not waits:
-        return
     try:
-        if (asyncio := _running_asyncio()) is None:
-            _wait(waits)
-        else:
-            await asyncio.to_thread(_wait, waits)
+        await wait_elsewhere(waits)
     except AuditWriteError as failure:
         failure.response = result
         raise
-
-
-def _wait(waits: list[Callable[[], None]]) -> None:
-    for wait in waits:
-        wait()
-
-
-def _running_asyncio() -> Any:
-    """Return the module asyncio where it runs here; None under another event loop."""
-    asyncio = sys.modules.get("asyncio")
-    try:
-        if asyncio is not None:
-            asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    return asyncio
 
 
 def _looked_at(call: C, result: object, take: Take[C]) -> object | None:

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
 
-from or_audit_logging.context import wait_later
+from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
@@ -64,6 +64,10 @@ class LineWriter(Protocol):
     def probe(self) -> None: ...
 
     def take_checkpoints(self) -> list[str]: ...
+
+    def give_back(self, checkpoints: list[str]) -> None: ...
+
+    def sync_for_checkpoints(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -109,6 +113,8 @@ class AuditHandler(logging.Handler, AuditSink):
         self._writing = False
         self._waiting: deque[_Line] = deque()
         self._failure = ""
+        self._untold: deque[tuple[str, logging.LogRecord | None]] = deque()
+        """What failed while the lock was held, and of which record."""
         self._recent = _recent_of.setdefault(log, {})
         self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
         self._last_report = -_QUIET_SECONDS
@@ -173,30 +179,22 @@ class AuditHandler(logging.Handler, AuditSink):
         kept = self._kept(record, audit)
         if kept:
             ticket = self._take(kept, audit)
-            if ticket and not wait_later(partial(self._sync, ticket, kept)):
-                self._sync(ticket, kept)
-            if self._writer.has_checkpoints:
-                self._hand_out()
+            if ticket or self._writer.has_checkpoints:
+                rest = partial(self._finish_record, ticket, kept)
+                if not wait_later(rest):
+                    rest()
         return kept
 
     async def ahandle(self, record: logging.LogRecord) -> Any:
         """Do what `handle` does, and wait for the disk without holding up the event loop."""
-        audit = audit_of(record)
-        kept = self._kept(record, audit)
-        if kept:
-            ticket = self._take(kept, audit)
-            if ticket:
-                import asyncio  # here: whoever comes here has imported it, and nobody else needs it
-
-                await asyncio.to_thread(self._sync, ticket, kept)
-            self._hand_out()
+        with collect_waits() as waits:
+            kept = self.handle(record)
+        await wait_elsewhere(waits)
         return kept
 
     def emit(self, record: logging.LogRecord) -> None:
         """Redact what no filter has, seal and write *record*."""
-        ticket = self._take(record, audit_of(record))
-        if ticket:
-            self._sync(ticket, record)
+        self._finish_record(self._take(record, audit_of(record)), record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Report what failed last, without any of the record's content."""
@@ -224,7 +222,9 @@ class AuditHandler(logging.Handler, AuditSink):
                 try:
                     self._entered(self._writer.stop)
                 except (OSError, AuditError) as error:
-                    self._report(f"the log could not be closed with a checkpoint: {reason_of(error)}")
+                    failed = f"the log could not be closed with a checkpoint: {reason_of(error)}"
+                    self._untold.append((failed, None))
+        self._tell()
         super().close()
 
     def finish(self) -> None:
@@ -252,20 +252,24 @@ class AuditHandler(logging.Handler, AuditSink):
         except Exception as error:  # noqa: BLE001 - whatever a formatter of the user's raises
             with self._held():
                 self._fail(f"a record could not be formatted: {type(error).__name__}", error, record)
+            self._tell()
             return 0
         with self._held():
-            return self._append(_Line(body, audit, record))
+            ticket = self._append(_Line(body, audit, record))
+        if self._untold:
+            self._tell()
+        return ticket
 
     def _body(self, record: logging.LogRecord) -> bytes:
         formatter = self.formatter or self._default_formatter
-        if isinstance(formatter, AuditJsonFormatter):
+        if isinstance(formatter, AuditJsonFormatter) and formatter.is_our_own:
             return formatter.format_bytes(record, limit=self._limit)
         text = formatter.format(record)
         try:
             members = json.loads(text)
         except (ValueError, RecursionError):
             members = None
-        if isinstance(members, dict):
+        if isinstance(members, dict) and members:
             return encode(user_members(members), limit=self._limit)
         if audit_of(record) is not None:  # no text has room for its members
             return self._default_formatter.format_bytes(record, limit=self._limit)
@@ -296,7 +300,7 @@ class AuditHandler(logging.Handler, AuditSink):
         try:
             self._write(self._waiting.popleft())
         except AuditWriteError as error:  # whoever logged it has gone on
-            self._report(str(error))
+            self._untold.append((str(error), None))
         except IndexError:  # another one that came in between has written it
             return
         finally:
@@ -311,7 +315,7 @@ class AuditHandler(logging.Handler, AuditSink):
 
     def _was_written(self, audit: AuditRecord) -> bool:
         """Whether this very record is in the log: through a second logger, or another handler on the log."""
-        return audit.id in self._recent and self._recent[audit.id] == audit
+        return self._recent.get(audit.id) == audit
 
     def _write(self, line: _Line) -> int:
         try:
@@ -327,22 +331,38 @@ class AuditHandler(logging.Handler, AuditSink):
                 recent.pop(next(iter(recent)), None)
         return ticket
 
-    def _sync(self, ticket: int, record: logging.LogRecord) -> None:
-        """Wait until *record*, which has *ticket*, is on disk; no lock is held."""
+    def _finish_record(self, ticket: int, record: logging.LogRecord) -> None:
+        """Wait for the disk, where *record* has a *ticket*, and hand out checkpoints; no lock is held."""
         try:
-            self._writer.sync(ticket)
+            if ticket:
+                self._writer.sync(ticket)
         except OSError as error:
             with self._held():
                 self._fail(f"a record may not be on disk: {reason_of(error)}", error, record, lost=0)
+            self._tell()
+        finally:
+            if self._writer.has_checkpoints:
+                self._hand_out()
 
     def _fail(self, what: str, error: Exception, record: logging.LogRecord, *, lost: int = 1) -> None:
-        """Count a record that is lost, and raise or call `handleError`; the handler's lock is held."""
+        """Count a record that is lost, and raise or leave it to be told; the handler's lock is held."""
         self._failed += 1
         self._writer.losses.add(lost, reason="disk" if isinstance(error, OSError) else "other")
         if self._on_failure == "raise":
             raise AuditWriteError(what) from error
-        self._failure = what
-        self.handleError(record)
+        self._untold.append((what, record))
+
+    def _tell(self) -> None:
+        """Say what failed, with no lock held: whoever hears of it may log himself."""
+        while self._untold:
+            try:
+                self._failure, record = self._untold.popleft()
+            except IndexError:  # another thread has told it
+                return
+            if record is None:
+                self._report(self._failure)
+            else:
+                self.handleError(record)
 
     def _report(self, what: str) -> None:
         """Say *what* failed, at most once a minute; on stderr where the logger has no handler to say it."""
@@ -358,16 +378,17 @@ class AuditHandler(logging.Handler, AuditSink):
 
     def _hand_out(self) -> None:
         """Pass on the checkpoints made since, with no lock held: whoever takes them may log himself."""
-        if not self._writer.has_checkpoints:
-            return
         with self._held():
             if self._is_writing():
                 return
-            try:
-                lines = self._entered(self._writer.take_checkpoints)
-            except OSError as error:
-                self._report(f"a checkpoint was not handed out: {reason_of(error)}")
-                return
+            lines = self._entered(self._writer.take_checkpoints)
+        try:
+            if lines:
+                self._writer.sync_for_checkpoints()
+        except OSError as error:
+            self._writer.give_back(lines)
+            self._report(f"a checkpoint was not handed out: {reason_of(error)}")
+            return
         logger = logging.getLogger(CHECKPOINT_LOGGER)
         taken = _has_handler(logger)
         for line in lines:
@@ -395,8 +416,10 @@ _shared_redactor: list[Redacts] = []
 
 
 def reason_of(error: Exception) -> str:
-    """Return what *error* says of itself, without the name of a file."""
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+    """Return what *error* says of itself, without the name of a file; of a stranger's only what it is."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error) if isinstance(error, AuditError) else type(error).__name__
 
 
 def _default_redactor() -> Redacts:

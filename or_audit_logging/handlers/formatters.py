@@ -23,6 +23,7 @@ from or_audit_logging.sealing.line import MAX_LINE_BYTES, user_members
 STANDARD_ATTRIBUTES = frozenset(RESERVED_ATTRS) | {"message", "asctime", "taskName", "audit"}
 """Attributes of every LogRecord; the others are what a caller passed as `extra`."""
 
+_OVERRIDABLE = ("add_fields", "format", "formatException", "jsonify_log_record", "process_log_record")
 _JSON_OPTIONS = ("json_default", "json_encoder", "json_serializer", "json_indent", "json_ensure_ascii")
 
 
@@ -37,6 +38,10 @@ class AuditJsonFormatter(JsonFormatter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.is_our_own = all(
+            getattr(type(self), name) is getattr(AuditJsonFormatter, name) for name in _OVERRIDABLE
+        )
+        """Whether no subclass has changed what a record becomes, so that `format_bytes` says the same."""
         self._own_encoding = not any(option in kwargs for option in _JSON_OPTIONS)
 
     def format_bytes(self, record: logging.LogRecord, *, limit: int = MAX_LINE_BYTES) -> bytes:

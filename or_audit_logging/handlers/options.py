@@ -80,6 +80,8 @@ def link_path(value: str | os.PathLike[str] | None) -> Path | None:
         raise ConfigError(f"link is a path, not {value!r}") from None
     if os.path.lexists(path) and not path.is_symlink():
         raise ConfigError(f"link: {path} is there and is no symbolic link; it would be replaced")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise ConfigError(f"link: {path.parent} is not a folder")
     return path
 
 

@@ -44,13 +44,19 @@ class GroupCommit:
         self._written += 1
         return self._written
 
+    @property
+    def latest(self) -> int:
+        """The ticket of the record written last."""
+        return self._written if self._pid == os.getpid() else 0
+
     def wait(self, ticket: int) -> None:
         """Return when the record with *ticket* is on disk; raises `OSError` where that failed."""
         me = threading.get_ident()
         try:
             with self._turn:
                 while ticket > self._done and self._leader not in (None, me):
-                    if not self._turn.wait(_PATIENCE):
+                    led_by = self._leader
+                    if not self._turn.wait(_PATIENCE) and self._leader == led_by:
                         break  # a slow disk, or a leader that was interrupted: two that sync do no harm
                 leads = ticket > self._done
                 if leads:
@@ -65,6 +71,11 @@ class GroupCommit:
         for after, upto, error in tuple(self._failed):
             if after < ticket <= upto:
                 raise OSError(error.errno, error.strerror) from error
+
+    def wait_for_all(self) -> None:
+        """Return when nothing that was written is still to be put on disk; raises `OSError` for that."""
+        if self.latest > self._done:
+            self.wait(self.latest)
 
     def _lead(self) -> None:
         target = self._written  # of an interrupted sync nothing is known: another one leads again

@@ -10,6 +10,7 @@ chain) goes into the losses, which the next line written states.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -38,13 +39,13 @@ class LogEnd:
         find_keys: FindKeys,
         losses: Losses,
         *,
-        sync_on_close: bool = False,
+        before_close: Callable[[], None] = lambda: None,
         link: Path | None = None,
     ) -> None:
         self._layout = layout
         self._find_keys = find_keys
         self._losses = losses
-        self._sync_on_close = sync_on_close
+        self._before_close = before_close
         self._link = link
         self._generation: Generation | None = None
         self.tail: Tail | None = None
@@ -106,7 +107,9 @@ class LogEnd:
             raise
 
     def use(self, segment: Segment, *, create: bool = False) -> None:
-        """Make *segment* the open one."""
+        """Make *segment* the open one; what was written to the one before is on disk then."""
+        if self.file is not None:
+            self._before_close()
         self.close()
         self.file, self.segment = SegmentFile(segment, create=create), segment
         midnight = datetime.combine(segment.day, time(), UTC)
@@ -127,9 +130,9 @@ class LogEnd:
         self._generation = generation
 
     def close(self) -> None:
-        """Close the open segment."""
+        """Close the open segment; whoever waits for it to be on disk has been told."""
         if self.file is not None:
-            self.file.close(sync=self._sync_on_close)
+            self.file.close()
             self.file = None
 
     def forget(self) -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,20 @@ def _check_mount(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make *folder* (0700) and those above it where they are missing; raises `OSError`."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def free_bytes(folder: Path) -> float:
@@ -94,7 +108,8 @@ def free_bytes(folder: Path) -> float:
 def give_to_owner_of(folder: Path, descriptor: int) -> None:
     """Give a file that root makes in somebody's folder to that somebody, who has to go on writing it."""
     if os.name == "posix" and os.geteuid() == 0 and (owner := os.stat(folder)).st_uid != 0:
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        with suppress(PermissionError):  # root in a container may not
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def undescribed_fragments(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:

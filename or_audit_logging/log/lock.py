@@ -11,6 +11,7 @@ import errno
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,8 @@ _LONGEST_WAIT = 0.02
 _give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
+_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
+
 Generation: TypeAlias = tuple[int, int, int]
 """Inode, length and time of change: one that was removed, emptied or replaced does not pass for the old."""
 
@@ -78,6 +81,8 @@ class ProcessLock:
         self._descriptor: int | None = None
         self._inode: tuple[int, int] | None = None
         self._pid = 0
+        self._is_held = self._gave_up = False
+        _locks.add(self)
         self.generation: Generation = (0, -1, 0)
         """Another one whenever a segment was opened, and when the file is another; seen as it was taken."""
 
@@ -92,7 +97,9 @@ class ProcessLock:
             if descriptor is None or self._pid != os.getpid():
                 descriptor = self._open()
             if _try_lock(descriptor):
+                self._is_held = True
                 if self._is_still_there():
+                    self._gave_up = False
                     return
                 self.close()
                 continue
@@ -101,7 +108,8 @@ class ProcessLock:
                 _give_way()
                 continue
             deadline = deadline or time.monotonic() + self._timeout
-            if time.monotonic() >= deadline:
+            if self._gave_up or time.monotonic() >= deadline:
+                self._gave_up = True  # nobody else waits as long for a holder that is frozen
                 raise AuditWriteError(
                     f"another process has held {self._name} for {self._timeout:g} s; "
                     "end it, or raise lock_timeout"
@@ -111,8 +119,9 @@ class ProcessLock:
                 wait = min(wait * 2, _LONGEST_WAIT)
 
     def release(self) -> None:
-        """Let go of the lock."""
-        if self._descriptor is not None:
+        """Let go of the lock, if it is held."""
+        if self._is_held and self._descriptor is not None:
+            self._is_held = False
             _unlock(self._descriptor)
 
     def count_segment(self) -> None:
@@ -124,6 +133,7 @@ class ProcessLock:
 
     def close(self) -> None:
         """Close the file, which releases the lock."""
+        self._is_held = False
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -155,3 +165,13 @@ class ProcessLock:
             return False
         self.generation = _generation(status)
         return (status.st_dev, status.st_ino) == self._inode
+
+
+def _after_fork() -> None:
+    """Let go of what a forked child has inherited: it would keep the lock of a parent that is killed."""
+    for lock in list(_locks):
+        lock.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import uuid
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -71,21 +72,13 @@ def first_line(tail: Tail, segment: Segment | None, now: datetime, *, previous: 
     )
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a new file's name durable; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def point_at(link: Path, segment: Segment) -> None:
     """Let the symbolic link *link* lead to *segment*, in one step; raises `OSError`."""
     target = os.path.relpath(segment.path, link.parent)
     if link.is_symlink() and os.readlink(link) == target:
         return
     new = link.with_name(f".{link.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):  # a crash may have left one
+        os.unlink(new)
     os.symlink(target, new)
     os.replace(new, link)

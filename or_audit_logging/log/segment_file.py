@@ -86,7 +86,7 @@ class SegmentFile:
         return os.fdopen(os.dup(self._descriptor), "rb")
 
     def sync(self) -> None:
-        """Put what was written on disk; nothing to do where the file is closed, which did. Any thread may.
+        """Put what was written on disk; nothing to do where the file is closed. Any thread may.
 
         No lock is held: a signal handler that logs in this thread would wait for one that waits for us.
         """
@@ -98,10 +98,8 @@ class SegmentFile:
             self._syncing.pop()
             self._close_unused()
 
-    def close(self, *, sync: bool = False) -> None:
-        """Close the file, and put it on disk before where *sync* says so; idempotent."""
-        if sync:
-            self.sync()
+    def close(self) -> None:
+        """Close the file; idempotent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             self._unused.append(descriptor)

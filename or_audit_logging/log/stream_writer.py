@@ -9,13 +9,14 @@ call, and on a pipe one of at most 4,096 bytes does not mix with those of other 
 
 from __future__ import annotations
 
-import errno
 import os
+import select
 import socket
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from or_audit_logging.errors import AuditWriteError
@@ -27,6 +28,9 @@ from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import control_body
 from or_audit_logging.version import __version__
+
+_PATIENCE = 5.0
+"""Seconds to wait for a reader that does not read, where the descriptor itself does not wait."""
 
 
 class StreamWriter:
@@ -48,6 +52,7 @@ class StreamWriter:
         self._checkpoint_age = timedelta(seconds=checkpoint_seconds)
         self._tail: Tail | None = None
         self._pid = os.getpid()
+        self._started = False
         self._is_cut = False
         """Whether the last line was written in part only."""
         self._fresh: list[str] = []
@@ -58,13 +63,12 @@ class StreamWriter:
 
     def append(self, body: bytes) -> int:
         """Seal the JSON object *body* and write it as the next line; raises `OSError`, `AuditWriteError`."""
-        if self._pid != os.getpid():  # a forked child has a log of its own
-            self._pid, self._tail = os.getpid(), None
-            self.losses.clear()
-            self._fresh.clear()
+        self._forget_parent()
         now = datetime.now(UTC)
         try:
             tail = self._tail or self._begin(now)
+            if not self._started:
+                self._start(tail, now)
             self._say_lost(tail, now)
             self._write(tail, body)
         except (OSError, AuditWriteError):
@@ -86,6 +90,7 @@ class StreamWriter:
         """Raise `OSError` or `AuditWriteError` if a line could not be written now."""
         if getattr(self._stream(), "closed", False):
             raise AuditWriteError("the stream of the audit log is closed")
+        self._forget_parent()
         if self._tail is not None:
             self._say_lost(self._tail, datetime.now(UTC))
 
@@ -99,6 +104,13 @@ class StreamWriter:
         fresh, self._fresh = self._fresh, []
         return fresh
 
+    def give_back(self, checkpoints: list[str]) -> None:
+        """Take back what could not be handed out."""
+        self._fresh[:0] = checkpoints
+
+    def sync_for_checkpoints(self) -> None:
+        """Do nothing."""
+
     def stop(self) -> None:
         """Write log.stop and a last checkpoint, if this process wrote anything; a later line begins anew."""
         tail, self._tail = self._tail, None
@@ -107,11 +119,21 @@ class StreamWriter:
             self._write_control(tail, now, "log.stop", pid=os.getpid())
             self._checkpoint(tail, now)
 
+    def _forget_parent(self) -> None:
+        """Begin anew in a forked child, which has a log of its own."""
+        if self._pid != os.getpid():
+            self._pid, self._tail = os.getpid(), None
+            self.losses.clear()
+            self._fresh.clear()
+
     def _begin(self, now: datetime) -> Tail:
         tail = genesis_tail(self._ring, stem="stream")
         self._write(tail, first_line(tail, None, now))
-        self._tail = tail
+        self._tail, self._started = tail, False
         self._checkpoint(tail, now)
+        return tail
+
+    def _start(self, tail: Tail, now: datetime) -> None:
         self._write_control(
             tail,
             now,
@@ -121,7 +143,7 @@ class StreamWriter:
             library=__version__,
             config=self._config_digest(),
         )
-        return tail
+        self._started = True
 
     def _say_lost(self, tail: Tail, now: datetime) -> None:
         for count, reason, detail in self.losses.to_state():
@@ -162,7 +184,32 @@ class StreamWriter:
             stream.write(data.decode("ascii"))
             stream.flush()
             return
-        written = os.write(descriptor, data)
-        self._is_cut = written < len(data)
-        if self._is_cut:
-            raise OSError(errno.EIO, f"only {written} of {len(data)} bytes could be written")
+        self._is_cut = not _write_all(descriptor, data, before=self._mark_cut)
+
+    def _mark_cut(self) -> None:
+        self._is_cut = True
+
+
+def _write_all(descriptor: int, data: bytes, *, before: Callable[[], None]) -> bool:
+    """Write *data*, mostly with one call; *before* is called where more are needed. Raises `OSError`.
+
+    A write may be short when a signal comes, or when the descriptor does not wait; that is waited for here.
+    False for a line that lacks nothing but its newline: it is written, and the next one begins with that.
+    """
+    deadline = 0.0
+    while data:
+        try:
+            written = os.write(descriptor, data)
+        except OSError as error:
+            if data == b"\n":
+                return False
+            deadline = deadline or monotonic() + _PATIENCE
+            left = deadline - monotonic()
+            waits = isinstance(error, BlockingIOError)
+            if not waits or not select.select([], [descriptor], [], max(0.0, left))[1]:
+                raise
+            continue
+        data = data[written:]
+        if data:
+            before()
+    return True

@@ -18,10 +18,11 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
+from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.commit import GroupCommit
 from or_audit_logging.log.end import LogEnd
@@ -29,11 +30,12 @@ from or_audit_logging.log.folder import (
     LEAST_FREE_BYTES,
     check_folder,
     free_bytes,
+    sync_folder,
     undescribed_fragments,
 )
 from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.losses import Losses
-from or_audit_logging.log.opening import first_line, genesis_tail, next_free, sync_folder
+from or_audit_logging.log.opening import first_line, genesis_tail, next_free
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout
 from or_audit_logging.log.tail import Tail
 from or_audit_logging.record import utc_timestamp
@@ -88,14 +90,15 @@ class LogWriter:
         self._due = False
         self.losses = Losses()
         """Records that this process could not write, or found gone."""
-        self._end = LogEnd(layout, self._find_keys, self.losses, sync_on_close=sync_every_line, link=link)
+        self._end = LogEnd(layout, self._find_keys, self.losses, before_close=self._sync_all, link=link)
         check_folder(layout)
         try:
             with self._exclusive:
                 self._check_log()
         except OSError as error:
             raise ConfigError(
-                f"the log in {layout.folder} cannot be opened: {error.filename}: {error.strerror}"
+                f"the log in {layout.folder} cannot be opened: "
+                f"{error.filename or layout.folder}: {error.strerror}"
             ) from error
 
     def append(self, body: bytes) -> int:
@@ -112,14 +115,14 @@ class LogWriter:
             if self.losses:
                 self._say_lost()
             self._write(body)
+            ticket = self._commit.latest
             due = self._due or self._checkpoint_is_old(now)
             if due and self._end.is_checked:
                 self._checkpoint_if_possible()
                 due = False
-            ticket = self._commit.wrote() if self._sync_every_line else 0
         if due:
             self._read_and_checkpoint()
-        return ticket
+        return ticket if self._sync_every_line else 0
 
     def sync(self, ticket: int) -> None:
         """Return when the line with *ticket* is on disk; raises `OSError`. Any thread, with no lock held."""
@@ -161,6 +164,7 @@ class LogWriter:
                 raise AuditWriteError(
                     "the log does not chain, so no checkpoint is made of it; run 'or-audit verify'"
                 )
+        self.sync_for_checkpoints()
         return self.take_checkpoints()[-1]
 
     def close_day(self) -> str | None:
@@ -179,27 +183,36 @@ class LogWriter:
         return bool(self._fresh)
 
     def take_checkpoints(self) -> list[str]:
-        """Return the checkpoint lines made since the last call, once what they cover is on disk."""
-        if self._fresh:
-            self._sync_file()
+        """Return the checkpoint lines made since the last call; `sync_for_checkpoints` before they go out."""
         fresh, self._fresh = self._fresh, []
         return fresh
+
+    def give_back(self, checkpoints: list[str]) -> None:
+        """Take back what could not be handed out."""
+        self._fresh[:0] = checkpoints
+
+    def sync_for_checkpoints(self) -> None:
+        """Put on disk what the checkpoints cover; raises `OSError`. Any thread, with no lock held."""
+        self.sync(self._commit.latest)
 
     def stop(self) -> None:
         """Write log.stop and a last checkpoint if this process wrote anything, and close the files."""
         try:
-            if self._started and self._pid == os.getpid():
+            if (self._started or self.losses) and self._pid == os.getpid():
                 self._end.read_ahead()
                 with self._exclusive:
                     self._end.go_to(self._lock.generation)
                     self._enter(datetime.now(UTC))
+                    if not self._started:
+                        self._start()
                     self._say_lost()
                     self._write_control("log.stop", pid=os.getpid())
                     self._checkpoint()
         finally:
             self._started = False
-            if self._fresh:
-                self._sync_file()
+            if self._end.file is not None:
+                with suppress(OSError):  # whoever waits for it is told
+                    self._sync_all()
             self._end.forget()
             self._lock.close()
 
@@ -246,8 +259,7 @@ class LogWriter:
         segment = next_free(self._layout, now)
         body = first_line(tail, segment, now, previous=previous)
         self._end.begin(tail, segment)
-        if self._sync_every_line:
-            sync_folder(self._layout.folder)
+        sync_folder(self._layout.folder)
         try:
             self._lock.count_segment()  # before the line: the others look for it, also if we end here
             self._write(body)
@@ -257,6 +269,14 @@ class LogWriter:
         self._end.begun(self._lock.generation)
         self._checkpoint()
         self._describe_fragments()
+
+    def _sync_all(self) -> None:
+        """Return when nothing is left to be put on disk; raises `OSError`, where nobody was told before."""
+        try:
+            self._commit.wait_for_all()
+        except OSError:
+            self._end.is_doubtful = True
+            raise
 
     def _sync_file(self) -> None:
         """Put the open segment on disk; one that was closed is there already."""
@@ -335,7 +355,7 @@ class LogWriter:
                     self._end.check_rest()
                     if self._due or self._checkpoint_is_old(datetime.now(UTC)):
                         self._checkpoint()
-        except (OSError, AuditWriteError):
+        except (OSError, AuditError):
             self._due = True
 
     def _checkpoint(self) -> bool:
@@ -373,6 +393,7 @@ class LogWriter:
         data = before + line + b"\n"
         file.append(data, at=tail.offset)
         tail.wrote(line, len(data))
+        self._commit.wrote()
         if tail.seq % self._checkpoint_every == 0:
             self._due = True
         return line
