@@ -109,7 +109,9 @@ def enter_again(folder: str, durability: str, outer: str, inner: str, stride: in
 @pytest.mark.parametrize(
     ("inner", "stride"),
     [
-        *(pytest.param(inner, 3, id=f"{inner} within") for inner in ("write", "probe", "close")),
+        pytest.param("write", 3, id="write within"),
+        pytest.param("probe", 3, id="probe within", marks=pytest.mark.slow),
+        pytest.param("close", 3, id="close within", marks=pytest.mark.slow),
         pytest.param("write", 1, id="write within, everywhere", marks=pytest.mark.slow),
     ],
 )
