@@ -7,6 +7,7 @@ import concurrent.futures
 import gc
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ atexit.register(Odd())
 """
 
 
+@pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0),
+    reason="Python 3.13.0 itself crashes at exit where an openai stream is left open, audited or not",
+)
 def test_calls_made_by_callbacks_at_exit(tmp_path: Path) -> None:
     """They are recorded, and they keep nobody else from being: the open stream is, too."""
     environment = os.environ | {"OR_AUDIT_KEY": SECRET.decode()}
