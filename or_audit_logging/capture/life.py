@@ -15,6 +15,7 @@ from __future__ import annotations
 import _thread
 import sys
 import weakref
+from abc import ABC, abstractmethod
 from contextvars import copy_context
 from dataclasses import replace
 from time import perf_counter
@@ -31,7 +32,7 @@ _HANDS_FULL = ("logging", "or_audit_logging.log", "or_audit_logging.handlers", "
 _EXITS = ("__exit__", "__aexit__")
 
 
-class Life:
+class Life(ABC):
     """Finishes the calls that end with one stream, exactly once; how it is read says a subclass."""
 
     __slots__ = ("__weakref__", "_calls", "_last", "_outside", "_watch")
@@ -44,13 +45,13 @@ class Life:
         begins(self)
         call.keeps_open(self.left)
 
+    @abstractmethod
     def _facts(self, *, ended: bool) -> Facts:
         """Return what the stream has said; *ended*: it came to its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_answer(self, facts: Facts) -> bool:
         """Return whether what ended was a model's answer, and *facts* are its own."""
-        raise NotImplementedError
 
     def ends_also(self, call: Call) -> bool:
         """Finish *call* too when the stream ends; False where it has ended."""
