@@ -104,7 +104,7 @@ class Life(ABC):
         """Take the exit of the interpreter for the end."""
         self._finish_dropped()
 
-    def leave_to_parent(self) -> None:
+    def leave_to_parent(self) -> None:  # noqa: B027 - not abstract: this is all there is to do
         """Nothing to do: what is not pending finishes nothing."""
 
     def hand_over(self) -> Call | None:
