@@ -81,8 +81,11 @@ def _is_with(frame: Any) -> bool:
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with ")
 
 
+THROUGH_ANOTHER = "write through another handler on the log"
+
+
 def act(log: AuditFileHandler, what: str, name: str) -> None:
-    if what == "write":
+    if what in ("write", THROUGH_ANOTHER):
         write(log, name)
     elif what == "probe":
         log.probe()
@@ -93,16 +96,18 @@ def act(log: AuditFileHandler, what: str, name: str) -> None:
 def enter_again(folder: str, durability: str, outer: str, inner: str, stride: int) -> None:
     """While *outer* goes on, do *inner* at its first point; then at its second; and so on, at every point."""
     log = handler(folder, durability=durability, checkpoint_every=3)
+    entered = handler(folder, durability=durability, checkpoint_every=3) if inner == THROUGH_ANOTHER else log
     step, came = 1, True
     while came:
         write(log, f"before-{step}")
         if outer == "probe":
             log._writer.losses.add(1)  # so that it has something to write
-        with Injection(step, lambda number=step: act(log, inner, f"inner-{number}")) as injection:
+        with Injection(step, lambda number=step: act(entered, inner, f"inner-{number}")) as injection:
             act(log, outer, f"outer-{step}")
         came = injection.came
         step += stride
     assert step > 30 * stride
+    entered.close()
     log.close()
 
 
@@ -131,6 +136,15 @@ def test_the_handler_may_be_entered_again_at_every_line(
 
 
 # Signals.
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_another_handler_on_the_log_may_be_entered_at_every_line(tmp_path: Path, durability: str) -> None:
+    """It would wait for a lock that only the thread it interrupts can let go of."""
+    folder, said = tmp_path / "log", tmp_path / SAID
+    finished(start(enter_again, said, folder, durability, "write", THROUGH_ANOTHER, 3), patience=40)
+    assert_once(folder, acknowledged(said))
+    assert_honest(folder, lost=0)
 
 
 def write_under_signals(folder: str, durability: str, seconds: float, threads: int) -> None:

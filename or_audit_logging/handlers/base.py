@@ -19,12 +19,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from threading import get_ident
 from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
 
 from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
+from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.losses import Losses
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
@@ -38,8 +40,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _QUIET_SECONDS = 60.0
-_REMEMBERED = 1024
-"""So many of the latest records are remembered, to keep one from being written twice."""
 
 _log = logging.getLogger("or_audit_logging")
 
@@ -109,13 +109,14 @@ class AuditHandler(logging.Handler, AuditSink):
             "max_line_bytes": max_line_bytes,
             "library": __version__,
         }
-        self._pid = os.getpid()
-        self._writing = False
+        self._shared = _shared_by.setdefault(log, SharedLog())
         self._waiting: deque[_Line] = deque()
+        """Lines logged from within a write: it writes them afterwards."""
+        self._waiting_ticket = 0
+        """The ticket of the last one of those, until whoever was interrupted waits for it."""
         self._failure = ""
         self._untold: deque[tuple[str, logging.LogRecord | None]] = deque()
         """What failed while the lock was held, and of which record."""
-        self._recent = _recent_of.setdefault(log, {})
         self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
         self._last_report = -_QUIET_SECONDS
         self._default_formatter = AuditJsonFormatter()
@@ -134,7 +135,7 @@ class AuditHandler(logging.Handler, AuditSink):
     def probe(self) -> None:
         """Raise `AuditWriteError` if a record could not be written now."""
         with self._held():
-            if self._is_writing():
+            if self._interrupted() is not None:
                 return  # asked from within a write (a signal handler, a finaliser), which will tell itself
             try:
                 self._entered(self._writer.probe)
@@ -218,7 +219,7 @@ class AuditHandler(logging.Handler, AuditSink):
     def close(self) -> None:
         """Seal the log with log.stop and a checkpoint, and close what is open; idempotent."""
         with self._held():
-            if not self._is_writing():
+            if self._interrupted() is None:
                 try:
                     self._entered(self._writer.stop)
                 except (OSError, AuditError) as error:
@@ -241,7 +242,7 @@ class AuditHandler(logging.Handler, AuditSink):
 
     def _kept(self, record: logging.LogRecord, audit: AuditRecord | None) -> Any:
         """Return what the filters leave of *record*; False for a checkpoint, and for what was written."""
-        if record.name == CHECKPOINT_LOGGER or (audit is not None and self._was_written(audit)):
+        if record.name == CHECKPOINT_LOGGER or (audit is not None and self._shared.was_written(audit)):
             return False
         return self.filter(record) if self.filters else record
 
@@ -254,8 +255,14 @@ class AuditHandler(logging.Handler, AuditSink):
                 self._fail(f"a record could not be formatted: {type(error).__name__}", error, record)
             self._tell()
             return 0
+        line = _Line(body, audit, record)
+        if (interrupted := self._interrupted()) is not None:
+            interrupted._waiting.append(line)
+            return 0
         with self._held():
-            ticket = self._append(_Line(body, audit, record))
+            ticket = self._entered(self._write, line)
+            if self._waiting_ticket:
+                ticket, self._waiting_ticket = max(ticket, self._waiting_ticket), 0
         if self._untold:
             self._tell()
         return ticket
@@ -276,46 +283,39 @@ class AuditHandler(logging.Handler, AuditSink):
         members_of_text = self._default_formatter.members_of_text(record, text)
         return encode(user_members(members_of_text), limit=self._limit)
 
-    def _append(self, line: _Line) -> int:
-        """Write *line*, or leave it to who was interrupted: by a signal handler, or a finaliser."""
-        if self._is_writing():
-            self._waiting.append(line)
-            return 0
-        return self._entered(self._write, line)
-
     def _entered(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what *work* does with the writer, entered by nobody else; what was left is written then."""
-        self._writing = True
+        inside, thread = self._shared.inside, get_ident()
+        inside[thread] = self
         try:
             try:
                 return work(*args, **kwargs)
             finally:
-                self._writing = False
+                inside.pop(thread, None)
         finally:
             while self._waiting:
                 self._write_waiting()
 
     def _write_waiting(self) -> None:
-        self._writing = True
+        inside, thread = self._shared.inside, get_ident()
+        inside[thread] = self
         try:
-            self._write(self._waiting.popleft())
+            self._waiting_ticket = self._write(self._waiting.popleft())
         except AuditWriteError as error:  # whoever logged it has gone on
             self._untold.append((str(error), None))
         except IndexError:  # another one that came in between has written it
             return
         finally:
-            self._writing = False
+            inside.pop(thread, None)
 
-    def _is_writing(self) -> bool:
-        """Whether this thread is inside a write; a child that was forked during one is not."""
-        if self._pid != os.getpid():
-            self._pid, self._writing = os.getpid(), False
-            self._waiting.clear()
-        return self._writing
+    def _interrupted(self) -> AuditHandler | None:
+        """Return the handler on this log, if any, inside whose write this thread is."""
+        return self._shared.inside.get(get_ident())
 
-    def _was_written(self, audit: AuditRecord) -> bool:
-        """Whether this very record is in the log: through a second logger, or another handler on the log."""
-        return self._recent.get(audit.id) == audit
+    def _forget_parent(self) -> None:
+        """In a forked child: it is inside no write, and what waits in its parent is written there."""
+        self._shared.inside.clear()
+        self._waiting.clear()
 
     def _write(self, line: _Line) -> int:
         try:
@@ -325,10 +325,7 @@ class AuditHandler(logging.Handler, AuditSink):
             return 0
         self._written += 1
         if line.audit is not None:
-            recent = self._recent
-            recent[line.audit.id] = line.audit
-            if len(recent) > _REMEMBERED:
-                recent.pop(next(iter(recent)), None)
+            self._shared.wrote(line.audit)
         return ticket
 
     def _finish_record(self, ticket: int, record: logging.LogRecord) -> None:
@@ -379,7 +376,7 @@ class AuditHandler(logging.Handler, AuditSink):
     def _hand_out(self) -> None:
         """Pass on the checkpoints made since, with no lock held: whoever takes them may log himself."""
         with self._held():
-            if self._is_writing():
+            if self._interrupted() is not None:
                 return
             lines = self._entered(self._writer.take_checkpoints)
         try:
@@ -410,7 +407,8 @@ class AuditHandler(logging.Handler, AuditSink):
         return self.lock or nullcontext()
 
 
-_recent_of: dict[str, dict[str, AuditRecord]] = {}
+_shared_by: dict[str, SharedLog[AuditHandler]] = {}
+"""By the log's name."""
 _open_handlers: weakref.WeakSet[AuditHandler] = weakref.WeakSet()
 _shared_redactor: list[Redacts] = []
 
@@ -442,3 +440,12 @@ def _has_handler(logger: logging.Logger) -> bool:
 def _finish_all() -> None:
     for handler in list(_open_handlers):
         handler.finish()
+
+
+def _after_fork() -> None:
+    for handler in list(_open_handlers):
+        handler._forget_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

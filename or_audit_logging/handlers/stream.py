@@ -22,6 +22,7 @@ from or_audit_logging.handlers.options import (
     number,
     whole_number,
 )
+from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.stream_writer import StreamWriter
 from or_audit_logging.log.writer import MAX_CHECKPOINT_EVERY
@@ -77,4 +78,4 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
             max_line_bytes=max_line_bytes,
             settings={"checkpoint_every": checkpoint_every, "checkpoint_seconds": checkpoint_seconds},
         )
-        self._recent = {}  # another stream may have the same name
+        self._shared = SharedLog()  # another stream may have the same name
