@@ -16,7 +16,7 @@ import functools
 import importlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
@@ -33,6 +33,7 @@ TOO_MANY = "[TOO MANY ITEMS]"
 UNREADABLE = "[UNREADABLE]"
 """Stands for a value that fails when it is asked what it is."""
 _INT_LIMIT = 1 << 64
+_FEW = 64
 _ONLY_TEXT = frozenset({str})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -246,26 +247,51 @@ def _joined(names: Iterable[str], values: Iterable[Any], nulls: Iterable[str | N
     pieces: list[str] = []
     reader: _Reader | None = None
     for name, value, null in zip(names, values, nulls, strict=True):
-        kind = type(value)
         if value is None:
             if null is not None:
                 pieces.append(null)
             continue
-        if kind is str:
-            text = _quoted(value)
-        elif kind is bool:
-            text = "true" if value else "false"
-        elif kind is int and -_INT_LIMIT < value < _INT_LIMIT:
-            text = str(value)
-        elif kind is float and math.isfinite(value):
-            text = repr(value)
-        elif kind is Decimal:
-            text = money(value) or "null"
-        else:
+        write = _MEMBER_WRITERS.get(type(value))
+        if write is not None:
+            pieces.append(name + write(value))
+            continue
+        text = _small_dict(value) if type(value) is dict else None
+        if text is None:
             reader = reader or _Reader()
             text = dumps(reader.plain(value, ()))
         pieces.append(name + text)
     return ("{" + ",".join(pieces) + "}").encode("ascii")
+
+
+def _small_dict(members: dict[Any, Any]) -> str | None:
+    """Return a dict of a few simple values, as metadata mostly is; None where it goes the long way."""
+    try:
+        if len(members) > _FEW or not _ONLY_TEXT.issuperset(map(type, members)):
+            return None
+        written_members = [
+            _quoted(key) + ":" + _WRITERS[type(value)](value) for key, value in members.items()
+        ]
+    except (KeyError, RuntimeError):  # other values, or another thread changes it
+        return None
+    return "{" + ",".join(written_members) + "}"
+
+
+def _integer(value: int) -> str:
+    return str(value) if -_INT_LIMIT < value < _INT_LIMIT else _quoted(_digits(value))
+
+
+def _float(value: float) -> str:
+    return repr(value) if math.isfinite(value) else "null"
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    bool: {True: "true", False: "false"}.__getitem__,
+    int: _integer,
+    float: _float,
+    type(None): lambda _: "null",
+}
+_MEMBER_WRITERS = _WRITERS | {Decimal: lambda amount: money(amount) or "null"}
 
 
 @functools.lru_cache(maxsize=1024)
