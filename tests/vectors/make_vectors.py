@@ -299,6 +299,72 @@ def make_notes(log):
     return [{"desc": desc, "note": note, "signed": signed} | common for desc, note, signed in rows]
 
 
+def inclusion(index, leaves):
+    """RFC 9162 section 2.1.3.1, as it is written there."""
+    if len(leaves) == 1:
+        return []
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if index < split:
+        return [*inclusion(index, leaves[:split]), tree(leaves[split:])]
+    return [*inclusion(index - split, leaves[split:]), tree(leaves[:split])]
+
+
+def make_proofs(log):
+    def proof(index, size, *, path=None, header="c2sp.org/tlog-proof@v1\n", stated=None, extra=""):
+        hashes = inclusion(index, log.leaves[:size]) if path is None else path
+        body = f"{ORIGIN}\n{size}\n{root64(log.leaves[:size])}\n"
+        listed = "".join(base64_text(one) + "\n" for one in hashes)
+        number = index if stated is None else stated
+        return f"{header}{extra}index {number}\n{listed}\n{body}\n{signature_line(body)}"
+
+    size = len(log.leaves)
+    path = inclusion(3, log.leaves)
+    good, line, other = proof(3, size), log.lines[3], log.lines[4]
+    rows = [(f"line {index} of {size}", proof(index, size), one, True) for index, one in enumerate(log.lines)]
+    rows += [
+        ("line 3 of the first four", proof(3, 4), line, True),
+        ("the only line", proof(0, 1), log.lines[0], True),
+        ("extra data, which nothing vouches for", proof(3, size, extra="extra AAEC\n"), line, True),
+        ("empty extra data", proof(3, size, extra="extra \n"), line, True),
+        ("another line", good, other, False),
+        ("the line with a space added", good, line + " ", False),
+        ("another index", proof(3, size, stated=2), line, False),
+        ("an index beyond the tree", proof(3, size, stated=size), line, False),
+        ("an index of 19 digits", proof(3, size, stated=10**18), line, False),
+        ("no hashes", proof(3, size, path=[]), line, False),
+        ("a hash dropped", proof(3, size, path=path[:-1]), line, False),
+        ("a hash added", proof(3, size, path=[*path, bytes(32)]), line, False),
+        ("the root added", proof(3, size, path=[*path, tree(log.leaves)]), line, False),
+        ("two hashes swapped", proof(3, size, path=[path[1], path[0], *path[2:]]), line, False),
+        ("a hash of zeros", proof(3, size, path=[bytes(32), *path[1:]]), line, False),
+        ("the path in a smaller tree", proof(3, size, path=inclusion(3, log.leaves[:4])), line, False),
+        ("an inner node in the place of a leaf", proof(1, size, path=path[1:]), line, False),
+        ("empty", "", line, "no proof"),
+        ("another version", proof(3, size, header="c2sp.org/tlog-proof@v2\n"), line, "no proof"),
+        ("no header", proof(3, size, header=""), line, "no proof"),
+        ("a negative index", proof(3, size, stated=-3), line, "no proof"),
+        ("an index with a leading zero", proof(3, size, stated="03"), line, "no proof"),
+        ("an index of 20 digits", proof(3, size, stated=10**19), line, "no proof"),
+        ("no index", good.replace("index 3\n", ""), line, "no proof"),
+        ("extra data behind the index", good.replace("index 3\n", "index 3\nextra AAEC\n"), line, "no proof"),
+        ("extra data twice", proof(3, size, extra="extra AAEC\n" * 2), line, "no proof"),
+        ("extra data that is not base64", proof(3, size, extra="extra A\n"), line, "no proof"),
+        ("a hash of 31 bytes", proof(3, size, path=[bytes(31), *path[1:]]), line, "no proof"),
+        ("a hash without its padding", good.replace("=", "", 1), line, "no proof"),
+        ("a hash in hex", good.replace(base64_text(path[0]), path[0].hex()), line, "no proof"),
+        ("65 hashes", proof(3, size, path=[bytes(32)] * 65), line, "no proof"),
+        ("an empty line among the hashes", good.replace("index 3\n", "index 3\n\n"), line, "no proof"),
+        ("no checkpoint", good[: good.index("\n\n") + 2], line, "no proof"),
+        ("no empty line", good.replace("\n\n", "\n", 1), line, "no proof"),
+        ("carriage returns", good.replace("\n", "\r\n"), line, "no proof"),
+        ("a byte order mark", "\ufeff" + good, line, "no proof"),
+        ("no last newline", good[:-1], line, "no proof"),
+    ]
+    return [{"desc": desc, "proof": text, "line": one, "holds": holds} for desc, text, one, holds in rows]
+
+
 def make_verifier_keys():
     name, raw = "vectors.example/audit", ed25519_public(SEED)
     good, hashed = verifier_key(name, SEED), key_hash(name, SEED).hex()
@@ -464,6 +530,7 @@ def vectors():
         "checkpoints.json": make_checkpoints(log),
         "notes.json": make_notes(log),
         "verifier_keys.json": make_verifier_keys(),
+        "proofs.json": make_proofs(log),
     }
 
 
