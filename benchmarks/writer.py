@@ -729,9 +729,9 @@ def opening(folder: Path, lines: int) -> None:
     body = b'{"event_type":"chat_completion","v":1,"id":"%012d","timestamp":"%b","status":"success"}'
     start = time.perf_counter()
     number = 0
-    while number < lines or not writer.has_checkpoints:
-        if number < lines and writer.has_checkpoints:
-            writer.take_checkpoints()
+    while number < lines or not writer.checkpoints:
+        if number < lines and writer.checkpoints:
+            writer.checkpoints.take()
         writer.append(body % (number, stamp.encode()))
         number += 1
     rate = number / (time.perf_counter() - start)

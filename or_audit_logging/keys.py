@@ -47,16 +47,7 @@ class KeyRing:
 
         None stands for the environment. *key_readable* allows a key file that others may read.
         """
-        if key is None:
-            sources: Sequence[KeySource] = (default_source(),)
-        elif isinstance(key, str) or callable(key):
-            sources = (key,)
-        elif isinstance(key, Sequence):
-            sources = [key[index] for index in range(len(key))]  # by index: dictConfig converts on access
-        else:
-            raise ConfigError("a key is named as env:NAME or file:PATH, by a callable, or by a list of these")
-        if not sources:
-            raise ConfigError("an empty list of keys; name at least one, such as env:OR_AUDIT_KEY")
+        sources = (default_source(),) if key is None else source_list(key)
         return cls(sources, key_readable=key_readable)
 
     def reload(self) -> None:
@@ -87,6 +78,17 @@ class KeyRing:
     def candidates(self, log_id: bytes) -> tuple[LogKeys, ...]:
         """Return the keys of every secret for the log, whatever its check value."""
         return tuple(LogKeys(secret, log_id=log_id) for secret in self._secrets)
+
+
+def source_list(key: KeySource | Sequence[KeySource]) -> Sequence[KeySource]:
+    """Return the sources that *key*, one or a list, names; raises `ConfigError`."""
+    if isinstance(key, str) or callable(key):
+        return (key,)
+    if not isinstance(key, Sequence):
+        raise ConfigError("a key is named as env:NAME or file:PATH, by a callable, or by a list of these")
+    if not key:
+        raise ConfigError("an empty list of keys; name at least one, such as env:OR_AUDIT_KEY")
+    return [key[index] for index in range(len(key))]  # by index: dictConfig converts on access
 
 
 def default_source() -> str:

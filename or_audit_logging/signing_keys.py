@@ -1,6 +1,7 @@
 """Where signing keys and public keys come from.
 
     signing = read_signing_key("file:audit_signing.pem")    PKCS#8 PEM, Ed25519; or env:NAME, or a callable
+    ring = SigningKeys.from_sources([...])                  several: the one that the log names signs
     public = read_public_key("audit_signing.pem.pub")       a PEM file, a PEM, or a verifier key
 
 A file with a signing key is held to the same rules as one with a secret (`keys`). A public key is no
@@ -10,12 +11,59 @@ secret; what matters is that an auditor has it from somewhere else than the log.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.keys import KeySource, read_source
-from or_audit_logging.sealing.note import PublicKey, SigningKey
+from or_audit_logging.keys import KeySource, KeySources, read_source, source_list
+from or_audit_logging.sealing.note import PublicKey, SigningKey, VerifierKey
 
 _MAX_PUBLIC = 64 * 1024
+
+
+class SigningKeys:
+    """The signing keys a process holds; a log names the one in force by its verifier key."""
+
+    def __init__(self, sources: Sequence[KeySource], *, key_readable: bool = False) -> None:
+        self._sources = tuple(sources)
+        self._key_readable = key_readable
+        self._keys: tuple[SigningKey, ...] = ()
+        self._missing: str | None = None
+        self._read()
+
+    @classmethod
+    def from_sources(cls, key: KeySources, *, key_readable: bool = False) -> SigningKeys | None:
+        """Return the keys that *key* names, read now, None where it is None; raises `ConfigError`."""
+        return None if key is None else cls(source_list(key), key_readable=key_readable)
+
+    @property
+    def first(self) -> SigningKey:
+        """The key that a new log is signed with."""
+        return self._keys[0]
+
+    def find(self, vkey: str) -> SigningKey | None:
+        """Return the key whose verifier key is *vkey*, None where there is none.
+
+        The sources are read once more for each verifier key that is not known.
+        """
+        if (key := self._find(vkey)) is not None or vkey == self._missing:
+            return key
+        self._missing = vkey
+        with suppress(ConfigError):
+            self._read()
+        return self._find(vkey)
+
+    def _find(self, vkey: str) -> SigningKey | None:
+        try:
+            public = VerifierKey.parse(vkey).public
+        except FormatError:
+            return None
+        return next((key for key in self._keys if key.public.public == public), None)
+
+    def _read(self) -> None:
+        self._keys = tuple(
+            read_signing_key(source, key_readable=self._key_readable) for source in self._sources
+        )
 
 
 def read_signing_key(source: KeySource, *, key_readable: bool = False) -> SigningKey:

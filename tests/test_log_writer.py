@@ -214,9 +214,9 @@ def test_checkpoints_are_returned_once(tmp_path: Path) -> None:
     """As the lines they are, for whoever hands them out."""
     log = writer(tmp_path)
     log.append(body())
-    fresh = log.take_checkpoints()
+    fresh = log.checkpoints.take()
     assert [line.encode() for line in fresh] == [lines_of(tmp_path)[1]]
-    assert log.take_checkpoints() == []
+    assert log.checkpoints.take() == []
     assert log.checkpoint().encode() == lines_of(tmp_path)[-1]
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer
 from or_audit_logging.cli.output import printable
-from or_audit_logging.errors import ConfigError
-from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.log.writer import LogWriter
+from or_audit_logging.log.anchor_file import AnchorFile
 
 HELP = "add a checkpoint to a log and print it, or keep it in a file elsewhere"
 
@@ -26,8 +23,7 @@ def add_parser(commands: Any) -> None:
         "that was cut short, rolled back or replaced.",
         epilog="example: or-audit checkpoint audit_logs -o /mnt/elsewhere/audit.anchors",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
-    parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
+    add_log_arguments(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -39,25 +35,19 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the checkpoint and hand it over."""
-    folder = Path(options.log)
-    output = Path(options.output) if options.output else None
-    if output is not None and output.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(f"{output} is inside the log's folder; an anchor is a copy kept elsewhere")
-    layout = LogLayout.discover(folder) if folder.is_dir() else None
-    if layout is None:
-        raise ConfigError(f"there is no audit log in {folder}")
-    writer = LogWriter(layout, KeyRing.from_sources(options.key))
-    if output is None:
-        print(writer.checkpoint())
-        writer.stop()
-        return 0
-    if output.is_dir():
+    layout = find_layout(options)
+    output = Path(options.output).expanduser() if options.output else None
+    if output is not None and output.is_dir():
         output /= f"{layout.stem}.anchors"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "a", encoding="ascii") as file:
-        file.write(writer.checkpoint() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    anchors = AnchorFile(output, log_folder=layout.folder) if output is not None else None
+    if anchors is not None:
+        anchors.path.parent.mkdir(parents=True, exist_ok=True)
+    writer = open_writer(options, layout)
+    line = writer.checkpoint()
+    if anchors is None:
+        print(line)
+    else:
+        anchors.append([line])
+        print(f"checkpoint kept in {printable(str(anchors.path))}", file=sys.stderr)
     writer.stop()
-    print(f"checkpoint kept in {printable(str(output))}", file=sys.stderr)
     return 0

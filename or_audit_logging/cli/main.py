@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from or_audit_logging.cli import checkpoint, close_day, demo, init, verify
+from or_audit_logging.cli import checkpoint, close_day, demo, init, rotate_key, verify
 from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, close_day, demo)
+COMMANDS = (init, verify, checkpoint, close_day, rotate_key, demo)
 
 
 def parser() -> argparse.ArgumentParser:

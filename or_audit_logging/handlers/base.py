@@ -28,6 +28,8 @@ from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
 from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.anchor_file import AnchorFile
+from or_audit_logging.log.checkpoints import Checkpoints
 from or_audit_logging.log.losses import Losses
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
 from or_audit_logging.record import AuditRecord
@@ -48,12 +50,10 @@ class LineWriter(Protocol):
     """What seals and writes for a handler; used under the handler's lock, but for `sync`."""
 
     @property
-    def has_checkpoints(self) -> bool: ...
-
-    @property
     def syncs(self) -> int: ...
 
     losses: Losses
+    checkpoints: Checkpoints
 
     def append(self, body: bytes) -> int:
         """Seal and write; return the ticket to `sync` with, 0 where there is nothing to wait for."""
@@ -62,10 +62,6 @@ class LineWriter(Protocol):
     def sync(self, ticket: int) -> None: ...
 
     def probe(self) -> None: ...
-
-    def take_checkpoints(self) -> list[str]: ...
-
-    def give_back(self, checkpoints: list[str]) -> None: ...
 
     def sync_for_checkpoints(self) -> None: ...
 
@@ -93,6 +89,7 @@ class AuditHandler(logging.Handler, AuditSink):
         log: str,
         on_failure: OnFailure,
         max_line_bytes: int,
+        anchor_file: AnchorFile | None,
         settings: dict[str, object],
     ) -> None:
         """Take the parts. *log* names the log in messages, and is the same for all handlers on it; *settings*
@@ -103,6 +100,7 @@ class AuditHandler(logging.Handler, AuditSink):
         self._on_failure = on_failure
         self._limit = max_line_bytes - SUFFIX_MAX - 1
         self._digest_key = ring.digest_key
+        self._anchor_file = anchor_file
         self._policy: tuple[tuple[Any, ...], Policy] | None = None
         self._settings = settings | {
             "on_failure": on_failure,
@@ -180,7 +178,7 @@ class AuditHandler(logging.Handler, AuditSink):
         kept = self._kept(record, audit)
         if kept:
             ticket = self._take(kept, audit)
-            if ticket or self._writer.has_checkpoints:
+            if ticket or self._writer.checkpoints:
                 rest = partial(self._finish_record, ticket, kept)
                 if not wait_later(rest):
                     rest()
@@ -338,7 +336,7 @@ class AuditHandler(logging.Handler, AuditSink):
                 self._fail(f"a record may not be on disk: {reason_of(error)}", error, record, lost=0)
             self._tell()
         finally:
-            if self._writer.has_checkpoints:
+            if self._writer.checkpoints:
                 self._hand_out()
 
     def _fail(self, what: str, error: Exception, record: logging.LogRecord, *, lost: int = 1) -> None:
@@ -378,16 +376,18 @@ class AuditHandler(logging.Handler, AuditSink):
         with self._held():
             if self._interrupted() is not None:
                 return
-            lines = self._entered(self._writer.take_checkpoints)
+            lines = self._entered(self._writer.checkpoints.take)
         try:
             if lines:
                 self._writer.sync_for_checkpoints()
         except OSError as error:
-            self._writer.give_back(lines)
+            self._writer.checkpoints.give_back(lines)
             self._report(f"a checkpoint was not handed out: {reason_of(error)}")
             return
+        if lines and self._writer.checkpoints.unsigned:
+            self._report("its checkpoints are not signed: no signing key here is the one that the log names")
         logger = logging.getLogger(CHECKPOINT_LOGGER)
-        taken = _has_handler(logger)
+        taken = self._anchored(lines) or _has_handler(logger)
         for line in lines:
             self._checkpoints += 1
             try:
@@ -397,6 +397,17 @@ class AuditHandler(logging.Handler, AuditSink):
                 self._report(f"a handler of {CHECKPOINT_LOGGER} raised {type(error).__name__}")
             else:
                 self._checkpoints_not_taken += not taken
+
+    def _anchored(self, lines: list[str]) -> bool:
+        """Add checkpoints to the anchor file, if there is one; return whether that has them now."""
+        if self._anchor_file is None or not lines:
+            return False
+        try:
+            self._anchor_file.append(lines)
+        except OSError as error:
+            self._report(f"a checkpoint was not added to {self._anchor_file.path}: {reason_of(error)}")
+            return False
+        return True
 
     def _config_digest(self) -> str:
         settings = self._settings | {"redaction": self.policy.redactor.digest}

@@ -27,6 +27,7 @@ def configure(
     directory: str | os.PathLike[str],
     *,
     key: KeySources = None,
+    signing_key: KeySources = None,
     durability: str = "flush",
     on_failure: OnFailure = "report",
     redaction: Mapping[str, Any] | None = None,
@@ -44,7 +45,11 @@ def configure(
     filter_ = RedactionFilter(**(redaction or {}))
     logger = logging.getLogger(AUDIT_LOGGER)
     handler = AuditFileHandler(
-        os.path.join(os.fspath(directory), FILENAME), key=key, durability=durability, on_failure=on_failure
+        os.path.join(os.fspath(directory), FILENAME),
+        key=key,
+        signing_key=signing_key,
+        durability=durability,
+        on_failure=on_failure,
     )
     handler.addFilter(filter_)
     while _installed:

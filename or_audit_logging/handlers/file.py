@@ -23,9 +23,11 @@ from or_audit_logging.handlers.options import (
     whole_number,
 )
 from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.log.anchor_file import AnchorFile
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.policy import OnFailure
+from or_audit_logging.signing_keys import SigningKeys
 
 
 class AuditFileHandler(AuditHandler, BaseRotatingHandler):
@@ -37,6 +39,7 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
         *,
         key: KeySources = None,
         key_readable: bool = False,
+        signing_key: KeySources = None,
         durability: str = "flush",
         on_failure: OnFailure = "report",
         max_line_bytes: int = 8000,
@@ -44,6 +47,7 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
         checkpoint_seconds: float = 60,
         lock_timeout: float = 5,
         link: str | os.PathLike[str] | None = None,
+        anchor_file: str | os.PathLike[str] | None = None,
         encoding: str | None = None,
         **unknown: Any,
     ) -> None:
@@ -51,13 +55,15 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
 
         *filename* gives folder, stem and suffix; the files bear the date. *key*: `env:NAME`, `file:PATH`, a
         callable, or a list of them; default OR_AUDIT_KEY, else the file OR_AUDIT_KEY_FILE names.
+        *signing_key*: an Ed25519 key (PKCS#8 PEM) that signs checkpoints, named likewise (extra `sign`).
         *durability*: "flush" survives the end of the process however it comes; "fsync" waits until each
         record is on disk, together with those of other threads. *on_failure*: "report" lets the call go on
         and records the loss; "raise" raises `AuditWriteError`. *max_line_bytes* (4,096 to 1 MiB) bounds a
         line; longer records are cut and say so. A checkpoint is made every *checkpoint_every* lines and when
         the last one is older than *checkpoint_seconds*. *lock_timeout*: seconds to wait for another process.
-        *link*: a symbolic link that is kept leading to the active file, for `tail -F`. *encoding*: lines are
-        ASCII, so any encoding that contains it names the same bytes. Numbers may be given as text.
+        *link*: a symbolic link that is kept leading to the active file, for `tail -F`. *anchor_file*: where
+        checkpoints are added as well, on another mount than the log's. *encoding*: lines are ASCII, so any
+        encoding that contains it names the same bytes. Numbers may be given as text.
         """
         check_known(AuditFileHandler, unknown)
         choice("durability", durability, ("flush", "fsync"))
@@ -67,7 +73,9 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
         checkpoint_seconds = number("checkpoint_seconds", checkpoint_seconds)
         check_encoding(encoding)
         layout = LogLayout.from_filename(filename)
-        ring = KeyRing.from_sources(key, key_readable=flag("key_readable", key_readable))
+        key_readable = flag("key_readable", key_readable)
+        ring = KeyRing.from_sources(key, key_readable=key_readable)
+        anchors = AnchorFile(anchor_file, log_folder=layout.folder) if anchor_file is not None else None
         writer = LogWriter(
             layout,
             ring,
@@ -77,6 +85,7 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
             checkpoint_seconds=checkpoint_seconds,
             lock_timeout=number("lock_timeout", lock_timeout),
             link=link_path(link),
+            signing=SigningKeys.from_sources(signing_key, key_readable=key_readable),
         )
         BaseRotatingHandler.__init__(self, os.fspath(filename), "a", encoding="ascii", delay=True)
         self._set_up(
@@ -85,10 +94,13 @@ class AuditFileHandler(AuditHandler, BaseRotatingHandler):
             log=self.baseFilename,
             on_failure=on_failure,
             max_line_bytes=max_line_bytes,
+            anchor_file=anchors,
             settings={
                 "durability": durability,
                 "checkpoint_every": checkpoint_every,
                 "checkpoint_seconds": checkpoint_seconds,
+                "signing": signing_key is not None,
+                "anchor_file": str(anchors.path) if anchors is not None else None,
             },
         )
 

@@ -8,6 +8,7 @@ Every process start is a log of its own. What the platform exports verifies like
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -24,9 +25,11 @@ from or_audit_logging.handlers.options import (
 )
 from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.log.anchor_file import AnchorFile
 from or_audit_logging.log.stream_writer import StreamWriter
 from or_audit_logging.log.writer import MAX_CHECKPOINT_EVERY
 from or_audit_logging.policy import OnFailure
+from or_audit_logging.signing_keys import SigningKeys
 
 
 class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
@@ -38,10 +41,12 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
         *,
         key: KeySources = None,
         key_readable: bool = False,
+        signing_key: KeySources = None,
         on_failure: OnFailure = "report",
         max_line_bytes: int = MIN_LINE_BYTES,
         checkpoint_every: int = 1000,
         checkpoint_seconds: float = 60,
+        anchor_file: str | os.PathLike[str] | None = None,
         **unknown: Any,
     ) -> None:
         """Write to *stream*, by default stdout; raises `ConfigError` on any mistake.
@@ -61,13 +66,15 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
         stream = sys.stdout if stream is None else stream
         if not callable(getattr(stream, "write", None)):
             raise ConfigError(f"stream is a text stream, such as ext://sys.stdout, not {stream!r}")
-        ring = KeyRing.from_sources(key, key_readable=flag("key_readable", key_readable))
+        key_readable = flag("key_readable", key_readable)
+        ring = KeyRing.from_sources(key, key_readable=key_readable)
         writer = StreamWriter(
             lambda: self.stream,
             ring,
             config_digest=self._config_digest,
             checkpoint_every=checkpoint_every,
             checkpoint_seconds=checkpoint_seconds,
+            signing=SigningKeys.from_sources(signing_key, key_readable=key_readable),
         )
         logging.StreamHandler.__init__(self, stream)
         self._set_up(
@@ -76,6 +83,11 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
             log=f"the stream {getattr(stream, 'name', type(stream).__name__)}",
             on_failure=on_failure,
             max_line_bytes=max_line_bytes,
-            settings={"checkpoint_every": checkpoint_every, "checkpoint_seconds": checkpoint_seconds},
+            anchor_file=AnchorFile(anchor_file) if anchor_file is not None else None,
+            settings={
+                "checkpoint_every": checkpoint_every,
+                "checkpoint_seconds": checkpoint_seconds,
+                "signing": signing_key is not None,
+            },
         )
         self._shared = SharedLog()  # another stream may have the same name

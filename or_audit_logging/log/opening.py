@@ -1,8 +1,8 @@
 """What a new segment begins with, and what it is called.
 
-genesis_tail(ring, stem="audit")            # of a log that has no lines yet
-next_free(layout, now)                      # audit_2026-11-21.jsonl, or .1 where that is taken
-first_line(tail, segment, now, previous)    # the body of log.genesis or log.open
+genesis_tail(ring, checkpoints, stem="audit")   # of a log that has no lines yet
+next_free(layout, now)                          # audit_2026-11-21.jsonl, or .1 where that is taken
+first_line(tail, segment, now, previous)        # the body of log.genesis or log.open
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.checkpoints import Checkpoints
 from or_audit_logging.log.segments import LogLayout, Segment
 from or_audit_logging.log.tail import Tail, new_tail
 from or_audit_logging.record import utc_timestamp
@@ -23,12 +24,12 @@ from or_audit_logging.sealing.control import FORMAT_VERSION, first_line_body
 from or_audit_logging.version import __version__
 
 
-def genesis_tail(ring: KeyRing, *, stem: str) -> Tail:
+def genesis_tail(ring: KeyRing, checkpoints: Checkpoints, *, stem: str) -> Tail:
     """Return the tail of a new log: a random id, and an origin that names host and stem (FORMAT 1)."""
     log_id = secrets.token_bytes(16)
     host = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in socket.gethostname())
     origin = f"{host[:120] or 'localhost'}/{stem[:60]}/{log_id.hex()[:16]}"
-    return new_tail(log_id, origin, ring.new_log_keys(log_id))
+    return new_tail(log_id, origin, ring.new_log_keys(log_id), vkey=checkpoints.vkey(origin))
 
 
 def next_free(layout: LogLayout, now: datetime) -> Segment:
@@ -57,6 +58,7 @@ def first_line(tail: Tail, segment: Segment | None, now: datetime, *, previous: 
         "origin": tail.origin,
         "format": FORMAT_VERSION,
         "kcv": tail.kcv,
+        "vkey": tail.vkey,
         "library": __version__,
     }
     if tail.seq:

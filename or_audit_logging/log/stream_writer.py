@@ -21,12 +21,13 @@ from typing import Any
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.checkpoints import Checkpoints
 from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.opening import first_line, genesis_tail
 from or_audit_logging.log.tail import Tail
 from or_audit_logging.record import utc_timestamp
-from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import control_body
+from or_audit_logging.signing_keys import SigningKeys
 from or_audit_logging.version import __version__
 
 _PATIENCE = 5.0
@@ -44,6 +45,7 @@ class StreamWriter:
         config_digest: Callable[[], str | None] = lambda: None,
         checkpoint_every: int = 1000,
         checkpoint_seconds: float = 60,
+        signing: SigningKeys | None = None,
     ) -> None:
         self._stream = stream
         self._ring = ring
@@ -55,7 +57,7 @@ class StreamWriter:
         self._started = False
         self._is_cut = False
         """Whether the last line was written in part only."""
-        self._fresh: list[str] = []
+        self.checkpoints = Checkpoints(signing)
         self.losses = Losses()
         """Records that this process could not write."""
         self.syncs = 0
@@ -94,20 +96,6 @@ class StreamWriter:
         if self._tail is not None:
             self._say_lost(self._tail, datetime.now(UTC))
 
-    @property
-    def has_checkpoints(self) -> bool:
-        """Whether `take_checkpoints` has any to return."""
-        return bool(self._fresh)
-
-    def take_checkpoints(self) -> list[str]:
-        """Return the checkpoint lines made since the last call."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
-
-    def give_back(self, checkpoints: list[str]) -> None:
-        """Take back what could not be handed out."""
-        self._fresh[:0] = checkpoints
-
     def sync_for_checkpoints(self) -> None:
         """Do nothing."""
 
@@ -124,10 +112,10 @@ class StreamWriter:
         if self._pid != os.getpid():
             self._pid, self._tail = os.getpid(), None
             self.losses.clear()
-            self._fresh.clear()
+            self.checkpoints.forget()
 
     def _begin(self, now: datetime) -> Tail:
-        tail = genesis_tail(self._ring, stem="stream")
+        tail = genesis_tail(self._ring, self.checkpoints, stem="stream")
         self._write(tail, first_line(tail, None, now))
         self._tail, self._started = tail, False
         self._checkpoint(tail, now)
@@ -152,12 +140,9 @@ class StreamWriter:
     def _checkpoint(self, tail: Tail, now: datetime) -> None:
         if tail.tree is None:
             return
-        root, frontier = encode_root(tail.tree.root()), tail.tree.to_hex()
-        line = self._write_control(
-            tail, now, "log.checkpoint", size=tail.tree.size, root=root, frontier=frontier
-        )
+        members = self.checkpoints.members(tail, tail.tree)
+        self.checkpoints.keep(self._write_control(tail, now, "log.checkpoint", **members))
         tail.checkpoint_at = now
-        self._fresh.append(line.decode("ascii"))
 
     def _write_control(self, tail: Tail, now: datetime, event_type: str, **members: object) -> bytes:
         timestamp, record_id = utc_timestamp(now), str(uuid.uuid4())

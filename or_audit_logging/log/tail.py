@@ -59,6 +59,8 @@ class Tail:
     kid: int
     kcv: str
     keys: LogKeys
+    vkey: str | None
+    """The verifier key of whoever signs checkpoints, None where they are not signed."""
 
     seq: int
     """The number of the next line."""
@@ -90,6 +92,13 @@ class Tail:
         """Return the JSON object *body* sealed as the next line; nothing is moved yet."""
         part = open_suffix(body, log=self.log, seq=self.seq, kid=self.kid)
         return close_suffix(part, self.keys.mac(self.prev, part))
+
+    def rotated(self, keys: LogKeys | None, vkey: str | None) -> None:
+        """Go on under the next kid, after a log.rotate to *keys* and *vkey*; None leaves what is in force."""
+        self.kid += 1
+        if keys is not None:
+            self.keys, self.kcv = keys, keys.kcv
+        self.vkey = vkey or self.vkey
 
     def begins_segment(self) -> None:
         """Take the beginning of a new segment for the place where the next line goes."""
@@ -138,10 +147,11 @@ class Tail:
         )
 
 
-def new_tail(log_id: bytes, origin: str, keys: LogKeys) -> Tail:
+def new_tail(log_id: bytes, origin: str, keys: LogKeys, *, vkey: str | None = None) -> Tail:
     """Return the tail of a log without lines."""
-    prev = genesis_prev(origin, log_id)
-    return _tail(log_id, origin, keys, kid=0, seq=0, prev=prev, tree=Frontier())
+    tail = _tail(log_id, origin, keys, kid=0, seq=0, prev=genesis_prev(origin, log_id), tree=Frontier())
+    tail.vkey = vkey
+    return tail
 
 
 def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
@@ -254,6 +264,7 @@ def _tail(
         kid=kid,
         kcv=keys.kcv,
         keys=keys,
+        vkey=None,
         seq=seq,
         prev=prev,
         offset=0,
@@ -277,7 +288,9 @@ def _from_first_line(first: SealedLine, find_keys: FindKeys) -> Tail:
         prev = _unhex(head["base_leaf"], 32)
         frontier = head["frontier"]
         tree = Frontier.from_hex(first.seq, frontier) if isinstance(frontier, list) else None
-    return _tail(log_id, origin, keys, kid=first.kid, seq=first.seq, prev=prev, tree=tree)
+    tail = _tail(log_id, origin, keys, kid=first.kid, seq=first.seq, prev=prev, tree=tree)
+    tail.vkey = _text(head["vkey"])
+    return tail
 
 
 def _last_checkpoint(file: BinaryIO, *, since: int, until: int) -> tuple[bytes, bytes, int] | None:
@@ -327,10 +340,13 @@ def _note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
     if members["event_type"] == "log.checkpoint":
         tail.checkpoint_at = parse_timestamp(members["timestamp"])
     elif members["event_type"] == "log.rotate":
-        tail.kid += 1
-        if members["next_kcv"] is not None:
-            tail.kcv = str(members["next_kcv"])
-            tail.keys = find_keys(tail.log_id, tail.kcv)
+        kcv = _text(members["next_kcv"])
+        keys = find_keys(tail.log_id, kcv) if kcv is not None else None
+        tail.rotated(keys, _text(members["next_vkey"]))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _unhex(text: object, length: int) -> bytes:

@@ -3,7 +3,7 @@
     writer = LogWriter(LogLayout.from_filename("audit_logs/audit.jsonl"), ring)
     ticket = writer.append(body)             # seals and writes one record
     writer.sync(ticket)                      # with sync_every_line: returns when it is on disk
-    for line in writer.take_checkpoints(): ...   # checkpoints made meanwhile, to be handed out
+    for line in writer.checkpoints.take(): ...   # made meanwhile, to be handed out
     writer.stop()
 
 Each write holds the lock between processes, looks whether the log moved since the last one, opens the
@@ -21,9 +21,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.checkpoints import Checkpoints
 from or_audit_logging.log.commit import GroupCommit
 from or_audit_logging.log.end import LogEnd
 from or_audit_logging.log.folder import (
@@ -33,6 +35,7 @@ from or_audit_logging.log.folder import (
     sync_folder,
     undescribed_fragments,
 )
+from or_audit_logging.log.keys_used import keys_used
 from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free
@@ -40,8 +43,8 @@ from or_audit_logging.log.segments import LOCK_NAME, LogLayout
 from or_audit_logging.log.tail import Tail
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.chain import LogKeys
-from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import control_body
+from or_audit_logging.signing_keys import SigningKeys
 from or_audit_logging.version import __version__
 
 MAX_CHECKPOINT_EVERY = 10_000
@@ -61,10 +64,12 @@ class LogWriter:
         checkpoint_seconds: float = 60,
         lock_timeout: float = 5,
         link: Path | None = None,
+        signing: SigningKeys | None = None,
     ) -> None:
         """Check that the log can be written; raises `ConfigError`. Nothing but the lock file is made.
 
-        *link*: a symbolic link that is kept leading to the open segment.
+        *link*: a symbolic link that is kept leading to the open segment. *signing*: keys for checkpoints; a
+        log whose checkpoints are not signed is signed from then on.
         """
         if not (
             1 <= checkpoint_every <= MAX_CHECKPOINT_EVERY
@@ -86,8 +91,9 @@ class LogWriter:
         self._commit = GroupCommit(self._sync_file)
         self._pid = os.getpid()
         self._started = False
-        self._fresh: list[str] = []
         self._due = False
+        self.checkpoints = Checkpoints(signing)
+        """Those made and not handed out yet; put on disk what they cover (`sync_for_checkpoints`) before."""
         self.losses = Losses()
         """Records that this process could not write, or found gone."""
         self._end = LogEnd(layout, self._find_keys, self.losses, before_close=self._sync_all, link=link)
@@ -165,7 +171,32 @@ class LogWriter:
                     "the log does not chain, so no checkpoint is made of it; run 'or-audit verify'"
                 )
         self.sync_for_checkpoints()
-        return self.take_checkpoints()[-1]
+        return self.checkpoints.take()[-1]
+
+    def rotate(self, *, ring: KeyRing | None = None, signing: SigningKeys | None = None) -> None:
+        """Change to the first key of *ring*, to the first of *signing*, or both; raises `ConfigError`.
+
+        All writers must hold the new keys by now: from this line on nothing else seals and signs. A key that
+        the log has named before is refused. Raises `AuditWriteError` for a log that has no lines.
+        """
+        used = keys_used(self._layout)
+        with self._exclusive:
+            self._end.go_to(self._lock.generation)
+            tail = self._end.tail
+            if tail is None:
+                raise AuditWriteError("the log has no lines yet; give its writers the key to begin with")
+            self._enter(datetime.now(UTC))
+            keys = ring.new_log_keys(tail.log_id) if ring is not None else None
+            if keys is not None and keys.kcv in used.kcvs | {tail.kcv}:
+                raise ConfigError("the log was sealed under the new key before; make another one")
+            if signing is not None:
+                self.checkpoints = Checkpoints(signing)
+            vkey = self.checkpoints.vkey(tail.origin) if signing is not None else None
+            if vkey is not None and vkey in used.vkeys | {tail.vkey}:
+                raise ConfigError("the log was signed by the new signing key before; make another one")
+            self._rotate(tail, keys, vkey)
+            self._checkpoint()
+        self.sync_for_checkpoints()
 
     def close_day(self) -> str | None:
         """Open a segment for today where the log still ends in an earlier day's; return that one's name."""
@@ -176,20 +207,6 @@ class LogWriter:
             closed = self._end.segment.name
             self._enter(datetime.now(UTC))
             return closed if closed != self._end.segment.name else None
-
-    @property
-    def has_checkpoints(self) -> bool:
-        """Whether `take_checkpoints` has any to return."""
-        return bool(self._fresh)
-
-    def take_checkpoints(self) -> list[str]:
-        """Return the checkpoint lines made since the last call; `sync_for_checkpoints` before they go out."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
-
-    def give_back(self, checkpoints: list[str]) -> None:
-        """Take back what could not be handed out."""
-        self._fresh[:0] = checkpoints
 
     def sync_for_checkpoints(self) -> None:
         """Put on disk what the checkpoints cover; raises `OSError`. Any thread, with no lock held."""
@@ -225,6 +242,12 @@ class LogWriter:
             raise ConfigError(f"the key does not fit the log in {self._layout.folder}: {error}") from error
         except FormatError as error:
             raise ConfigError(f"the log in {self._layout.folder} cannot be continued: {error}") from error
+        tail = self._end.tail
+        if tail is not None and tail.vkey is not None and not self.checkpoints.fit(tail.vkey):
+            raise ConfigError(
+                f"the signing key does not fit the log in {self._layout.folder}: its checkpoints are signed "
+                f"by {tail.vkey}; 'or-audit rotate-key' changes that"
+            )
 
     def _find_keys(self, log_id: bytes, kcv: str) -> LogKeys:
         try:
@@ -242,7 +265,7 @@ class LogWriter:
         """
         tail = self._end.tail
         if tail is None:
-            self._open_segment(now, genesis_tail(self._ring, stem=self._layout.stem))
+            self._open_segment(now, genesis_tail(self._ring, self.checkpoints, stem=self._layout.stem))
             return
         if tail.torn is not None or tail.newline_missing:
             self._mend(tail)
@@ -321,6 +344,14 @@ class LogWriter:
 
     def _start(self) -> None:
         self._describe_fragments()
+        tail = self._end.tail
+        if (
+            tail is not None
+            and tail.vkey is None
+            and (vkey := self.checkpoints.vkey(tail.origin)) is not None
+        ):
+            self._rotate(tail, None, vkey)
+            self._checkpoint()
         self._write_control(
             "log.start",
             pid=os.getpid(),
@@ -329,6 +360,11 @@ class LogWriter:
             config=self._config_digest(),
         )
         self._started = True
+
+    def _rotate(self, tail: Tail, keys: LogKeys | None, vkey: str | None) -> None:
+        """Go on under the next kid; the line that says so is the last one under the key before."""
+        self._write_control("log.rotate", next_kcv=keys.kcv if keys else None, next_vkey=vkey)
+        tail.rotated(keys, vkey)
 
     def _say_lost(self) -> None:
         for count, reason, detail in self.losses.to_state():
@@ -367,17 +403,14 @@ class LogWriter:
         if tail.tree is None or not tail.is_checked:
             return False
         now = datetime.now(UTC)
-        root, frontier = encode_root(tail.tree.root()), tail.tree.to_hex()
-        line = self._write_control(
-            "log.checkpoint", moment=now, size=tail.tree.size, root=root, frontier=frontier
-        )
+        members = self.checkpoints.members(tail, tail.tree)
+        self.checkpoints.keep(self._write_control("log.checkpoint", moment=now, **members))
         tail.checkpoint_at = now
         self._due = False
-        self._fresh.append(line.decode("ascii"))
         return True
 
     def _write_control(
-        self, event_type: str, *, before: bytes = b"", moment: datetime | None = None, **members: object
+        self, event_type: str, *, before: bytes = b"", moment: datetime | None = None, **members: Any
     ) -> bytes:
         timestamp = utc_timestamp(moment or datetime.now(UTC))
         return self._write(
@@ -402,7 +435,7 @@ class LogWriter:
         """Begin anew in a forked child: it starts, stops and loses on its own account."""
         self._pid, self._started, self._due = os.getpid(), False, False
         self.losses.clear()
-        self._fresh.clear()
+        self.checkpoints.forget()
         self._end.abandon()
 
 

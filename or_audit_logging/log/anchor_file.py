@@ -1,0 +1,48 @@
+"""`AnchorFile`: copies of checkpoints in a file that stands elsewhere than the log, one sealed line each.
+
+    AnchorFile("/mnt/elsewhere/audit.anchors", log_folder=folder).append(lines)
+
+It is opened anew each time: its mount may come and go, and whoever rotates it is not in the way.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.log.folder import OPEN_FLAGS
+
+
+class AnchorFile:
+    """A file that checkpoints are added to."""
+
+    def __init__(self, path: str | os.PathLike[str], *, log_folder: Path | None = None) -> None:
+        """Take the file *path*, which need not be there yet; raises `ConfigError` for one in *log_folder*."""
+        try:
+            self.path = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+        except TypeError:
+            raise ConfigError(f"an anchor file is a path, not {path!r}") from None
+        if log_folder is not None and self.path.resolve().is_relative_to(log_folder.resolve()):
+            raise ConfigError(f"{self.path} is inside the log's folder; an anchor is a copy kept elsewhere")
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigError(f"{self.path} is not a regular file")
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Add *lines* with one call, and return when they are on disk; raises `OSError`.
+
+        A folder that is not there is not made: it may be the place of a mount that is missing.
+        """
+        data = "".join(f"{line}\n" for line in lines).encode("ascii")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(22, "not a regular file", os.fspath(self.path))
+            while data:  # mostly once
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,41 @@
+"""Which keys a log has named so far, by their check values: one that was rotated out never returns.
+
+used = keys_used(layout)
+used.kcvs, used.vkeys
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from or_audit_logging.errors import FormatError
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import MAX_LINE_BYTES
+
+_NAMING = tuple(b'{"event_type":"log.%s",' % event for event in (b"genesis", b"open", b"rotate"))
+
+
+class KeysUsed(NamedTuple):
+    """Key check values and verifier keys."""
+
+    kcvs: frozenset[object]
+    vkeys: frozenset[object]
+
+
+def keys_used(layout: LogLayout) -> KeysUsed:
+    """Return the keys that the log of *layout* names; reads all of it. Raises `OSError`."""
+    kcvs: set[object] = set()
+    vkeys: set[object] = set()
+    for _, segment in layout.segments():
+        with segment.open() as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                if not line.startswith(_NAMING):
+                    continue
+                try:
+                    members = parse_control(line)
+                except FormatError:
+                    continue
+                kcvs |= {members.get("kcv"), members.get("next_kcv")}
+                vkeys |= {members.get("vkey"), members.get("next_vkey")}
+    return KeysUsed(frozenset(kcvs - {None}), frozenset(vkeys - {None}))
