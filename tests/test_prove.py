@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import run_python
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder
 
 from or_audit_logging.cli.main import main
@@ -259,6 +261,63 @@ def test_extra_data_changes_nothing(tmp_path: Path) -> None:
     text = str(prove(log.save(tmp_path / "log"), 4).proof).replace("\n", "\nextra AAEC\n", 1)
     assert parse_proof(text).extra == b"\0\1\2"
     assert check_proof(text, log.lines(FIRST)[4], public_key=KEY.public).holds
+
+
+STEPS = ("user", "users", "checkpoint", "unsigned", "open", "torn")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=14), st.data())
+def test_whatever_a_log_went_through_its_lines_are_proven(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str], data: st.DataObject
+) -> None:
+    """Up to the last signed checkpoint, in one segment or many, the first ones gone or not."""
+    log = LogBuilder(signing=KEY)
+    signed = [1]
+    for step in steps:
+        if step == "user":
+            log.user()
+        elif step == "users":
+            log.user(7)
+        elif step == "checkpoint":
+            signed.append(log.seq)
+            log.checkpoint()
+        elif step == "unsigned":
+            log.signing = None
+            log.checkpoint()
+            log.signing = KEY
+        elif step == "torn":
+            log.torn(b"torn")
+        else:
+            signed.append(log.seq + 1)
+            log.open(DAY, len(log.segments))
+    lines = all_lines(log)
+    folder = log.save(tmp_path_factory.mktemp("log"))
+    names = list(log.segments)
+    gone = data.draw(st.integers(0, len(names) - 1), "segments gone")
+    first = sum(b'"mac":"' in line for name in names[:gone] for line in log.lines(name))
+    for name in names[:gone]:
+        (folder / name).unlink()
+    for seq, line in enumerate(lines):
+        if seq >= signed[-1] or seq < first:
+            with pytest.raises(ProofError):
+                prove(folder, seq)
+            continue
+        proven = prove(folder, seq)
+        assert proven.size == min(size for size in signed if size > seq)
+        checked = check_proof(str(proven.proof), line, public_key=KEY.public)
+        assert checked.holds, checked.problem
+
+
+@given(st.text(max_size=100), st.binary(max_size=100))
+def test_checking_raises_nothing_but_its_own_errors(text: str, line: bytes) -> None:
+    """Any text for a proof, any bytes for a line."""
+    with pytest.raises(FormatError):
+        check_proof(text, line, public_key=KEY.public)
+    log = LogBuilder(signing=KEY)
+    proof = f"c2sp.org/tlog-proof@v1\nindex 0\n\n{KEY.sign_note(log.origin, log.heads[1])}"
+    assert check_proof(proof, log.lines()[0], public_key=KEY.public).holds
+    assert not check_proof(proof, line, public_key=KEY.public).holds
 
 
 def test_what_the_commands_hand_over_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ": with the proof, the record's line and the signer's public key, "
         "without the log and without its secret. Have the public key from somewhere else than the proof.",
-        epilog="exit codes: 0 it holds, 1 it does not, 2 it could not be checked. "
-        "example: or-audit check-proof 41.tlog-proof --line 41.jsonl --public-key audit_signing.pem.pub",
+        epilog="example: or-audit check-proof 41.tlog-proof --line 41.jsonl --public-key signing.pem.pub. "
+        "Exit codes: 0 it holds, 1 it does not, 2 it could not be checked.",
     )
     parser.add_argument("proof", metavar="FILE", help="the proof (- for stdin)")
     parser.add_argument(

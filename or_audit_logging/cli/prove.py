@@ -9,6 +9,7 @@ from typing import Any
 
 from or_audit_logging.cli.output import complain, printable
 from or_audit_logging.errors import ConfigError, ProofError, VerificationError
+from or_audit_logging.evidence.arguments import find_log
 from or_audit_logging.evidence.prove import prove
 
 HELP = "write the proof that one record is in a log"
@@ -22,8 +23,8 @@ def add_parser(commands: Any) -> None:
         description=HELP.capitalize() + ", as a tlog-proof (c2sp.org/tlog-proof). With it, the record's line "
         "and the public key, or-audit check-proof convinces anyone, and shows no other record. The log needs "
         "signed checkpoints.",
-        epilog="exit codes: 0 written, 1 the log is not what was signed, 2 no proof can be made. "
-        "example: or-audit prove audit_logs --seq 41 -o 41.tlog-proof --line 41.jsonl",
+        epilog="example: or-audit prove audit_logs --seq 41 -o 41.tlog-proof --line 41.jsonl. "
+        "Exit codes: 0 written, 1 the log is not what was signed, 2 no proof can be made.",
     )
     parser.add_argument("log", metavar="DIR", help="the log's folder")
     parser.add_argument("--seq", metavar="N", type=int, required=True, help="the record's seq")
@@ -40,7 +41,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the proof and hand it over."""
-    folder = Path(options.log).resolve()
+    folder = find_log(options.log).folder.resolve()
     for output in filter(None, (options.output, options.line)):
         if Path(output).resolve().is_relative_to(folder):
             raise ConfigError(f"{output} is inside the log's folder; write it elsewhere")
