@@ -88,6 +88,10 @@ class SegmentMissingError(VerificationError):
     """Lines that the chain proves to have existed are not there."""
 
 
+class ProofError(AuditError):
+    """A proof cannot be made: the line, or a signed checkpoint that covers it, is not there."""
+
+
 class RetentionError(AuditError):
     """Retention was refused; nothing was touched."""
 
