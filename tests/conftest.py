@@ -9,12 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from samples import REPOSITORY, SECRET
 from sinks import Sink, attached
 
 from or_audit_logging.capture import trouble
@@ -23,8 +23,16 @@ settings.register_profile("brief", deadline=None, max_examples=50)  # a busy mac
 settings.register_profile("long", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
-SECRET = b"a fake key for tests, not a secret: 0123456789"
-REPOSITORY = Path(__file__).resolve().parent.parent
+# Nothing here speaks TLS, but each client loads all certificates, which takes longer than most calls: let
+# there be none, also for the programs that tests start.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(REPOSITORY / "tests")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what importing the tests and the SDKs made: many tests run it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -81,17 +89,6 @@ def watched_sink() -> Iterator[Sink]:
     trouble.forget()
     yield attached(Sink())
     assert "internal" not in trouble.counts()
-
-
-@contextmanager
-def bare_root() -> Iterator[None]:
-    """The root logger without handlers, pytest's own included: an application that configured nothing."""
-    root = logging.getLogger()
-    handlers, root.handlers[:] = list(root.handlers), []
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
 
 
 @pytest.fixture

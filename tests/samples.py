@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+SECRET = b"a fake key for tests, not a secret: 0123456789"
 MESSAGES: list[Any] = [{"role": "user", "content": "Is the library open today?"}]
 ANSWER: dict[str, Any] = {
     "id": "gen-1795277414-fakeFAKEfakeFAKE0001",

@@ -26,11 +26,8 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeOpenRouter]:
-    gc.collect()
-    gc.freeze()  # so that the collections of these tests look at little
     with FakeOpenRouter(stall_seconds=30.0) as server:
         yield server
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, lines_of, records_of
-from samples import CHUNK, LAST
+from conftest import lines_of, records_of
+from samples import CHUNK, LAST, SECRET
 from sinks import Sink, attached
 
 import or_audit_logging

@@ -28,7 +28,9 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import SECRET, bare_root, lines_of, members_of, records_of, run_python
+from conftest import lines_of, members_of, records_of, run_python
+from samples import SECRET
+from sinks import bare_root
 
 from or_audit_logging import AuditFileHandler, AuditJsonFormatter, AuditRecord, RedactionFilter
 from or_audit_logging.errors import AuditWriteError, ConfigError

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, records_of
-from samples import ANSWER, MESSAGES
+from conftest import records_of
+from samples import ANSWER, MESSAGES, SECRET
 from sinks import NAME
 from test_file_handler import audit_record, log_record
 

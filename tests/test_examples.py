@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, SECRET, records_of, run_python
+from conftest import records_of, run_python
+from samples import REPOSITORY, SECRET
 
 from or_audit_logging.testing import FakeOpenRouter
 

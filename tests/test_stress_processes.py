@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import time
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from stress import (
     record,
     say,
     sealed_lines,
+    set_clock,
     source,
     start,
     torn,
@@ -61,29 +62,20 @@ def write_for(folder: str, name: str, seconds: float, options: dict[str, Any]) -
 # A UTC day that lasts a second.
 
 
-def fast_clock(began: float, day: float) -> type[datetime]:
-    """Return a datetime whose day lasts *day* seconds, from *began* on."""
-
-    class Fast(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Any:  # type: ignore[override]
-            return FIRST_DAY + timedelta(days=(time.time() - began) / day)
-
-    return Fast
+def fast_clock(began: float, day: float) -> datetime:
+    """Return the time of a clock whose day lasts *day* seconds, from *began* on."""
+    return FIRST_DAY + timedelta(days=(time.time() - began) / day)
 
 
 def write_through_days(folder: str, name: str, began: float, day: float, seconds: float) -> None:
     """Write records that say on which day they were begun and on which they were written."""
-    from or_audit_logging.log import writer
-
-    clock = fast_clock(began, day)
-    writer.datetime = clock  # type: ignore[misc]
+    set_clock(lambda: fast_clock(began, day))
     log = handler(folder, checkpoint_seconds=86_400 * 1000)
     end, number = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        begun = clock.now(UTC).date()
+        begun = fast_clock(began, day).date()
         log.handle(record(f"{name}-{number}"))
-        say(f"{name}-{number}@{begun}@{clock.now(UTC).date()}")
+        say(f"{name}-{number}@{begun}@{fast_clock(began, day).date()}")
         number += 1
     log.close()
 
@@ -128,8 +120,6 @@ def test_a_process_killed_while_it_opens_a_day_does_not_part_the_log(tmp_path: P
 
 
 def die_at_midnight(folder: str, place: str) -> None:
-    from freezegun import freeze_time
-
     from or_audit_logging.log.lock import ProcessLock
     from or_audit_logging.log.segment_file import SegmentFile
 
@@ -142,7 +132,7 @@ def die_at_midnight(folder: str, place: str) -> None:
         append(self, data, at=at)
         die()
 
-    freeze_time("2026-11-22T11:00:00Z").start()
+    set_clock(lambda: FIRST_DAY + timedelta(days=1, hours=11))
     log = handler(folder)
     if place == "at the lock's count":
         ProcessLock.count_segment = die  # type: ignore[method-assign]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, bare_root, lines_of, members_of, records_of
+from conftest import lines_of, members_of, records_of
 from freezegun import freeze_time
-from samples import ANSWER, MESSAGES
-from sinks import NAME
+from samples import ANSWER, MESSAGES, SECRET
+from sinks import NAME, bare_root
 from test_file_handler import audit_record, log_record
 
 from or_audit_logging import AuditFileHandler, AuditJsonFormatter
