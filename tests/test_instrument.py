@@ -207,7 +207,7 @@ def test_every_ending_reaches_the_caller_as_without_us(
     """Whatever comes back, a record says how it ended."""
 
     async def use(client: Any) -> tuple[Any, Any]:
-        patience = 0.5 if scenario == "timeout" else 10.0
+        patience = 0.1 if scenario == "timeout" else 10.0
         bare = await outcome(surface, client, f"fake/{scenario}", timeout=patience)
         return bare, await outcome(surface, instrument(client), f"fake/{scenario}", timeout=patience)
 
