@@ -76,7 +76,7 @@ def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> N
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(0.7, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
+    "seconds", [pytest.param(0.4, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("ending", ["os._exit", "exit"])
 @pytest.mark.parametrize("durability", ["flush", "fsync"])

@@ -82,7 +82,7 @@ def write_through_days(folder: str, name: str, began: float, day: float, seconds
 
 @pytest.mark.parametrize(
     ("day", "seconds"),
-    [pytest.param(0.4, 2.0, id="short"), pytest.param(1, 8, id="long", marks=pytest.mark.slow)],
+    [pytest.param(0.3, 1.3, id="short"), pytest.param(1, 8, id="long", marks=pytest.mark.slow)],
 )
 def test_processes_roll_over_together(tmp_path: Path, day: float, seconds: float) -> None:
     """Four processes over many midnights: each record once, in a file of a day it was made on."""
@@ -144,7 +144,7 @@ def die_at_midnight(folder: str, place: str) -> None:
 # Kills.
 
 
-@pytest.mark.parametrize("rounds", long(3, 12))
+@pytest.mark.parametrize("rounds", long(2, 12))
 def test_what_was_said_before_a_kill_is_in_the_log(tmp_path: Path, rounds: int) -> None:
     """Three writers, killed at some moment, over and over; one in two writes lines that take many pages."""
     chance, folder, said = random.Random(rounds), tmp_path / "log", tmp_path / SAID
@@ -212,7 +212,7 @@ def write_long(folder: str, name: str, count: int) -> None:
     log.close()
 
 
-@pytest.mark.parametrize("count", long(8, 40))
+@pytest.mark.parametrize("count", long(4, 40))
 def test_long_lines_of_many_processes_are_not_torn(tmp_path: Path, count: int) -> None:
     """100 kB each, by four processes: whole, and none mixed with another."""
     folder, said = tmp_path / "log", tmp_path / SAID
@@ -244,7 +244,7 @@ def assert_checkpoints_right(folder: Path) -> int:
     return count
 
 
-@pytest.mark.parametrize("seconds", long(0.8, 4))
+@pytest.mark.parametrize("seconds", long(0.4, 4))
 def test_checkpoints_of_many_processes_are_right_and_not_too_many(tmp_path: Path, seconds: float) -> None:
     """One for every so many lines, whoever writes the line; one at each end; all of them of the whole log."""
     folder, said = tmp_path / "log", tmp_path / SAID
