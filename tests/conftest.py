@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,46 @@ def run_python(*arguments: str, cwd: Path, environment: dict[str, str]) -> subpr
         timeout=60,
         check=False,
     )
+
+
+_EACH_IN_A_CHILD = """
+import os, sys
+
+endings = {endings!r}
+for name, ending in endings.items():
+    if not os.fork():
+        os.mkdir(name)
+        os.chdir(name)
+        for descriptor in (1, 2):
+            os.dup2(os.open(str(descriptor), os.O_WRONLY | os.O_CREAT), descriptor)
+        exec(compile(ending, name, "exec"))
+        break
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    open(os.path.join(name, "code"), "w").write(str(code))
+"""
+
+
+def run_endings(
+    folder: Path, imports: str, program: str, endings: dict[str, str], **environment: str
+) -> Callable[[str], tuple[subprocess.CompletedProcess[str], Path]]:
+    """Run *program* with each of its *endings*, in *folder*/NAME; what takes longest, *imports*, is done once.
+
+    Each is a process of its own, forked after the imports, and leaves by itself. Returns a function from an
+    ending's name to what became of it and the folder that it knows as `log`.
+    """
+    code = imports + _EACH_IN_A_CHILD.format(
+        endings={name: program + ending for name, ending in endings.items()}
+    )
+    done = run_python(
+        "-c", code, cwd=folder, environment=os.environ | {"OR_AUDIT_KEY": SECRET.decode()} | environment
+    )
+    assert done.returncode == 0, done.stderr
+
+    def ended(name: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+        code, out, error = ((folder / name / file).read_text() for file in ("code", "1", "2"))
+        return subprocess.CompletedProcess(name, int(code), out, error), folder / name / "log"
+
+    return ended
 
 
 def lines_of(folder: Path) -> list[bytes]:
