@@ -134,7 +134,7 @@ for name, ending in endings.items():
 def run_endings(
     folder: Path, imports: str, program: str, endings: dict[str, str], **environment: str
 ) -> Callable[[str], tuple[subprocess.CompletedProcess[str], Path]]:
-    """Run *program* with each of its *endings*, in *folder*/NAME; what takes longest, *imports*, is done once.
+    """Run *program* with each of its *endings*, in *folder*/NAME; the *imports* take longest, and come once.
 
     Each is a process of its own, forked after the imports, and leaves by itself. Returns a function from an
     ending's name to what became of it and the folder that it knows as `log`.

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from conftest import lines_of, members_of, records_of
 from freezegun import freeze_time
-from samples import ANSWER, MESSAGES, SECRET
+from samples import ANSWER, MESSAGES, SECRET, audit_record
 from sinks import NAME, bare_root
-from test_file_handler import audit_record, log_record
+from test_file_handler import log_record
 
 from or_audit_logging import AuditFileHandler, AuditJsonFormatter
 from or_audit_logging.capture.decorator import audited
