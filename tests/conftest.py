@@ -8,13 +8,13 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from samples import REPOSITORY, SECRET
 from sinks import Sink, attached
 
 from or_audit_logging.capture import trouble
@@ -23,8 +23,16 @@ settings.register_profile("brief", deadline=None, max_examples=50)  # a busy mac
 settings.register_profile("long", deadline=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
-SECRET = b"a fake key for tests, not a secret: 0123456789"
-REPOSITORY = Path(__file__).resolve().parent.parent
+# Nothing here speaks TLS, but each client loads all certificates, which takes longer than most calls: let
+# there be none, also for the programs that tests start.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(REPOSITORY / "tests")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what importing the tests and the SDKs made: many tests run it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -83,17 +91,6 @@ def watched_sink() -> Iterator[Sink]:
     assert "internal" not in trouble.counts()
 
 
-@contextmanager
-def bare_root() -> Iterator[None]:
-    """The root logger without handlers, pytest's own included: an application that configured nothing."""
-    root = logging.getLogger()
-    handlers, root.handlers[:] = list(root.handlers), []
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-
-
 @pytest.fixture
 def vectors() -> Any:
     """Return a function that reads one of the vector files."""
@@ -115,6 +112,46 @@ def run_python(*arguments: str, cwd: Path, environment: dict[str, str]) -> subpr
         timeout=60,
         check=False,
     )
+
+
+_EACH_IN_A_CHILD = """
+import os, sys
+
+endings = {endings!r}
+for name, ending in endings.items():
+    if not os.fork():
+        os.mkdir(name)
+        os.chdir(name)
+        for descriptor in (1, 2):
+            os.dup2(os.open(str(descriptor), os.O_WRONLY | os.O_CREAT), descriptor)
+        exec(compile(ending, name, "exec"))
+        break
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    open(os.path.join(name, "code"), "w").write(str(code))
+"""
+
+
+def run_endings(
+    folder: Path, imports: str, program: str, endings: dict[str, str], **environment: str
+) -> Callable[[str], tuple[subprocess.CompletedProcess[str], Path]]:
+    """Run *program* with each of its *endings*, in *folder*/NAME; the *imports* take longest, and come once.
+
+    Each is a process of its own, forked after the imports, and leaves by itself. Returns a function from an
+    ending's name to what became of it and the folder that it knows as `log`.
+    """
+    code = imports + _EACH_IN_A_CHILD.format(
+        endings={name: program + ending for name, ending in endings.items()}
+    )
+    done = run_python(
+        "-c", code, cwd=folder, environment=os.environ | {"OR_AUDIT_KEY": SECRET.decode()} | environment
+    )
+    assert done.returncode == 0, done.stderr
+
+    def ended(name: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+        code, out, error = ((folder / name / file).read_text() for file in ("code", "1", "2"))
+        return subprocess.CompletedProcess(name, int(code), out, error), folder / name / "log"
+
+    return ended
 
 
 def lines_of(folder: Path) -> list[bytes]:

@@ -1,8 +1,8 @@
-"""One class of CPython's own tests of `logging`, run with the audit handler in place of its file handlers.
+"""Classes of CPython's own tests of `logging`, run with the audit handler in place of its file handlers.
 
-    python cpython_logging.py ConfigDictTest        # in an empty folder, which TMPDIR names as well
+    python cpython_logging.py ConfigDictTest HandlerTest    # in an empty folder, which TMPDIR names as well
 
-The last line it prints is a JSON object: which tests ran, failed, were skipped and were left out. With
+The last line it prints is a JSON object: by class, which tests ran, failed, were skipped, were left out. With
 --left-out it runs those that are left out otherwise, to see that leaving them out is needed.
 """
 
@@ -14,6 +14,7 @@ import logging
 import logging.handlers
 import os
 import re
+import select
 import sys
 import tempfile
 import types
@@ -190,8 +191,18 @@ def _only_below(folder: str) -> None:
     sys.addaudithook(look)
 
 
-def run(name: str, *, left_out: bool = False) -> dict[str, Any]:
-    """Run the class *name* and return what came of it."""
+def _impatient() -> None:
+    """Let a listener look at once whether it is to stop, and not once a second."""
+    patient = select.select
+
+    def wait(readable: Any, writable: Any, odd: Any, timeout: float | None = None) -> Any:
+        return patient(readable, writable, odd, timeout and min(timeout, 0.02))
+
+    select.select = wait
+
+
+def run(*classes: str, left_out: bool = False) -> dict[str, dict[str, Any]]:
+    """Run those classes, in this process, and return by class what came of it."""
     from test import test_logging
 
     vars(logging.handlers).update(
@@ -201,9 +212,13 @@ def run(name: str, *, left_out: bool = False) -> dict[str, Any]:
     )
     vars(logging).update(FileHandler=InPlaceOfFileHandler)
     vars(test_logging).update(TestHandler=InPlaceOfTestHandler)
-    case = getattr(test_logging, name)
-    names, listed = divided(case, left_out=left_out)
+    _impatient()
     _only_below(os.getcwd())
+    return {name: _outcome(getattr(test_logging, name), left_out=left_out) for name in classes}
+
+
+def _outcome(case: type[unittest.TestCase], *, left_out: bool) -> dict[str, Any]:
+    names, listed = divided(case, left_out=left_out)
     result = unittest.TestResult()
     unittest.TestSuite(case(each) for each in names).run(result)
     return {
@@ -215,5 +230,5 @@ def run(name: str, *, left_out: bool = False) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    outcome = run(sys.argv[1], left_out="--left-out" in sys.argv)
-    print("\n" + json.dumps(outcome))
+    named = [argument for argument in sys.argv[1:] if argument != "--left-out"]
+    print("\n" + json.dumps(run(*named, left_out=len(named) < len(sys.argv) - 1)))

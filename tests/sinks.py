@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from or_audit_logging.policy import AuditSink, DigestKey, OnFailure, Policy
 from or_audit_logging.record import AuditRecord
@@ -68,3 +69,14 @@ def failing(error: BaseException) -> Callable[[], object]:
         raise error
 
     return fail
+
+
+@contextmanager
+def bare_root() -> Iterator[None]:
+    """The root logger without handlers, pytest's own included: an application that configured nothing."""
+    root = logging.getLogger()
+    handlers, root.handlers[:] = list(root.handlers), []
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers

@@ -20,16 +20,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from conftest import REPOSITORY, SECRET
+from samples import REPOSITORY, SECRET
 
-from or_audit_logging import AuditFileHandler, verify
+import or_audit_logging
+from or_audit_logging import AuditFileHandler
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.report import VerificationReport
+from or_audit_logging.log import writer
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.line import SealedLine, parse_line
+
+if TYPE_CHECKING:
+    from or_audit_logging.evidence.report import VerificationReport
 
 PATIENCE = 40
 """Seconds after which a child that has not ended hangs."""
@@ -102,6 +107,17 @@ def finished(*children: subprocess.Popen[str], patience: float = PATIENCE) -> st
     return "".join(errors)
 
 
+def set_clock(now: Callable[[], datetime]) -> None:
+    """Let *now* say what time it is to the logs of this process, until it ends."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return now()
+
+    writer.datetime = Clock  # type: ignore[misc]
+
+
 def acknowledged(said: Path) -> list[str]:
     """Return what children said they wrote."""
     return said.read_text("ascii").split()
@@ -161,6 +177,7 @@ def assert_once(folder: Path, expected: Iterable[str]) -> None:
 
 def assert_honest(folder: Path, *, lost: int = 0) -> VerificationReport:
     """Verification finds nothing, with the secret alone and with the last checkpoint as an anchor."""
+    verify = or_audit_logging.verify  # imported only now: children write, and start sooner without it
     report = verify(folder, key=source)
     assert [f.message for f in report.findings] == []
     assert (report.verdict, report.records_lost) == ("unanchored", lost)
@@ -260,10 +277,8 @@ class Acts:
         return self.log.stats()
 
     def clock(self, moment: str) -> None:
-        """Set the clock of this process, and let it stand."""
-        from freezegun import freeze_time
-
-        freeze_time(moment).start()
+        """Set the clock of this process's logs, and let it stand."""
+        set_clock(lambda: datetime.fromisoformat(moment))
 
     def drop_rights(self) -> None:
         """Be bound by modes as anybody is, also as root: without the capabilities that pass them over."""

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from samples import REPOSITORY
 
 PACKAGE = "or_audit_logging"
 SOURCE = REPOSITORY / PACKAGE

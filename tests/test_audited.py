@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import bare_root, records_of
+from conftest import records_of
 from samples import ANSWER
-from sinks import KEY, NAME, Sink, attached
+from sinks import KEY, NAME, Sink, attached, bare_root
 
 import or_audit_logging
 from or_audit_logging.capture import call as call_module

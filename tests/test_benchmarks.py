@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, run_python
+from conftest import run_python
+from samples import REPOSITORY
 
 ROUNDS = {
     "capture.py": ("1",),

@@ -5,7 +5,7 @@ import types
 import typing
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from samples import namespaces
 from sinks import NAME, Sink
@@ -105,7 +105,6 @@ class SdkError(Exception):
 
 
 @given(spoiled(WHOLE), st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_any_answer(body: Any, typed: bool) -> None:
     """The same object is returned, and its record has every field of its type."""
     sink = SoleSink()
@@ -129,7 +128,6 @@ def test_any_answer(body: Any, typed: bool) -> None:
     ),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None)
 def test_any_exception(members: Any, typed: bool) -> None:
     """The same exception is raised, and its record has every field of its type."""
     sink = SoleSink()
@@ -177,7 +175,6 @@ KINDS = ("response.created", "response.output_text.delta", "message_start", "mes
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
 def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
     """The same objects arrive, and the record has every field of its type, however far they were read."""
     sink = SoleSink()
@@ -197,7 +194,6 @@ def test_any_chunks(pieces: list[Any], typed: bool, generator: bool) -> None:
     spoiled({"id": "x", "object": "response", "status": "failed", "output": [CHUNK["response"]]}),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None)
 def test_any_answer_of_the_other_skins(body: Any, typed: bool) -> None:
     """Responses and Messages objects, as odd as they come."""
     for kind in ({"object": "response"}, {"type": "message"}, {"type": "error"}):
@@ -209,7 +205,6 @@ def test_any_answer_of_the_other_skins(body: Any, typed: bool) -> None:
 
 
 @given(JSON)
-@settings(max_examples=100, deadline=None)
 def test_any_argument(value: Any) -> None:
     """Anything under the names that are looked at reaches the function, and is recorded soundly."""
     sink = SoleSink()

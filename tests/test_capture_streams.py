@@ -3,12 +3,12 @@
 import asyncio
 import functools
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, TypeVar
 
 import pytest
-from driving import KINDS, completions_of, each, entered, following, got
+from driving import KINDS, completions_of, each, entered, following, got, module_server, server
 from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink, attached
 
@@ -21,16 +21,9 @@ from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")
 
+__all__ = ["module_server", "server"]
+
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeOpenRouter]:
-    gc.collect()
-    gc.freeze()  # so that the collections of these tests look at little
-    with FakeOpenRouter(stall_seconds=30.0) as server:
-        yield server
-    gc.unfreeze()
 
 
 @pytest.fixture
@@ -43,13 +36,11 @@ class Asker:
 
     def __init__(self, kind: str, server: FakeOpenRouter) -> None:
         make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-        http = openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient
         self.client = make(
             base_url=server.base_url,
             api_key=API_KEY,
             max_retries=0,
             timeout=5,
-            http_client=http(verify=False),  # there is no TLS, and certificates take long to load
         )
         self.type = openai.Stream if kind == "sync" else openai.AsyncStream
         if kind == "sync":

@@ -6,18 +6,16 @@ import gc
 import inspect
 import logging
 import os
-import subprocess
 import sys
 import threading
 import time
 import types
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, lines_of, records_of
+from conftest import lines_of, records_of, run_endings
 from samples import CHUNK, LAST
 from sinks import Sink, attached
 
@@ -34,6 +32,7 @@ crashes_at_exit = pytest.mark.skipif(
     sys.version_info[:3] == (3, 13, 0),
     reason="Python 3.13.0 itself crashes at exit where an openai stream is left open, audited or not",
 )
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
 @pytest.fixture
@@ -222,14 +221,16 @@ def test_a_loss_that_nobody_can_be_told(caplog: pytest.LogCaptureFixture) -> Non
 
 # --- the end of the process
 
-PROGRAM = """
+IMPORTS = """
 import gc, os, sys
 import or_audit_logging
 from or_audit_logging import audited
 from openai import OpenAI
-
-or_audit_logging.configure(sys.argv[1])
-client = OpenAI(base_url=sys.argv[2], api_key="sk-or-v1-fake", max_retries=0)
+import openai.resources.chat.completions
+"""
+PROGRAM = """
+or_audit_logging.configure("log")
+client = OpenAI(base_url=os.environ["BASE_URL"], api_key="sk-or-v1-fake", max_retries=0)
 
 @audited
 def ask(messages):
@@ -246,49 +247,45 @@ text = pieces("hi")
 next(text)
 done = ask("hi")
 list(done)
-{ending}
 """
+ENDINGS = {
+    "end": "",
+    "exit": "sys.exit(3)",
+    "error": "raise ValueError('mine')",
+    "fork": "if os.fork() == 0:\n    del opened, text; gc.collect(); sys.exit()\nos.wait()",
+}
 
 
-def run_program(folder: Path, url: str, ending: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("{ending}", ending), str(folder), url],
-        env={**os.environ, "OR_AUDIT_KEY": SECRET.decode()},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a function that returns what became of the program with an ending, and its log's folder."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server:
+        return run_endings(
+            tmp_path_factory.mktemp("ended"), IMPORTS, PROGRAM, ENDINGS, BASE_URL=server.base_url
+        )
 
 
 @crashes_at_exit
-@pytest.mark.parametrize(
-    ("ending", "code"),
-    [("", 0), ("sys.exit(3)", 3), ("raise ValueError('mine')", 1)],
-    ids=["end", "exit", "error"],
-)
-def test_streams_that_are_open_at_exit(tmp_path: Path, ending: str, code: int) -> None:
+@needs_fork
+@pytest.mark.parametrize(("ending", "code"), [("end", 0), ("exit", 3), ("error", 1)])
+def test_streams_that_are_open_at_exit(ended: Any, ending: str, code: int) -> None:
     """They are recorded before logging shuts down, and before the log says that it stops."""
-    pytest.importorskip("openai")
-    with FakeOpenRouter() as server:
-        result = run_program(tmp_path, server.base_url, ending)
+    result, log = ended(ending)
     assert result.returncode == code, result.stderr
     assert ("Traceback" in result.stderr) == (code == 1)
-    statuses = [record["status"] for record in records_of(tmp_path)]
+    statuses = [record["status"] for record in records_of(log)]
     assert sorted(statuses) == ["incomplete", "incomplete", "success"]
-    assert b'"log.stop"' in lines_of(tmp_path)[-2] + lines_of(tmp_path)[-1]
+    assert b'"log.stop"' in lines_of(log)[-2] + lines_of(log)[-1]
 
 
 @crashes_at_exit
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_child_leaves_its_parents_streams_alone(tmp_path: Path) -> None:
+@needs_fork
+def test_a_forked_child_leaves_its_parents_streams_alone(ended: Any) -> None:
     """The parent records its stream, once; a child that exits records none of it."""
-    pytest.importorskip("openai")
-    child = "if os.fork() == 0:\n    del opened, text; gc.collect(); sys.exit()\nos.wait()"
-    with FakeOpenRouter() as server:
-        result = run_program(tmp_path, server.base_url, child)
+    result, log = ended("fork")
     assert result.returncode == 0, result.stderr
-    assert len(records_of(tmp_path)) == 3
+    assert len(records_of(log)) == 3
 
 
 def test_many_streams_leave_nothing_behind_for_the_exit(sink: Sink) -> None:

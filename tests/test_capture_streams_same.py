@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_capture_fuzz import JSON
 
@@ -75,7 +75,6 @@ STREAMS = st.lists(PLAIN | PLAIN | ODD, max_size=12)
 
 
 @given(STREAMS, st.booleans(), st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_any_chunks(chunks: list[dict[str, Any]], ended: bool, keep_text: bool) -> None:
     """The SDK's objects give the same facts both ways, digests and kept texts too."""
     objects = [sdk(value) for value in chunks]
@@ -84,7 +83,6 @@ def test_any_chunks(chunks: list[dict[str, Any]], ended: bool, keep_text: bool) 
 
 
 @given(st.lists(st.text(max_size=3), max_size=200), st.sampled_from([None, USAGE]))
-@settings(max_examples=100, deadline=None)
 def test_objects_say_what_their_json_says(texts: list[str], usage: object) -> None:
     """A whole answer: the SDK's objects, and the dicts that they are made of."""
     chunks = [*map(chunk, texts), chunk(finish_reason="stop") | {"usage": usage, "provider": "P"}]

@@ -1,7 +1,7 @@
 """CPython's own tests of `logging`, with the audit handler where they use one that writes files.
 
-Each class runs in a process of its own, in an empty folder that it cannot leave. Which tests do not apply to
-a sealed log, and why, is listed in `cpython_logging.py`.
+They run in a process of their own, in an empty folder that it cannot leave. Which tests do not apply to a
+sealed log, and why, is listed in `cpython_logging.py`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run_class(name: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Run one class of CPython's tests and return what `cpython_logging.run` tells."""
+def run_classes(folder: Path, *names: str) -> dict[str, dict[str, Any]]:
+    """Run classes of CPython's tests and return what `cpython_logging.run` tells."""
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("OR_AUDIT", "PYTHON"))
     }
     done = subprocess.run(
-        [sys.executable, cpython_logging.__file__, name, *options],
+        [sys.executable, cpython_logging.__file__, *names],
         cwd=folder,
         env=environment | {"TMPDIR": str(folder), "PYTHONPATH": str(PACKAGE), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
@@ -52,14 +52,20 @@ def run_class(name: str, folder: Path, *options: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return outcome
+    outcomes: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Return by class what came of all that is not left out."""
+    return run_classes(tmp_path_factory.mktemp("cpython"), *sorted(LEFT_OUT))
 
 
 @pytest.mark.parametrize("name", sorted(LEFT_OUT))
-def test_cpythons_own_tests_pass_with_the_audit_handler(name: str, tmp_path: Path) -> None:
+def test_cpythons_own_tests_pass_with_the_audit_handler(outcomes: dict[str, Any], name: str) -> None:
     """All that is not listed passes; nothing is left out that is not listed."""
-    outcome = run_class(name, tmp_path)
+    outcome = outcomes[name]
     assert outcome["failed"] == {}
     assert bool(outcome["ran"]) is (name not in NONE_APPLIES)
     assert set(outcome["skipped"]) < {*outcome["ran"], ""}
@@ -76,5 +82,5 @@ def test_what_is_left_out_would_fail(name: str, tmp_path: Path) -> None:
 
     3.13's test_should_not_rollover bears a name that was the device's test before.
     """
-    outcome = run_class(name, tmp_path, "--left-out")
+    outcome = run_classes(tmp_path, name, "--left-out")[name]
     assert set(outcome["ran"]) - set(outcome["failed"]) <= {"test_race"}

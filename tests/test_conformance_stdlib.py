@@ -17,7 +17,6 @@ import stat
 import sys
 import textwrap
 import threading
-import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -28,9 +27,11 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import SECRET, bare_root, lines_of, members_of, records_of, run_python
+from conftest import lines_of, members_of, records_of, run_python
+from samples import REPOSITORY, SECRET, audit_record
+from sinks import bare_root
 
-from or_audit_logging import AuditFileHandler, AuditJsonFormatter, AuditRecord, RedactionFilter
+from or_audit_logging import AuditFileHandler, AuditJsonFormatter, RedactionFilter
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.evidence.verify import verify
 
@@ -38,17 +39,6 @@ pytestmark = pytest.mark.usefixtures("audit_key")
 
 NAME = "openrouter.audit"
 MAIL = "ann@example.com"
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def audit_record(**fields: Any) -> AuditRecord:
-    defaults: dict[str, Any] = {
-        "event_type": "chat_completion",
-        "id": str(uuid.uuid4()),
-        "timestamp": "2026-11-21T10:30:45.123456Z",
-        "status": "success",
-    }
-    return AuditRecord(**(defaults | fields))
 
 
 def log_record(message: object = "m", *args: object, **attributes: object) -> logging.LogRecord:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, records_of
-from samples import ANSWER, MESSAGES
+from conftest import records_of
+from samples import ANSWER, MESSAGES, SECRET, audit_record
 from sinks import NAME
-from test_file_handler import audit_record, log_record
+from test_file_handler import log_record
 
 from or_audit_logging import AuditFileHandler
 from or_audit_logging.capture.decorator import audited

@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, SECRET, records_of, run_python
+from conftest import records_of, run_python
 from log_builder import NEXT_DAY, LogBuilder
 from log_builder import SECRET as SECRET_OF_LOG
+from samples import REPOSITORY, SECRET
 
 from or_audit_logging.testing import FakeOpenRouter
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, bare_root, members_of, records_of
+from conftest import members_of, records_of
 from driving import openai_client
-from samples import ANSWER
-from sinks import NAME, Sink, attached, failing
+from samples import ANSWER, SECRET
+from sinks import NAME, Sink, attached, bare_root, failing
 
 from or_audit_logging import AuditWriteError, audit_call, audited, configure, instrument
 from or_audit_logging.capture import trouble

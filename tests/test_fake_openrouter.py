@@ -351,7 +351,7 @@ def test_rate_limits_say_when_to_come_back(server: FakeOpenRouter) -> None:
 def test_connection_errors(sdk: Any, client: Any, name: str, kind: str, stream: bool) -> None:
     """Silence and a dropped connection reach the caller as the SDK's own errors."""
     with pytest.raises(sdk.APIConnectionError) as caught:
-        ask(client, f"fake/{name}", stream=stream, timeout=0.5)
+        ask(client, f"fake/{name}", stream=stream, timeout=0.1)
     assert type(caught.value).__name__ == kind
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -19,25 +18,17 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import SECRET, bare_root, lines_of, members_of, records_of
+from conftest import lines_of, members_of, records_of
+from samples import SECRET, audit_record
+from sinks import bare_root
 
-from or_audit_logging import AuditFileHandler, AuditJsonFormatter, AuditRecord, RedactionFilter, configure
+from or_audit_logging import AuditFileHandler, AuditJsonFormatter, RedactionFilter, configure
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
 from or_audit_logging.policy import AuditSink
 
 pytestmark = pytest.mark.usefixtures("audit_key")
-
-
-def audit_record(**fields: Any) -> AuditRecord:
-    defaults: dict[str, Any] = {
-        "event_type": "chat_completion",
-        "id": str(uuid.uuid4()),
-        "timestamp": "2026-11-21T10:30:45.123456Z",
-        "status": "success",
-    }
-    return AuditRecord(**(defaults | fields))
 
 
 def log_record(

@@ -117,7 +117,7 @@ def test_every_ending_reaches_the_caller_as_without_us(
     """The same result and request, and one record that knows what the SDK's object drops."""
 
     async def use(sdk: Any) -> tuple[Any, Any]:
-        timeout = 500 if scenario == "timeout" else 10_000
+        timeout = 100 if scenario == "timeout" else 10_000
         bare = await outcome(surface, sdk, kind, f"fake/{scenario}", timeout_ms=timeout)
         instrument(sdk)
         return bare, await outcome(surface, sdk, kind, f"fake/{scenario}", timeout_ms=timeout)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, lines_of, members_of
+from conftest import lines_of, members_of
 from freezegun import freeze_time
+from samples import SECRET
 from test_log_writer import assert_honest, body, events, writer
 
 from or_audit_logging.cli.main import main

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, lines_of, members_of, records_of
+from conftest import lines_of, members_of, records_of
 from freezegun import freeze_time
+from samples import SECRET
 
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.evidence.verify import verify

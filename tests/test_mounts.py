@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from conftest import SECRET
+from samples import SECRET
 
 from or_audit_logging import AuditFileHandler
 from or_audit_logging.errors import ConfigError

@@ -6,11 +6,10 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, records_of, run_python
+from conftest import records_of, run_endings
 from driving import module_server, server
 from samples import ANSWER, MESSAGES
 from sinks import API_KEY, Sink
@@ -37,8 +36,7 @@ def of_a_function(server: FakeOpenRouter) -> Callable[[], Any]:
 
 def of_a_client(server: FakeOpenRouter) -> Callable[[], Any]:
     openai = pytest.importorskip("openai")
-    http = openai.DefaultAsyncHttpxClient(verify=False)
-    client = openai.AsyncOpenAI(base_url=server.base_url, api_key=API_KEY, http_client=http)
+    client = openai.AsyncOpenAI(base_url=server.base_url, api_key=API_KEY)
     instrument(client, write_ahead=True)
     return lambda: client.chat.completions.create(model="fake/ok", messages=MESSAGES)
 
@@ -75,21 +73,20 @@ def test_a_task_that_is_cancelled_before_it_runs(
 
 # --- pending for ever
 
-PROGRAM = """
-import asyncio, gc, sys
+IMPORTS = """
+import asyncio, gc
 import or_audit_logging
 from or_audit_logging import audit_call, audited, bind, instrument
 from or_audit_logging.testing import FakeOpenRouter
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
-or_audit_logging.configure(sys.argv[1])
+from openai import AsyncOpenAI
+import openai.resources.chat.completions
+"""
+PROGRAM = """
+or_audit_logging.configure("log")
 server = FakeOpenRouter()
 server.start()
 plain, instrumented = (
-    AsyncOpenAI(
-        base_url=server.base_url, api_key="sk-or-v1-fake", http_client=DefaultAsyncHttpxClient(verify=False)
-    )
-    for _ in range(2)
+    AsyncOpenAI(base_url=server.base_url, api_key="sk-or-v1-fake") for _ in range(2)
 )
 instrument(instrumented)
 
@@ -110,26 +107,33 @@ async def main():
         await asyncio.sleep(0.01)
     return tasks
 
-if sys.argv[2] == "cancelled":
-    asyncio.run(main())
-else:
-    loop = asyncio.new_event_loop()
-    tasks = loop.run_until_complete(main())
-    assert not any(task.done() for task in tasks)
-    if sys.argv[2] == "dropped":
-        del tasks, loop, ask, plain, instrumented
-        gc.collect()
 """
+LEFT = """
+loop = asyncio.new_event_loop()
+tasks = loop.run_until_complete(main())
+assert not any(task.done() for task in tasks)
+"""
+DROPPED = """
+del tasks, loop, ask, plain, instrumented
+gc.collect()
+"""
+ENDINGS = {"cancelled": "asyncio.run(main())", "dropped": LEFT + DROPPED, "kept": LEFT}
 
 
-@pytest.mark.parametrize("ending", ["cancelled", "dropped", "kept"])
-def test_tasks_that_are_pending_when_the_program_ends(tmp_path: Path, ending: str) -> None:
-    """`asyncio.run` cancels them; else they are destroyed with their loop, or by the interpreter's end."""
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a function that returns what became of the program with an ending, and its log's folder."""
     pytest.importorskip("openai")
-    environment = os.environ | {"OR_AUDIT_KEY": SECRET.decode()}
-    done = run_python("-c", PROGRAM, str(tmp_path), ending, cwd=tmp_path, environment=environment)
+    return run_endings(tmp_path_factory.mktemp("ended"), IMPORTS, PROGRAM, ENDINGS)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_tasks_that_are_pending_when_the_program_ends(ended: Any, ending: str) -> None:
+    """`asyncio.run` cancels them; else they are destroyed with their loop, or by the interpreter's end."""
+    done, log = ended(ending)
     assert done.returncode == 0, done.stderr
-    records = records_of(tmp_path)
+    records = records_of(log)
     assert sorted(record["request_id"] for record in records) == ["0", "1", "2"]
     assert {record["status"] for record in records} <= {"cancelled", "incomplete"}
     assert all(record["prompt_hash"] for record in records)

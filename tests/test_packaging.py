@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import REPOSITORY
+from samples import REPOSITORY
 
 import or_audit_logging
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, records_of, run_python
+from conftest import records_of, run_python
 from driving import module_server, server
-from samples import ANSWER, MESSAGES
+from samples import ANSWER, MESSAGES, SECRET
 from sinks import API_KEY, Sink
 
 from or_audit_logging.capture import pending

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, SECRET, lines_of, records_of
+from conftest import lines_of, records_of
+from samples import REPOSITORY, SECRET
 
 from or_audit_logging import AuditRecord
 from or_audit_logging.cli.main import main, parser

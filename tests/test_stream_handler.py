@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, bare_root, run_python
+from conftest import run_python
+from samples import SECRET
+from sinks import bare_root
 
 from or_audit_logging import AuditStreamHandler
 from or_audit_logging.errors import AuditWriteError, ConfigError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import bare_root
+from sinks import bare_root
 from stress import (
     SAID,
     acknowledged,

@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from stress import (
     write,
 )
 
+from or_audit_logging import AuditFileHandler
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 CHILD_PATIENCE = 15
@@ -40,9 +44,9 @@ def wait_for_children(pids: list[int]) -> None:
         assert os.waitpid(pid, 0)[1] == 0, "a child hung, or failed"
 
 
-def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> None:
-    """Three threads log without end while the main thread forks children that log too."""
-    log = handler(folder, durability=durability)
+@contextmanager
+def threads_writing(log: AuditFileHandler, names: str) -> Iterator[None]:
+    """Let a thread of each name log without end, until the block ends."""
     stop = threading.Event()
 
     def work(name: str) -> None:
@@ -51,32 +55,39 @@ def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> N
             write(log, f"{name}-{number}")
             number += 1
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "rst"]
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
-    end, children = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        pids = []
-        for _ in range(3):
-            pid = os.fork()
-            if pid == 0:
-                lonely()
-                for number in range(3):
-                    write(log, f"child{children}-{number}")
-                if ending == "os._exit":
-                    os._exit(0)
-                raise SystemExit(0)
-            pids.append(pid)
-            children += 1
-        wait_for_children(pids)
+    yield
     stop.set()
     for thread in threads:
         thread.join()
+
+
+def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> None:
+    """Three threads log without end while the main thread forks children that log too."""
+    log = handler(folder, durability=durability)
+    with threads_writing(log, "rst"):
+        end, children = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            pids = []
+            for _ in range(3):
+                pid = os.fork()
+                if pid == 0:
+                    lonely()
+                    for number in range(3):
+                        write(log, f"child{children}-{number}")
+                    if ending == "os._exit":
+                        os._exit(0)
+                    raise SystemExit(0)
+                pids.append(pid)
+                children += 1
+            wait_for_children(pids)
     log.close()
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(0.7, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
+    "seconds", [pytest.param(0.4, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("ending", ["os._exit", "exit"])
 @pytest.mark.parametrize("durability", ["flush", "fsync"])
@@ -150,24 +161,11 @@ def exec_while_writing(folder: str, seconds: float) -> None:
     import subprocess
 
     log = handler(folder)
-    stop = threading.Event()
-
-    def work(name: str) -> None:
-        number = 0
-        while not stop.is_set():
-            write(log, f"{name}-{number}")
-            number += 1
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in "rs"]
-    for thread in threads:
-        thread.start()
     sleepers = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        sleepers.append(subprocess.Popen(["sleep", "60"]))
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with threads_writing(log, "rs"):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            sleepers.append(subprocess.Popen(["sleep", "60"]))
     wait_for(lambda: all(_executes(sleeper.pid) for sleeper in sleepers))
     for sleeper in sleepers:
         held = {os.readlink(f"/proc/{sleeper.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{sleeper.pid}/fd")}

@@ -34,7 +34,7 @@ from or_audit_logging import AuditFileHandler
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and flock are POSIX")
 
-SECONDS = [pytest.param(0.7, id="short"), pytest.param(3, id="long", marks=pytest.mark.slow)]
+SECONDS = [pytest.param(0.4, id="short"), pytest.param(3, id="long", marks=pytest.mark.slow)]
 DURABILITIES = ["flush", "fsync"]
 IN_WRITE_PATH = ("/or_audit_logging/log/", "/or_audit_logging/handlers/file.py")
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import SECRET, members_of, records_of, run_python
+from conftest import members_of, records_of, run_python
+from samples import ANSWER, SECRET
 
 from or_audit_logging import verify
 from or_audit_logging.testing import FakeOpenRouter
@@ -16,18 +19,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and fork are
 
 PREAMBLE = """
 import logging, multiprocessing, os, signal, sys
-import openai
 from or_audit_logging import audited, configure
 
-def connect():
-    return openai.OpenAI(base_url=os.environ["BASE_URL"], api_key="sk-or-v1-fake", max_retries=0)
+{connect}
 
-client = connect()
+create = connect()
 
 @audited
 def ask(number, *, user_id, model="openai/gpt-4o-mini"):
     messages = [{"role": "user", "content": f"number {number}"}]
-    return client.chat.completions.create(model=model, messages=messages)
+    return create(model=model, messages=messages)
 
 def work(name, count):
     for number in range(count):
@@ -36,13 +37,28 @@ def work(name, count):
         sys.stdout.flush()
 
 def child(name, count):
-    global client
-    client = connect()
+    global create
+    create = connect()
     work(name, count)
+
+def configured_child(name, count):
+    configure("audit_logs")
+    child(name, count)
 
 if __name__ == "__main__":
     configure("audit_logs")
 """
+
+CLIENTS = {
+    "a function": f"def connect():\n    return lambda **asked: {ANSWER}",
+    "the openai SDK": (
+        "import openai\n"
+        "def connect():\n"
+        "    url = os.environ['BASE_URL']\n"
+        "    client = openai.OpenAI(base_url=url, api_key='sk-or-v1-fake', max_retries=0)\n"
+        "    return client.chat.completions.create"
+    ),
+}
 
 ENDINGS = {
     "normal exit": "work('a', 8)",
@@ -77,38 +93,41 @@ ENDINGS = {
 }
 
 
-def run(folder: Path, ending: str, server: FakeOpenRouter) -> list[str]:
-    """Run a program that ends in that way; return the calls that it had finished."""
-    helper = "\ndef configured_child(name, count):\n    configure('audit_logs')\n    child(name, count)\n"
-    program = PREAMBLE.replace('\nif __name__ == "__main__":', f'{helper}\nif __name__ == "__main__":', 1)
-    (folder / "program.py").write_text(program + textwrap.indent(ENDINGS[ending], "    ") + "\n")
-    environment = os.environ | {"BASE_URL": server.base_url, "OR_AUDIT_KEY": SECRET.decode()}
-    done = run_python("program.py", cwd=folder, environment=environment)
-    assert "Traceback" not in done.stderr or "RuntimeError" in done.stderr, done.stderr
-    return done.stdout.split()
+@pytest.fixture(params=["a function", pytest.param("the openai SDK", marks=pytest.mark.slow)])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
+    """Return a function that runs a program to such an ending, and returns the calls that it had finished."""
+    if request.param == "the openai SDK":
+        pytest.importorskip("openai")
+    program = PREAMBLE.replace("{connect}", CLIENTS[request.param])
+
+    def run_to_its_end(ending: str) -> list[str]:
+        (tmp_path / "program.py").write_text(program + textwrap.indent(ENDINGS[ending], "    ") + "\n")
+        environment = os.environ | {"BASE_URL": server.base_url, "OR_AUDIT_KEY": SECRET.decode()}
+        done = run_python("program.py", cwd=tmp_path, environment=environment)
+        assert "Traceback" not in done.stderr or "RuntimeError" in done.stderr, done.stderr
+        return done.stdout.split()
+
+    with FakeOpenRouter() as server:
+        yield run_to_its_end
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_finished_call_is_in_the_log(tmp_path: Path, ending: str) -> None:
+def test_every_finished_call_is_in_the_log(tmp_path: Path, run: Any, ending: str) -> None:
     """Each once, none torn, verification without a finding; and a later process goes on."""
-    pytest.importorskip("openai")
-    with FakeOpenRouter() as server:
-        finished = run(tmp_path, ending, server)
-        assert len(finished) >= 8
-        assert sorted(r["user_id"] for r in records_of(tmp_path / "audit_logs")) == sorted(finished)
-        assert verify(tmp_path / "audit_logs", key=lambda: SECRET).findings == ()
-        again = run(tmp_path, "normal exit", server)
+    finished = run(ending)
+    assert len(finished) >= 8
+    assert sorted(r["user_id"] for r in records_of(tmp_path / "audit_logs")) == sorted(finished)
+    assert verify(tmp_path / "audit_logs", key=lambda: SECRET).findings == ()
+    again = run("normal exit")
     assert len(records_of(tmp_path / "audit_logs")) == len(finished) + len(again)
     report = verify(tmp_path / "audit_logs", key=lambda: SECRET)
     assert (report.findings, report.verdict) == ((), "unanchored")
 
 
-def test_a_process_that_ends_by_itself_says_so(tmp_path: Path) -> None:
+def test_a_process_that_ends_by_itself_says_so(tmp_path: Path, run: Any) -> None:
     """log.start and log.stop bear the same pid; a killed one leaves its start alone, which is a note."""
-    pytest.importorskip("openai")
-    with FakeOpenRouter() as server:
-        run(tmp_path, "normal exit", server)
-        run(tmp_path, "SIGKILL", server)
+    run("normal exit")
+    run("SIGKILL")
     members = members_of(tmp_path / "audit_logs")
     starts = [m["pid"] for m in members if m["event_type"] == "log.start"]
     stops = [m["pid"] for m in members if m["event_type"] == "log.stop"]

@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from or_audit_logging.record import AuditRecord
@@ -138,7 +138,6 @@ JSONISH = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=20), JSONISH, max_size=8))
-@settings(max_examples=100)
 def test_any_members_give_valid_json(members: dict[str, Any]) -> None:
     """A strict reader accepts the result, and no name stands twice."""
     written(members)

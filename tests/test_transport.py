@@ -55,7 +55,7 @@ def with_http(name: str, use: Callable[[Any], Any]) -> Any:
 
 async def post(client: Any, server: FakeOpenRouter, model: str = "fake/ok", **body: Any) -> Any:
     url = f"{server.base_url}/chat/completions"
-    patience = 0.5 if model.endswith("timeout") else 10.0
+    patience = 0.1 if model.endswith("timeout") else 10.0
     response = await got(
         client.post(url, json={"model": model, "messages": MESSAGES, **body}, timeout=patience)
     )

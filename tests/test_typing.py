@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
+from samples import REPOSITORY
 
 
 def test_the_public_api_is_typed_as_promised() -> None:

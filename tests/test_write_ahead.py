@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, records_of
-from samples import ANSWER, MESSAGES
+from conftest import records_of
+from samples import ANSWER, MESSAGES, SECRET
 from sinks import API_KEY, KEY, Sink, attached, failing
 
 from or_audit_logging import AuditWriteError, audit_call, audited, instrument

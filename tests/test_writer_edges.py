@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SECRET, bare_root, lines_of, members_of, records_of
+from conftest import lines_of, members_of, records_of
 from freezegun import freeze_time
-from samples import ANSWER, MESSAGES
-from sinks import NAME
-from test_file_handler import audit_record, log_record
+from samples import ANSWER, MESSAGES, SECRET, audit_record
+from sinks import NAME, bare_root
+from test_file_handler import log_record
 
 from or_audit_logging import AuditFileHandler, AuditJsonFormatter
 from or_audit_logging.capture.decorator import audited
@@ -24,8 +24,7 @@ from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
-from or_audit_logging.log import segment_file
-from or_audit_logging.log.commit import GroupCommit
+from or_audit_logging.log import commit, segment_file
 from or_audit_logging.log.lock import ProcessLock
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="forks and links of POSIX")
@@ -226,7 +225,7 @@ def test_a_child_does_not_keep_its_parents_lock(tmp_path: Path) -> None:
         other.close()
 
 
-def test_waiters_for_a_slow_disk_do_not_all_ask_it() -> None:
+def test_waiters_for_a_slow_disk_do_not_all_ask_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """When patience ends one of them takes over, and the others wait for that one."""
     at_once, most = 0, 0
     guard = threading.Lock()
@@ -236,13 +235,14 @@ def test_waiters_for_a_slow_disk_do_not_all_ask_it() -> None:
         with guard:
             at_once += 1
             most = max(most, at_once)
-        time.sleep(2.2)
+        time.sleep(0.66)
         with guard:
             at_once -= 1
 
-    commit = GroupCommit(sync)
-    ticket = commit.wrote()
-    threads = [threading.Thread(target=commit.wait, args=(ticket,)) for _ in range(20)]
+    monkeypatch.setattr(commit, "_PATIENCE", 0.3)
+    group = commit.GroupCommit(sync)
+    ticket = group.wrote()
+    threads = [threading.Thread(target=group.wait, args=(ticket,)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
