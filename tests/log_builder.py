@@ -50,6 +50,7 @@ class LogBuilder:
         day: str | None = DAY,
         host: str = "audit.example",
         signing: SigningKey | None = None,
+        policy: object = None,
     ) -> None:
         self.signing = signing
         self.log_id = log_id
@@ -65,6 +66,10 @@ class LogBuilder:
         self.tree = Frontier()
         self.name = ""
         self.first_line: Callable[..., bytes] = first_line_body
+        self.policy = policy
+        self.starts: dict[str, tuple[int, bytes, TreeHead]] = {}
+        """Of each segment: its first seq, and the hash and the tree of what stands before it."""
+        self._described_in: dict[str, str] = {}
         self._fragments: list[tuple[str, bytes]] = []
         if day is not None:
             self.open(day)
@@ -74,6 +79,7 @@ class LogBuilder:
         previous, after = self.name or None, self.seq - 1 if self.seq else None
         self.name = self._name(day, number)
         self.segments[self.name] = b""
+        self.starts[self.name] = (self.seq, self.prev, self.heads[-1])
         members: dict[str, object] = {
             "segment": self.name,
             "day": date.fromisoformat(day).isoformat(),
@@ -81,6 +87,7 @@ class LogBuilder:
             "origin": self.origin,
             "format": FORMAT_VERSION,
             "kcv": self.keys.kcv,
+            "policy": self.policy,
             "library": "0.0.0",
         }
         if self.seq:
@@ -93,6 +100,7 @@ class LogBuilder:
             self.checkpoint()
         for name, fragment in self._fragments:
             self.control("log.recover", segment=name, after_seq=after, **_described(fragment))
+            self._described_in[name] = self.name
         self._fragments.clear()
 
     def user(self, count: int = 1, *, text: str = "plain") -> None:
@@ -119,6 +127,35 @@ class LogBuilder:
         keys = LogKeys(secret, log_id=self.log_id)
         self.control("log.rotate", next_kcv=keys.kcv)
         self.keys, self.kid = keys, self.kid + 1
+
+    def delete(self, base: str, /, *, remove: bool = True, **members: object) -> bytes:
+        """Say that all segments before the one called *base* go, *remove* them, and return the line."""
+        seq, leaf, head = self.starts[base]
+        stated: dict[str, object] = {
+            "base": seq,
+            "base_leaf": leaf.hex(),
+            "root": encode_root(head.root),
+            "past": [],
+            "actor": "retention",
+            "reason": "schedule",
+        }
+        line = self.control("log.delete", **(stated | members))
+        if remove:
+            for name in [name for name in self.segments if self._first_seq(name) < seq]:
+                del self.segments[name]
+        return line
+
+    def redact(self, seq: int, *, replace: bool = True, **members: object) -> bytes:
+        """Say that the line *seq* is replaced by its stub, *replace* it, and return the line that says so."""
+        mark = b',"seq":%d,"' % seq
+        name, line = next((name, line) for name in self.segments for line in self.lines(name) if mark in line)
+        leaf = leaf_hash(line.removesuffix(b"\n")).hex()
+        stated: dict[str, object] = {"target": seq, "leaf": leaf, "actor": "dpo", "reason": "request 7"}
+        said = self.control("log.redact", **(stated | members))
+        if replace:
+            stub = f'{{"log":"{self.log_id.hex()[:16]}","seq":{seq},"leaf":"{leaf}"'.encode()
+            self.segments[name] = self.segments[name].replace(line, stub.ljust(len(line) - 2) + b"}\n")
+        return said
 
     def torn(self, fragment: bytes) -> None:
         """Leave *fragment* as a crash does, and recover from it."""
@@ -184,6 +221,10 @@ class LogBuilder:
         target.write_bytes(gzip.compress((folder / name).read_bytes(), mtime=0))
         (folder / name).unlink()
         return target
+
+    def _first_seq(self, name: str) -> int:
+        """Return the first seq of a segment; of a torn file, that of the segment which describes it."""
+        return self.starts[self._described_in.get(name, name)][0]
 
     def _name(self, day: str, number: int) -> str:
         return f"{self.stem}_{day}{f'.{number}' if number else ''}.jsonl"

@@ -27,6 +27,8 @@ STEPS = st.lists(
         st.tuples(st.just("lost"), st.integers(0, 9)),
         st.tuples(st.just("process"), st.booleans()),
         st.tuples(st.just("clock"), st.integers(-500, 500)),
+        st.tuples(st.just("redact"), st.integers(0, 30)),
+        st.tuples(st.just("delete"), st.integers(0, 3)),
     ),
     max_size=12,
 )
@@ -66,9 +68,24 @@ def build(steps: list[tuple[str, object]]) -> LogBuilder:
             log.control("log.start", pid=7, host="h", library="0", config="0")
             if value:
                 log.control("log.stop", pid=7)
+        elif step == "redact":
+            redact(log, int(str(value)))
+        elif step == "delete" and not pending:
+            bases = [name for name in log.starts if name in log.segments][1:]
+            if bases:
+                log.delete(bases[int(str(value)) % len(bases)])
         elif step == "clock":
             log.clock += timedelta(seconds=int(str(value)))
     return log
+
+
+def redact(log: LogBuilder, choice: int) -> None:
+    """Redact one of the users' lines in closed segments that still stand, if there are any."""
+    closed = [line for name in log.segments if name != log.name for line in log.lines(name)]
+    users = [line for line in closed if line.startswith(b'{"event_type":"chat') and line.endswith(b'"}\n')]
+    seqs = [int(line.rpartition(b'"seq":')[2].partition(b",")[0]) for line in users]
+    if seqs:
+        log.redact(seqs[choice % len(seqs)])
 
 
 @quick

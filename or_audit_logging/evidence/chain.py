@@ -12,15 +12,18 @@ before the run, or follows the run's last line as it stands, or starts a segment
 
 from __future__ import annotations
 
+from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.bounds import Bounds
 from or_audit_logging.evidence.breaks import Run, Torn
 from or_audit_logging.evidence.claims import Claims
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Finding, Observations, Place, lines_are
+from or_audit_logging.evidence.shape import shape_trouble
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, stated_position
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.line import SealedLine
+from or_audit_logging.sealing.stub import Stub
 
 _ALTERED = "the line is not the one that was sealed: its MAC does not hold"
 _DOUBTED = "this line or the one after it is not the one that was sealed: the MAC of neither holds"
@@ -65,8 +68,10 @@ class Chain:
         """The seq after the last line that followed."""
         return self._sure.seq
 
-    def follows(self, line: SealedLine) -> bool:
+    def follows(self, line: SealedLine | Stub) -> bool:
         """Return whether *line* follows now."""
+        if isinstance(line, Stub):
+            return line.log == self._log and line.seq in (self._sure.seq, self.position.seq)
         return self._sure.fits(line, self._log) or self.position.fits(line, self._log)
 
     def continues(self, line: SealedLine) -> bool:
@@ -88,6 +93,13 @@ class Chain:
         """
         self._enter(None, name, gap)
 
+    def take(self, line: SealedLine | Stub) -> None:
+        """Take a line, or the stub in its place."""
+        if isinstance(line, SealedLine):
+            self.take_line(line.raw, line)
+        elif not self.take_stub(line):
+            self.take_piece(line.raw + b"\n", shape_trouble(line.raw))
+
     def take_line(self, raw: bytes, line: SealedLine) -> None:
         """Take a piece that has the shape of a sealed line."""
         if self.first_seq is None:
@@ -102,6 +114,30 @@ class Chain:
         elif not self._restart(line):
             self._take_stray(raw, line)
         self._at_start = False
+
+    def take_stub(self, stub: Stub) -> bool:
+        """Take what stands in a redacted line's place, if it may stand here; return whether it was taken.
+
+        Its leaf is believed as a line's own hash is: the MAC of the next line covers it, and the tree does.
+        Whether the line was redacted lawfully is known at the end.
+        """
+        run = self._run
+        if run is not None and stub.seq == run.sure.seq != self.position.seq:
+            self.position, self._bounds.met = run.sure.copy(), run.met
+        if self._at_start or stub.log != self._log or stub.seq != self.position.seq:
+            return False
+        place = self.place(stub.seq)
+        self._claims.certificates.stub(stub, place)
+        if self.first_seq is None:
+            self.first_seq = stub.seq
+        self.position.take(stub.leaf)
+        if run is None:
+            self.count(1)
+        else:
+            self.lines += 1
+            run.find(*self._bounds.check(self.position, place))
+            run.add_line(stub.raw)
+        return True
 
     def take_piece(self, raw: bytes, trouble: tuple[str, str] | None) -> None:
         """Take a piece that has another shape; without a *trouble* (kind, message) it is more of the last."""
@@ -207,6 +243,8 @@ class Chain:
         if start.keys is None and self.position.keys is not None:
             return False
         place, run, first, last = self.place(line.seq), self._run, self.position.seq, self.end
+        if not self.lines and run is None and line.seq and self._gap is None:
+            return self._begin(start, line, place)
         if run is not None:
             if run.doubtful is not None and line.seq == first:
                 run.find(run.doubtful)
@@ -222,6 +260,21 @@ class Chain:
         self.position = start
         self._bounds.skip(start.seq)
         self._claims.restart(line)
+        self._accept(line, excused=True)
+        return True
+
+    def _begin(self, start: Position, line: SealedLine, place: Place) -> bool:
+        """Begin behind lines that are not there: whether a log.delete lets them be gone is known at the end.
+
+        The stated tree is taken for true: an anchor or a checkpoint that matches later proves that it was.
+        """
+        try:
+            self._claims.begin(line, place)
+        except FormatError:
+            return False
+        start.tree_is = "true"
+        self.position = start
+        self._observations.find(*self._bounds.check(start, place))
         self._accept(line, excused=True)
         return True
 

@@ -10,15 +10,17 @@ it says of the tree, the segment and the torn bytes is all there is to check.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.breaks import Torn
+from or_audit_logging.evidence.certificates import Certificates
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.position import Position
-from or_audit_logging.evidence.report import Observations, Place, brief
+from or_audit_logging.evidence.report import Note, Observations, Place, brief
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, Members, check_link, check_start
-from or_audit_logging.evidence.tally import Tally
+from or_audit_logging.evidence.tally import Tally, timestamp_of
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
@@ -36,6 +38,7 @@ class Claims:
         """*keys* are those of every secret at hand, for this log; none where no MAC can be checked."""
         self.keys = tuple(keys)
         self.tally = Tally()
+        self.certificates = Certificates()
         self.trees_held = 0
         """How many checkpoints stated the tree that the lines before them give."""
         self.recovered: dict[str, tuple[object, object]] = {}
@@ -84,6 +87,8 @@ class Claims:
             self._check_recover(members, torn, place)
         elif event == "log.rotate":
             self._rotate(members, position, place)
+        elif event in ("log.delete", "log.redact"):
+            self._check_certificate(members, position, place)
         elif event == "log.lost" and members["reason"] in _VANISHED:
             message = f"its writer met a log that had lost lines (reason {brief(members['reason'])})"
             self._observations.find(place.finding("vanished", message))
@@ -97,6 +102,12 @@ class Claims:
         except FormatError:
             return False
         return members["event_type"] == "log.recover" and self._describes(members, torn, line.seq)
+
+    def begin(self, line: SealedLine, place: Place) -> None:
+        """Believe the open line *line*, with which a log begins whose first segments are not there."""
+        self.restart(line)
+        self.certificates.begin(place, _moment(parse_control(line.raw)))
+        self._before_segment = line.seq - 1
 
     def restart(self, line: SealedLine) -> None:
         """Believe the open line *line*, with which a walk goes on behind a gap, as to the keys in force."""
@@ -117,6 +128,8 @@ class Claims:
             )
         )
         self._sealed_name = members["segment"]
+        root = position.tree.root() if position.tree is not None else None
+        self.certificates.enter(members, place, prev=position.prev, root=root)
         if event == "log.genesis":
             return
         if not excused:
@@ -169,6 +182,18 @@ class Claims:
         position.adopt(stated)
         return False
 
+    def _check_certificate(self, members: Members, position: Position, place: Place) -> None:
+        sealed = position.keys is not None
+        if members["event_type"] == "log.delete":
+            moment = _moment(members)
+            self._observations.find(*self.certificates.delete(members, place, moment, sealed=sealed))
+            return
+        for said in self.certificates.redact(members, place, sealed=sealed):
+            if isinstance(said, Note):
+                self._observations.note(said)
+            else:
+                self._observations.find(said)
+
     def _check_recover(self, members: Members, torn: Torn | None, place: Place) -> None:
         name = members["segment"]
         if self._source is None:
@@ -202,6 +227,10 @@ class Claims:
         if position.keys is None and self.keys:
             said = f"from here on no key given has the log's key check value {brief(members['next_kcv'])}"
             self._observations.note(place.note("key-missing", said))
+
+
+def _moment(members: Members) -> datetime:
+    return timestamp_of(members["timestamp"])
 
 
 def _frontier(size: int, members: Members) -> Frontier:

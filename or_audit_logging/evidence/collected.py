@@ -27,6 +27,7 @@ from or_audit_logging.evidence.arguments import STANDARD_INPUT
 from or_audit_logging.evidence.report import Note, Place
 from or_audit_logging.evidence.unwrap import MAX_WRAPPED, has_trace, sealed_lines
 from or_audit_logging.sealing.line import SealedLine
+from or_audit_logging.sealing.stub import Stub
 
 _REMEMBERED = 4
 FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
@@ -40,10 +41,13 @@ _STARTS_WITH = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A sealed line and the number of the file's line in which it stands; `bare` where that holds no more."""
+    """A sealed line, or its stub, and the number of the file's line in which it stands.
+
+    `bare` where that holds no more.
+    """
 
     number: int
-    line: SealedLine
+    line: SealedLine | Stub
     bare: bool
 
 
@@ -68,7 +72,7 @@ class Whole:
 
     def __init__(self, raw: bytes) -> None:
         self.text = raw.rstrip(b"\r\n")
-        self.lines: dict[tuple[str, int], list[SealedLine]] = {}
+        self.lines: dict[tuple[str, int], list[SealedLine | Stub]] = {}
         for line in sealed_lines(raw):
             self.lines.setdefault((line.log, line.seq), []).append(line)
 
@@ -89,7 +93,7 @@ class LogLines:
     def __len__(self) -> int:
         return len(self._seqs)
 
-    def add(self, line: SealedLine, offset: int, number: int) -> None:
+    def add(self, line: SealedLine | Stub, offset: int, number: int) -> None:
         """Keep where *line* stands."""
         if line.raw.startswith(FIRST_LINES):
             self._starts.append(len(self._seqs))

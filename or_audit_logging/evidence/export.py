@@ -30,7 +30,9 @@ from or_audit_logging.evidence.report import Observations, Place, VerificationRe
 from or_audit_logging.evidence.several import several
 from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.line import SealedLine
+from or_audit_logging.sealing.stub import Stub
 
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
@@ -122,7 +124,7 @@ class _OneLog:
             self.identity,
             self._ring,
             anchors,
-            sealed=(copy.line for copies in self._lines.in_order() for copy in copies),
+            sealed=self._sealed_lines(),
             start=Place(self._name, self._start.number, self._start.line.seq) if self._start else Place(),
             follow=follow,
         )
@@ -144,14 +146,20 @@ class _OneLog:
         known = pinned if pinned is not None and pinned.startswith(log) else None
         stated = []
         for _, found in zip(range(_TRIED), self._lines.starts(), strict=False):
-            identity = identity_by(found.line, log=log)
-            if self._sealed(identity, found.line):
+            identity = identity_by(_line_of(found), log=log)
+            if isinstance(found.line, SealedLine) and self._sealed(identity, found.line):
                 return identity
             stated.append(identity)
         fitting = [one for one in stated if one.log_id is not None and one.log_id.hex()[:16] == log]
         if fitting or (stated and known is None):
             return (fitting or stated)[0]
         return identity_by(None, log=log, log_id=known)
+
+    def _sealed_lines(self) -> Iterator[SealedLine]:
+        for copies in self._lines.in_order():
+            for found in copies:
+                if isinstance(found.line, SealedLine):
+                    yield found.line
 
     def _sealed(self, identity: Identity, line: SealedLine) -> bool:
         prev = identity.genesis_prev
@@ -171,7 +179,7 @@ class _OneLog:
             if found.line.raw.startswith(FIRST_LINES):
                 chain.enter_export(self._name, gap=gap if count == 1 else None)
             chain.number = found.number
-            chain.take_line(found.line.raw, found.line)
+            chain.take(found.line)
             self._calls.take(found.line.raw, self._name, found.number)
             if progress is not None and count % _STRIDE == 0:
                 progress(count)
@@ -183,7 +191,7 @@ class _OneLog:
         """Return that one of the lines with one seq which follows; the others are found."""
         chosen = next((found for found in copies if chain.follows(found.line)), copies[0])
         for found in copies:
-            if found is not chosen:
+            if found is not chosen and not _says_the_same(found.line, chosen.line):
                 message = (
                     f"another line with this number stands at line {chosen.number}, and one is not the log's"
                 )
@@ -211,6 +219,21 @@ def _is_of_segment(found: Found, name: str) -> bool:
     """Return whether *found* is the first line of the segment called *name*, just as it stands there."""
     start = b'"segment":"%b",' % name.encode("utf-8", "surrogateescape")
     return found.bare and found.line.raw.startswith(FIRST_LINES) and start in found.line.raw[:256]
+
+
+def _line_of(found: Found) -> SealedLine | None:
+    return found.line if isinstance(found.line, SealedLine) else None
+
+
+def _says_the_same(one: SealedLine | Stub, other: SealedLine | Stub) -> bool:
+    """Return whether one of two lines is the stub of the other, or both are stubs of one line."""
+    if isinstance(one, SealedLine) and isinstance(other, SealedLine):
+        return False
+    return _leaf(one) == _leaf(other)
+
+
+def _leaf(line: SealedLine | Stub) -> bytes:
+    return line.leaf if isinstance(line, Stub) else leaf_hash(line.raw)
 
 
 def _from(done: int, progress: Progress | None) -> Progress | None:

@@ -44,13 +44,19 @@ def follow_chain(walk: Walk, sources: Sequence[Source], observations: Observatio
 
 
 def check_beside(
-    sources: Sequence[Source], observations: Observations, *, recovered: Mapping[str, tuple[object, object]]
+    sources: Sequence[Source],
+    observations: Observations,
+    *,
+    recovered: Mapping[str, tuple[object, object]],
+    deleted: bool = False,
 ) -> list[str]:
     """Say what stands beside the chain: archives of plain segments, empty files, fragments, other things.
 
-    *recovered* states length and SHA-256 of files that a log.recover speaks of. Returns why some files could
-    not be read.
+    *recovered* states length and SHA-256 of files that a log.recover speaks of. *deleted*: segments before
+    the first one were, and what described torn bytes of that time went with them. Returns why some files
+    could not be read.
     """
+    oldest = min((source.place for source in sources if source.kind == "lines"), default=None)
     newest = max((source.place for source in sources if source.kind == "lines"), default=None)
     unread = []
     for source in sources:
@@ -61,6 +67,9 @@ def check_beside(
                 observations.find(place.finding("foreign-file", message))
             elif source.kind == "empty":
                 observations.note(place.note("empty", "the file is empty, as a crash leaves it"))
+            elif deleted and source.kind == "fragment" and oldest is not None and source.place < oldest:
+                said = "the file should be gone: it holds no line, and the segments after it were deleted"
+                observations.note(place.note("below-base", said))
             elif source.kind == "fragment":
                 is_last = newest is None or source.place > newest
                 _check_fragment(source, recovered.get(source.name), observations, is_last=is_last)

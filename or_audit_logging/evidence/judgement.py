@@ -70,8 +70,9 @@ def examine(
     position = Position(0, identity.genesis_prev, Frontier(), 0, choice.keys)
     chain = Chain(position, log=identity.log, claims=claims, bounds=bounds, observations=observations)
     reasons = follow(chain, bounds, observations)
+    reads_all = not reasons
     chain.finish()
-    if not reasons:  # what cannot be read is not called missing
+    if reads_all:  # what cannot be read is not called missing
         observations.find(*bounds.beyond(chain.end))
     if beside is not None:
         reasons += beside(claims, observations)
@@ -82,10 +83,14 @@ def examine(
             observations.find(start.finding("format", message, found=identity.format))
         else:
             observations, reasons = Observations(), [stated]
-    elif ring is not None:
+        return Outcome(identity, ring is not None, chain, claims, bounds.matched, reasons, observations)
+    covered = bounds.matched.size if bounds.matched is not None else 0
+    if ring is not None:
         reasons += _missing_keys(chain, identity, bounds.matched)
-    elif bounds.matched is None:
-        reasons.append("neither a key nor an anchor of this log was given")
+    elif not covered:
+        reasons.append(_nothing_to_hold_it_against(anchors))
+    if reads_all:
+        reasons += claims.certificates.judge(covered, observations)
     return Outcome(identity, ring is not None, chain, claims, bounds.matched, reasons, observations)
 
 
@@ -101,6 +106,7 @@ def report_on(
 ) -> VerificationReport:
     """Return the report on one log; *observations* are those made before the walk."""
     identity, chain, tally, matched = outcome.identity, outcome.chain, outcome.claims.tally, outcome.matched
+    certificates = outcome.claims.certificates
     observations.absorb(outcome.observations)
     if unfinished.first is not None:
         said = f"{unfinished.count} calls began and have no end: the first of them here"
@@ -141,6 +147,9 @@ def report_on(
         records_lost=tally.records_lost,
         unstopped=tally.unstopped,
         unfinished=unfinished.count,
+        deleted_to=certificates.deleted_to,
+        redacted=certificates.redacted,
+        redactions=dict(certificates.redactions),
     )
 
 
@@ -206,6 +215,12 @@ def _missing_keys(chain: Chain, identity: Identity, matched: Anchor | None) -> l
     if chain.unsealed_to is None or (matched is not None and chain.unsealed_to < matched.size):
         return []
     return [f"the key of some lines up to seq {chain.unsealed_to} was not given; give all keys, as a list"]
+
+
+def _nothing_to_hold_it_against(anchors: Sequence[Anchor]) -> str:
+    if any(anchor.size for anchor in anchors):
+        return "no key was given, and no anchor that holds for a line which is there"
+    return "neither a key nor an anchor of this log was given"
 
 
 def _kept_since(anchor: Anchor, oldest: datetime) -> bool:

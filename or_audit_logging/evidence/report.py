@@ -9,7 +9,7 @@ against nobody. No message quotes a user's record.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -101,6 +101,12 @@ class Observations:
                 self.findings.append(finding)
         self.finding_count += unlisted
 
+    def find_first(self, finding: Finding) -> None:
+        """Add a finding that stands before all others, although it was made after them."""
+        self.finding_count += 1
+        self.findings.insert(0, finding)
+        del self.findings[LISTED:]
+
     def note(self, *notes: Note) -> None:
         """Add *notes*."""
         for note in notes:
@@ -125,6 +131,10 @@ class VerificationReport:
     log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop; `unfinished`
     counts calls that began (a write-ahead record says so) and have no end. `log` is what the log's lines
     bear, the first 16 hex digits of `log_id`.
+
+    `deleted_to` is the last seq that a log.delete lets be missing, None where the log is there from its
+    beginning. `redacted` counts the lines that a log.redact lets stand as their hash only, and `redactions`
+    says for whom how many.
 
     Of several logs in one export, the verdict is the worst, numbers are added up, findings and notes are
     those of all, what only one log can have is None, and `logs` has the report on each (the first 1,000 of
@@ -156,6 +166,9 @@ class VerificationReport:
     records_lost: int = 0
     unstopped: int = 0
     unfinished: int = 0
+    deleted_to: int | None = None
+    redacted: int = 0
+    redactions: dict[str, int] = field(default_factory=dict)
     logs: tuple[VerificationReport, ...] = ()
     log_count: int = 1
 

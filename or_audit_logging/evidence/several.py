@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -41,6 +42,8 @@ def several(
             records_lost=sum(report.records_lost for report in reports),
             unstopped=sum(report.unstopped for report in reports),
             unfinished=sum(report.unfinished for report in reports),
+            redacted=sum(report.redacted for report in reports),
+            redactions=dict(sum((Counter(report.redactions) for report in reports), Counter())),
         )
     unanchored = any(report.verdict == "unanchored" for report in reports)
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
+from or_audit_logging.sealing.stub import STUB_START
 
 PRINTABLE = bytes(range(0x20, 0x7F))
 """The bytes that a line is made of."""
@@ -26,4 +27,6 @@ def shape_trouble(raw: bytes) -> tuple[str, str]:
         return "shape", "the line holds bytes other than printable ASCII"
     if not line.endswith(b"}"):
         return CUT
+    if line.startswith(STUB_START):
+        return "stub", "a stub that does not stand in the place of the line it speaks of"
     return "shape", "the line is not sealed: it does not end in log, seq, kid and mac"

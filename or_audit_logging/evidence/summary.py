@@ -22,7 +22,7 @@ def summary_of(report: VerificationReport) -> str:
         "cannot verify": _cannot_verify,
         "unanchored": _unanchored,
     }[report.verdict]
-    return "\n".join([*say(report), *_each_log(report), *_losses(report)])
+    return "\n".join([*say(report), *_each_log(report), *_missing(report), *_losses(report)])
 
 
 def _verified(report: VerificationReport) -> list[str]:
@@ -103,6 +103,24 @@ def _after_the_anchor(report: VerificationReport) -> list[str]:
     if report.tail == "unchecked":
         return [f"{lines} unchecked: that takes the key, or a later anchor."]
     return []
+
+
+def _missing(report: VerificationReport) -> list[str]:
+    """Return what is lawfully not there any more."""
+    said = []
+    if report.deleted_to is not None:
+        lines = "The line at" if report.deleted_to == 0 else "The lines up to"
+        were = "was" if report.deleted_to == 0 else "were"
+        said.append(f"{lines} seq {report.deleted_to} {were} deleted under certificate.")
+    if report.redacted:
+        were = "was" if report.redacted == 1 else "were"
+        by = ", ".join(f"{_count(number, 'line')} by {actor}" for actor, number in _most(report.redactions))
+        said.append(f"{_count(report.redacted, 'line')} {were} redacted under certificate: {by}.")
+    return said
+
+
+def _most(redactions: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(redactions.items(), key=lambda pair: (-pair[1], pair[0]))[:_SAID]
 
 
 def _losses(report: VerificationReport) -> list[str]:

@@ -46,13 +46,18 @@ class Tally:
         return notes
 
     def _look_at_clock(self, text: object, place: Place) -> list[Note]:
-        try:
-            if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
-                raise ValueError
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise FormatError("a control line's timestamp has not the form that the log uses") from None
+        moment = timestamp_of(text)
         before, self._clock = self._clock, moment
         if before is None or before - moment <= CLOCK_STEP:
             return []
         return [place.note("clock", f"the clock stepped back by {(before - moment).total_seconds():,.0f} s")]
+
+
+def timestamp_of(text: object) -> datetime:
+    """Return the moment that a control line's timestamp states; raises `FormatError`."""
+    try:
+        if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise FormatError("a control line's timestamp has not the form that the log uses") from None

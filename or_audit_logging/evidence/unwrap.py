@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.sealing.line import SealedLine, parse_line
+from or_audit_logging.sealing.stub import STUB, Stub, parse_stub
 
 MAX_WRAPPED = 4 << 20
 """A line of an export is looked into up to this length: the longest sealed line, each byte of it escaped."""
@@ -33,13 +34,15 @@ _MAX_DEPTH = 4
 _JSON = json.JSONDecoder()
 
 
-def sealed_lines(raw: bytes, *, _depth: int = 0) -> list[SealedLine]:
-    """Return the sealed lines in *raw*, one line of an export, in their order."""
+def sealed_lines(raw: bytes, *, _depth: int = 0) -> list[SealedLine | Stub]:
+    """Return the sealed lines in *raw*, one line of an export, in their order; or else the stubs in it."""
     whole = _parsed(raw.rstrip(b"\r\n"))
     if whole is not None and raw.startswith(_START) and raw.find(_START, 1) < 0:
         return [whole]
-    found = list(_in_text(raw))
-    if found or _depth == _MAX_DEPTH or b"mac" not in raw or not _HASH.search(raw):
+    found: list[SealedLine | Stub] = list(_in_text(raw))
+    if not found and b'"leaf":"' in raw:
+        found = [parse_stub(match[0]) for match in STUB.finditer(raw)]
+    if found or _depth == _MAX_DEPTH or not (b"mac" in raw or b"leaf" in raw) or not _HASH.search(raw):
         return found
     for text in _strings(raw.decode("utf-8", "replace")):
         found += sealed_lines(text.encode("utf-8", "surrogatepass"), _depth=_depth + 1)

@@ -129,7 +129,8 @@ def _examine(
         return follow_chain(walk, sources, observations, log=log)
 
     def beside(claims: Claims, observations: Observations) -> list[str]:
-        return check_beside(sources, observations, recovered=claims.recovered)
+        deleted = claims.certificates.has_licence
+        return check_beside(sources, observations, recovered=claims.recovered, deleted=deleted)
 
     start, sealed = Place(own[0].name, 1, 0), lines_of(own)
     outcome = examine(identity, ring, anchors, sealed=sealed, start=start, follow=follow, beside=beside)

@@ -20,6 +20,7 @@ from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
+from or_audit_logging.sealing.stub import STUB_START, parse_stub
 
 _RECOVER_START = b'{"event_type":"log.recover",'
 _STRIDE = 50_000
@@ -93,10 +94,19 @@ class Walk:
     def _take(self, raw: bytes) -> None:
         self.chain.number += 1
         line = _parsed(raw)
-        if line is None:
-            self.chain.take_piece(raw, shape_trouble(raw))
-        else:
+        if line is not None:
             self.chain.take_line(raw, line)
+        elif not self._take_stub(raw):
+            self.chain.take_piece(raw, shape_trouble(raw))
+
+    def _take_stub(self, raw: bytes) -> bool:
+        if not raw.startswith(STUB_START):
+            return False
+        try:
+            stub = parse_stub(raw.removesuffix(b"\n"))
+        except FormatError:
+            return False
+        return self.chain.take_stub(stub)
 
     def _take_end(self, raw: bytes, *, newest: bool, cut: bool) -> None:
         """Take the last piece of a segment, which lacks its newline; *cut*: its archive ends early."""
