@@ -185,15 +185,6 @@ class LogBuilder:
         self.heads.append(TreeHead(self.seq, self.tree.root()))
         return line
 
-    def redact(self, seq: int, name: str) -> None:
-        """Put its stub in the place of a line of the segment *name*."""
-        lines = self.segments[name].splitlines(keepends=True)
-        (at,) = (at for at, line in enumerate(lines) if f'"seq":{seq},'.encode() in line[-110:])
-        line = lines[at].removesuffix(b"\n")
-        stub = f'{{"log":"{self.log_id.hex()[:16]}","seq":{seq},"leaf":"{leaf_hash(line).hex()}"'
-        lines[at] = stub.ljust(len(line) - 1).encode() + b"}\n"
-        self.segments[name] = b"".join(lines)
-
     def lines(self, name: str | None = None) -> list[bytes]:
         """Return the lines of a segment (the only one), each with its newline."""
         return self.segments[name or self.name].splitlines(keepends=True)

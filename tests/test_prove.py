@@ -110,7 +110,7 @@ def test_a_redacted_line_stands_in_the_tree_by_its_leaf(tmp_path: Path) -> None:
     log = three_days()
     lines = all_lines(log)
     before = str(prove(log.save(tmp_path / "log"), 4).proof)
-    log.redact(3, FIRST)
+    log.redact(3)
     folder = log.save(tmp_path / "log")
     assert str(prove(folder, 4).proof) == before
     proven = prove(folder, 3)
@@ -386,7 +386,7 @@ def test_prove_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["prove", str(unsigned), "--seq", "4", "-o", str(inside)]) == 2
     assert inside.read_bytes() == before
     redacted = three_days()
-    redacted.redact(3, FIRST)
+    redacted.redact(3)
     folder = redacted.save(tmp_path / "redacted")
     assert main(["prove", str(folder), "--seq", "3", "--line", str(tmp_path / "line")]) == 2
     assert "was redacted" in capsys.readouterr().err

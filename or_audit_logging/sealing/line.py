@@ -29,7 +29,6 @@ _SUFFIX_START = b',"log":"'
 _SUFFIX = re.compile(
     rb',"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),"mac":"([0-9a-f]{64})"\}'
 )
-_STUB = re.compile(rb'\{"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"leaf":"([0-9a-f]{64})" *\}')
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
@@ -65,27 +64,6 @@ def parse_line(raw: bytes) -> SealedLine:
         raise FormatError("not a sealed line: it does not end in log, seq, kid and mac")
     log, seq, kid, mac = match.groups()
     return SealedLine(raw, log.decode(), int(seq), int(kid), bytes.fromhex(mac.decode()))
-
-
-@dataclass(frozen=True, slots=True)
-class Stub:
-    """What stands in the place of a redacted line; `leaf` is the leaf hash of the line that was there."""
-
-    log: str
-    seq: int
-    leaf: bytes
-
-
-def parse_stub(raw: bytes) -> Stub:
-    """Return *raw* (no newline) taken apart; raises `FormatError` where it is no stub.
-
-    Nothing in it vouches for its leaf: the MAC of the next line and the tree do.
-    """
-    match = _STUB.fullmatch(raw)
-    if match is None:
-        raise FormatError("not the stub of a redacted line")
-    log, seq, leaf = match.groups()
-    return Stub(log.decode(), int(seq), bytes.fromhex(leaf.decode()))
 
 
 def open_suffix(body: bytes, *, log: str, seq: int, kid: int) -> bytes:
