@@ -216,7 +216,7 @@ def write_beside_the_collector(folder: str, durability: str, seconds: float) -> 
     gc.callbacks.append(on_collection)
     gc.set_threshold(20, 5, 5)
     number, end = 0, time.monotonic() + seconds
-    while time.monotonic() < end or calls < 50:
+    while time.monotonic() < end or calls < 50:  # a slow disk leaves it little to collect
         Dying(log, str(number))
         write(log, f"main-{number}")
         number += 1
