@@ -47,8 +47,8 @@ def source() -> bytes:
 
 def handler(folder: Path | str, **options: Any) -> AuditFileHandler:
     """Return a handler on the log in *folder* that waits long for its turn on a busy machine."""
-    options = {"lock_timeout": 60} | options
-    return AuditFileHandler(Path(folder) / "audit.jsonl", key=source, **options)
+    options = {"lock_timeout": 60, "key": source} | options
+    return AuditFileHandler(Path(folder) / "audit.jsonl", **options)
 
 
 def record(name: str) -> logging.LogRecord:
