@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import records_of, run_python
+from conftest import members_of, records_of, run_python
 from log_builder import NEXT_DAY, LogBuilder
 from log_builder import SECRET as SECRET_OF_LOG
 from samples import REPOSITORY, SECRET
 
+from or_audit_logging.evidence.verify import verify
 from or_audit_logging.testing import FakeOpenRouter
 
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
@@ -32,6 +34,31 @@ def test_an_example_runs_and_leaves_records(tmp_path: Path, example: Path) -> No
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert records_of(tmp_path / "audit_logs")
+
+
+def test_checkpoints_arrive_in_two_destinations_by_configuration_alone(tmp_path: Path) -> None:
+    """What a syslog server and the root logger's JSON stream got are anchors, each by itself."""
+    pytest.importorskip("openai")
+    with FakeOpenRouter() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(("127.0.0.1", 0))
+        syslog.settimeout(10)
+        environment = os.environ | {
+            "OPENROUTER_BASE_URL": server.base_url,
+            "OPENROUTER_API_KEY": "sk-or-v1-fake-key-of-the-examples",
+            "OR_AUDIT_KEY": SECRET.decode(),
+            "SYSLOG_PORT": str(syslog.getsockname()[1]),
+        }
+        example = REPOSITORY / "examples" / "second_destination.py"
+        done = run_python(str(example), cwd=tmp_path, environment=environment)
+        checkpoints = [m for m in members_of(tmp_path / "audit_logs") if m["event_type"] == "log.checkpoint"]
+        datagrams = [syslog.recv(65536) for _ in checkpoints]
+    assert len(checkpoints) >= 2
+    kept = {"stdout.jsonl": done.stdout.encode(), "syslog.txt": b"\n".join(datagrams)}
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+        report = verify(tmp_path / "audit_logs", key=lambda: SECRET, anchors=tmp_path / name)
+        assert report.verdict == "verified"
+        assert report.anchored_to == checkpoints[-1]["size"] - 1
 
 
 @pytest.mark.skipif(
