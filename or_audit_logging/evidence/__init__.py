@@ -4,7 +4,8 @@ Read in this order. Values: `report` (findings, notes, the verdict), `summary` (
 (checkpoints kept elsewhere). Files: `streams` (a segment's lines), `sources` (which files there are),
 `identity` (whose log it is, which key sealed it). The chain: `position` (where a walk stands), `starts`,
 `tally`, `certificates` and `claims` (what control lines state), `bounds` (anchors met on the way), `breaks`
-(lines that do not follow), `chain`. The walk: `shape` and `stride` (slow and fast), `walk` (one file), `folder` (all of
-them). What a collector gathered: `unwrap` (a line out of what is around it), `collected` (a file of them),
-`export`, `several` (logs in one). At the end: `arguments`, `judgement` (from a walk to a report), `verify`.
+(lines that do not follow), `chain`. The walk: `shape` and `stride` (slow and fast), `ahead` (other processes
+do the fast part), `walk` (one file), `folder` (all of them). What a collector gathered: `unwrap` (a line out
+of what is around it), `collected` (a file of them), `export`, `several` (logs in one). At the end:
+`arguments`, `judgement` (from a walk to a report), `verify`.
 """
