@@ -76,8 +76,20 @@ class CheckpointMismatchError(VerificationError):
     """A checkpoint states another tree than the lines before it give."""
 
 
+class SignatureError(VerificationError):
+    """A signature that claims to be by the verifier key `key` does not hold."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+
 class SegmentMissingError(VerificationError):
     """Lines that the chain proves to have existed are not there."""
+
+
+class ProofError(AuditError):
+    """A proof cannot be made: the line, or a signed checkpoint that covers it, is not there."""
 
 
 class RetentionError(AuditError):

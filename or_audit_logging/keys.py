@@ -108,17 +108,8 @@ def default_source() -> str:
 
 def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
     """Return the secret that *source* names; raises `ConfigError`, never with any of its bytes."""
-    if callable(source):
-        secret, where = _from_callable(source), "the key callable"
-    else:
-        kind, _, name = str(source).partition(":")
-        if kind == "env" and name:
-            secret, where = _from_environment(name), f"the environment variable {name}"
-        elif kind == "file" and name:
-            secret, where = _from_file(name, key_readable=key_readable), f"the key file {name}"
-        else:
-            raise ConfigError("name a key as env:NAME or file:PATH; the key itself never stands there")
-    secret = secret.removesuffix(b"\n")
+    content, where = read_source(source, key_readable=key_readable)
+    secret = content.removesuffix(b"\n")
     if len(secret) < MIN_SECRET:
         raise ConfigError(
             f"{where} holds {len(secret)} bytes; a key has at least {MIN_SECRET} "
@@ -127,14 +118,29 @@ def read_secret(source: KeySource, *, key_readable: bool = False) -> bytes:
     return secret
 
 
-def _from_callable(source: Callable[[], object]) -> bytes:
+def read_source(source: KeySource, *, what: str = "key", key_readable: bool = False) -> tuple[bytes, str]:
+    """Return the bytes that *source* names, and words for where they were; raises `ConfigError`.
+
+    *what* is the word for such a key in a message. A file's mode is checked, its content is not.
+    """
+    if callable(source):
+        return _from_callable(source, what), f"the {what} callable"
+    kind, _, name = str(source).partition(":")
+    if kind == "env" and name:
+        return _from_environment(name), f"the environment variable {name}"
+    if kind == "file" and name:
+        return _from_file(name, what, key_readable=key_readable), f"the {what} file {name}"
+    raise ConfigError(f"name a {what} as env:NAME or file:PATH; the key itself never stands there")
+
+
+def _from_callable(source: Callable[[], object], what: str) -> bytes:
     try:
-        secret = source()
+        content = source()
     except Exception as error:
-        raise ConfigError(f"the key callable raised {type(error).__name__}") from error
-    if not isinstance(secret, bytes):
-        raise ConfigError("the key callable must return bytes")
-    return secret
+        raise ConfigError(f"the {what} callable raised {type(error).__name__}") from error
+    if not isinstance(content, bytes):
+        raise ConfigError(f"the {what} callable must return bytes")
+    return content
 
 
 def _from_environment(name: str) -> bytes:
@@ -144,35 +150,34 @@ def _from_environment(name: str) -> bytes:
     return os.fsencode(value)
 
 
-def _from_file(path: str, *, key_readable: bool) -> bytes:
+def _from_file(path: str, what: str, *, key_readable: bool) -> bytes:
     path = os.path.expanduser(path)
+    where = f"the {what} file {path}"
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise ConfigError(f"the key file {path} is not a regular file")
+            raise ConfigError(f"{where} is not a regular file")
         if os.name == "posix":
-            _check_mode(path, mode, key_readable=key_readable)
+            _check_mode(path, where, mode, key_readable=key_readable)
         return os.read(descriptor, _MAX_SECRET)
     finally:
         os.close(descriptor)
 
 
-def _check_mode(path: str, mode: int, *, key_readable: bool) -> None:
+def _check_mode(path: str, where: str, mode: int, *, key_readable: bool) -> None:
     if mode & 0o022:
-        raise ConfigError(f"the key file {path} can be written by others; run: chmod 600 {path}")
+        raise ConfigError(f"{where} can be written by others; run: chmod 600 {path}")
     if not mode & 0o044 or _in_secret_folder(path):
         return
     if not key_readable:
-        raise ConfigError(
-            f"the key file {path} can be read by others; run: chmod 600 {path} (or key_readable: true)"
-        )
+        raise ConfigError(f"{where} can be read by others; run: chmod 600 {path} (or key_readable: true)")
     if path not in _warned_readable:
         _warned_readable.add(path)
-        _log.warning("the key file %s can be read by others (key_readable is set)", path)
+        _log.warning("%s can be read by others (key_readable is set)", where)
 
 
 def _in_secret_folder(path: str) -> bool:

@@ -22,6 +22,7 @@ from or_audit_logging.sealing.checkpoint import TreeHead, encode_root, note_text
 from or_audit_logging.sealing.control import FORMAT_VERSION, control_body, first_line_body
 from or_audit_logging.sealing.line import close_suffix, open_suffix
 from or_audit_logging.sealing.merkle import Frontier
+from or_audit_logging.sealing.note import SigningKey
 
 SECRET = b"a secret of more than thirty-two bytes"
 OTHER_SECRET = b"another secret, also more than 32 bytes"
@@ -49,7 +50,9 @@ class LogBuilder:
         day: str | None = DAY,
         host: str = "audit.example",
         policy: object = None,
+        signing: SigningKey | None = None,
     ) -> None:
+        self.signing = signing
         self.log_id = log_id
         self.stem = stem
         self.origin = f"{host}/{stem}/{log_id.hex()[:16]}"
@@ -110,9 +113,11 @@ class LogBuilder:
             self.seal(body.encode("ascii"))
 
     def checkpoint(self, *, note: bool = False) -> str:
-        """Add a checkpoint and return its line."""
+        """Add a checkpoint and return its line; signed where there is a signing key."""
         head = TreeHead(self.tree.size, self.tree.root())
         text = f"{note_text(self.origin, head)}\n\u2014 {self.origin} c2lnbmF0dXJl\n" if note else None
+        if self.signing is not None:
+            text = self.signing.sign_note(self.origin, head)
         root, frontier = encode_root(head.root), self.tree.to_hex()
         line = self.control("log.checkpoint", size=head.size, root=root, frontier=frontier, note=text)
         return line.decode("ascii")

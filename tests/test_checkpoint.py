@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.sealing.checkpoint import TreeHead, decode_root, encode_root, note_text, parse_note
+from or_audit_logging.sealing.checkpoint import (
+    Signature,
+    TreeHead,
+    decode_root,
+    encode_root,
+    note_text,
+    parse_note,
+)
 
 
 def test_notes_are_accepted_and_refused_as_the_vectors_say(vectors: Any) -> None:
@@ -26,9 +33,9 @@ def test_notes_are_accepted_and_refused_as_the_vectors_say(vectors: Any) -> None
 def test_a_note_says_what_it_was_made_of() -> None:
     """Origin, size and root come back."""
     head = TreeHead(3, b"\x07" * 32)
-    note = parse_note(note_text("audit.example/audit/0001020304050607", head) + "\n\u2014 a b\n")
+    note = parse_note(note_text("audit.example/audit/0001020304050607", head) + "\n\u2014 a AAAAAGI=\n")
     assert (note.origin, note.head) == ("audit.example/audit/0001020304050607", head)
-    assert note.signatures == ("\u2014 a b",)
+    assert note.signatures == (Signature("a", bytes(4), b"b"),)
 
 
 @given(st.binary(min_size=32, max_size=32))

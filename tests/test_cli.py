@@ -16,6 +16,8 @@ from conftest import members_of, records_of
 
 from or_audit_logging import AuditFileHandler
 from or_audit_logging.cli.main import main
+from or_audit_logging.sealing.note import PublicKey
+from or_audit_logging.signing_keys import read_public_key, read_signing_key
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
 
@@ -59,6 +61,48 @@ def test_init_refuses_a_key_inside_the_log(tmp_path: Path, capsys: pytest.Captur
     assert main(["init", str(tmp_path / "log"), "--key-file", str(tmp_path / "log" / "audit.key")]) == 2
     assert "inside the log's folder" in capsys.readouterr().err
     assert not (tmp_path / "log").exists()
+
+
+def test_init_makes_a_signing_key_and_its_public_half(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run twice, it is the same key; the configuration names it, and it is never printed."""
+    pytest.importorskip("cryptography", reason="needs the extra sign")
+    signing = tmp_path / "keys" / "signing.pem"
+    command = ["init", str(tmp_path / "log"), "--signing-key", str(signing), "--format", "json"]
+    assert main(command) == 0
+    first = signing.read_bytes()
+    assert stat.S_IMODE(signing.stat().st_mode) == 0o600
+    public = signing.with_name("signing.pem.pub")
+    assert read_public_key(public) == read_signing_key(f"file:{signing}").public
+    assert f'"signing_key": "file:{signing}"' in capsys.readouterr().out
+    public.unlink()
+    assert main(command) == 0
+    assert signing.read_bytes() == first
+    assert read_public_key(public) == read_signing_key(f"file:{signing}").public
+    out = capsys.readouterr().out
+    assert "Signing key already there, kept" in out
+    assert str(public) in out
+    assert first.decode().split("\n")[1] not in out
+
+
+def test_init_overwrites_no_key_and_makes_none_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there is no signing key, or the public half is another's, or the place is the log's."""
+    pytest.importorskip("cryptography", reason="needs the extra sign")
+    file = tmp_path / "file"
+    file.write_text("something else")
+    file.chmod(0o600)
+    command = ["init", str(tmp_path / "log"), "--signing-key"]
+    assert main([*command, str(file)]) == 2
+    assert file.read_text() == "something else"
+    (tmp_path / "new.pem.pub").write_text(PublicKey(bytes(32)).to_pem())
+    assert main([*command, str(tmp_path / "new.pem")]) == 2
+    assert "not the public half" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "log" / "signing.pem")]) == 2
+    assert "inside the log's folder" in capsys.readouterr().err
+    assert not list((tmp_path / "log").iterdir())
 
 
 @pytest.mark.parametrize("style", ["python", "json", "yaml"])

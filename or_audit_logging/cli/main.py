@@ -1,4 +1,4 @@
-"""`or-audit`: set up, verify, anchor and try out an audit log.
+"""`or-audit`: set up, verify, anchor, prove and try out an audit log.
 
 Exit codes: 0 done, 1 findings or refusals, 2 could not; `verify` adds 3, intact but unanchored.
 """
@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from or_audit_logging.cli import checkpoint, close_day, demo, init, verify
+from or_audit_logging.cli import check_proof, checkpoint, close_day, demo, init, prove, verify
 from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, close_day, demo)
+COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, demo)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -34,9 +34,8 @@ from or_audit_logging.evidence.stride import stride
 from or_audit_logging.log.segments import Segment
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import SealedLine, parse_line
+from or_audit_logging.sealing.line import STUB_START, SealedLine, parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier
-from or_audit_logging.sealing.stub import STUB_START, parse_stub
 
 PART = 8 << 20
 """A plain segment is cut into parts of so many bytes, an archive is one part."""

@@ -185,7 +185,7 @@ def _from_line(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
 
 def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
     try:
-        note: CheckpointNote = parse_note(text)
+        note: CheckpointNote = parse_note(text.strip("\n") + "\n")  # keepers trim and pad
     except FormatError:
         return None
     return [Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where)]

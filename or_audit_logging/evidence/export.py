@@ -31,8 +31,7 @@ from or_audit_logging.evidence.several import several
 from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.line import SealedLine
-from or_audit_logging.sealing.stub import Stub
+from or_audit_logging.sealing.line import SealedLine, Stub
 
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""

@@ -20,8 +20,7 @@ from or_audit_logging.evidence.shape import CUT, TOO_LONG, shape_trouble
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
-from or_audit_logging.sealing.stub import STUB_START, parse_stub
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START, SealedLine, parse_line, parse_stub
 
 _RECOVER_START = b'{"event_type":"log.recover",'
 _STRIDE = 50_000

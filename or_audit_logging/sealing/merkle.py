@@ -4,6 +4,10 @@
     tree.append(leaf)                 # amortised two hashes
     tree.size, tree.root()            # the tree head that a checkpoint states
 
+    proof = InclusionPath(41, tree)   # before leaf 41 is added
+    proof.append(leaf)                # leaf 41 and those behind it
+    root_from_inclusion(leaf, 41, proof.size, proof.path()) == root
+
 The frontier is the list of complete subtrees, largest first: one hash per bit set in the size. It is all
 that is needed to go on, and what an open line and a checkpoint carry.
 """
@@ -77,3 +81,96 @@ class Frontier:
     def copy(self) -> Frontier:
         """Return an independent copy."""
         return Frontier(self.size, self._subtrees)
+
+
+class InclusionPath:
+    """The inclusion proof of one leaf (RFC 9162 section 2.1.3.1), made while leaves go by.
+
+    It holds at most 64 hashes, however large the tree.
+    """
+
+    __slots__ = ("_leaf_and_left", "_right", "_tree", "index", "size")
+
+    def __init__(self, index: int, tree: Frontier) -> None:
+        """Start with *tree*, over some of the leaves before *index*; raises `FormatError` otherwise."""
+        if tree.size > index:
+            raise FormatError(f"the tree already covers leaf {index}")
+        self.index = index
+        self.size = tree.size
+        self._tree = tree.copy()
+        self._leaf_and_left: tuple[bytes, tuple[bytes, ...]] | None = None
+        self._right: list[Frontier] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add the next leaf hash: those before `index`, the one at it, those behind it."""
+        if self.size < self.index:
+            self._tree.append(leaf)
+        elif self.size == self.index:
+            # The complete subtrees before a leaf are its left siblings, whatever the tree's size.
+            self._leaf_and_left = leaf, self._tree.subtrees
+        else:
+            self._append_right(leaf)
+        self.size += 1
+
+    def _append_right(self, leaf: bytes) -> None:
+        """Add a leaf to the right siblings, which follow one another: one for each bit that `index` lacks."""
+        if not self._right or self._right[-1].size == 1 << self._level(len(self._right) - 1):
+            self._right.append(Frontier())
+        self._right[-1].append(leaf)
+
+    def _level(self, number: int) -> int:
+        """Return the height of the *number*-th right sibling: the place of a zero among the index's bits."""
+        level = 0
+        while number or self.index >> level & 1:
+            number -= not self.index >> level & 1
+            level += 1
+        return level
+
+    @property
+    def leaf(self) -> bytes:
+        """The leaf at `index`; raises `FormatError` before it was added."""
+        return self._found[0]
+
+    def path(self) -> tuple[bytes, ...]:
+        """Return the proof in the tree of `size` leaves, from the leaf's sibling to the root's child.
+
+        Raises `FormatError` where the tree does not reach to the leaf.
+        """
+        left, right = list(self._found[1]), [tree.root() for tree in self._right]
+        out = []
+        for level in range(max(self.index.bit_length(), self.size.bit_length())):
+            if self.index >> level & 1:
+                out.append(left.pop())
+            elif right:
+                out.append(right.pop(0))
+        return tuple(out)
+
+    @property
+    def _found(self) -> tuple[bytes, tuple[bytes, ...]]:
+        if self._leaf_and_left is None:
+            raise FormatError(f"a tree of {self.size} leaves has no leaf {self.index}")
+        return self._leaf_and_left
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """Return the root that *path* leads to from *leaf* (RFC 9162 section 2.1.3.2).
+
+    The root does not vouch for *size*: trees of several sizes have paths of the same shape. Raises
+    `FormatError` where a tree of *size* leaves has no such leaf, or a path of another length.
+    """
+    if not 0 <= index < size or any(len(sibling) != 32 for sibling in path):
+        raise FormatError(f"a tree of {size} leaves has no leaf {index}")
+    number, last, root = index, size - 1, leaf
+    for sibling in path:
+        if not last:
+            raise FormatError("the inclusion proof is longer than the tree is high")
+        if number & 1 or number == last:
+            root = node_hash(sibling, root)
+            while number and not number & 1:  # on the right edge, levels without a sibling are passed over
+                number, last = number >> 1, last >> 1
+        else:
+            root = node_hash(root, sibling)
+        number, last = number >> 1, last >> 1
+    if last:
+        raise FormatError("the inclusion proof is shorter than the tree is high")
+    return root

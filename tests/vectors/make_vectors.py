@@ -157,6 +157,264 @@ def make_log():
     return log, first_segment
 
 
+# Ed25519 signing, RFC 8032 section 5.1, in affine coordinates: slow and short.
+FIELD = 2**255 - 19
+GROUP = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, FIELD) % FIELD
+BASE_Y = 4 * pow(5, -1, FIELD) % FIELD
+BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847762202
+
+
+def point_sum(one, other):
+    (x1, y1), (x2, y2) = one, other
+    product = D * x1 * x2 * y1 * y2 % FIELD
+    x = (x1 * y2 + x2 * y1) * pow(1 + product, -1, FIELD)
+    y = (y1 * y2 + x1 * x2) * pow(1 - product, -1, FIELD)
+    return x % FIELD, y % FIELD
+
+
+def point_bytes(scalar):
+    """Return the encoding of *scalar* times the base point."""
+    total, power = (0, 1), (BASE_X, BASE_Y)
+    while scalar:
+        if scalar & 1:
+            total = point_sum(total, power)
+        power, scalar = point_sum(power, power), scalar >> 1
+    return (total[1] | (total[0] & 1) << 255).to_bytes(32, "little")
+
+
+def expanded(seed):
+    digest = hashlib.sha512(seed).digest()
+    scalar = int.from_bytes(digest[:32], "little") & ~7 & ~(1 << 255) | 1 << 254
+    return scalar, digest[32:]
+
+
+def ed25519_public(seed):
+    return point_bytes(expanded(seed)[0])
+
+
+def ed25519_sign(seed, message):
+    scalar, prefix = expanded(seed)
+    nonce = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % GROUP
+    commitment = point_bytes(nonce)
+    hashed = hashlib.sha512(commitment + point_bytes(scalar) + message).digest()
+    answer = (nonce + int.from_bytes(hashed, "little") % GROUP * scalar) % GROUP
+    return commitment + answer.to_bytes(32, "little")
+
+
+def base64_text(raw):
+    return base64.b64encode(raw).decode()
+
+
+SEED = hashlib.sha256(b"a signing key for vectors, not a secret").digest()
+OTHER_SEED = hashlib.sha256(b"another signing key for vectors").digest()
+
+
+def key_hash(name, seed, kind=b"\1"):
+    return hashlib.sha256(name.encode() + b"\n" + kind + ed25519_public(seed)).digest()[:4]
+
+
+def verifier_key(name, seed):
+    return f"{name}+{key_hash(name, seed).hex()}+{base64_text(bytes([1]) + ed25519_public(seed))}"
+
+
+def public_pem(seed):
+    der = bytes.fromhex("302a300506032b6570032100") + ed25519_public(seed)
+    return f"-----BEGIN PUBLIC KEY-----\n{base64_text(der)}\n-----END PUBLIC KEY-----\n"
+
+
+def signature_line(text, name=ORIGIN, seed=SEED, *, hashed=None):
+    value = ed25519_sign(seed, text.encode())
+    return f"\u2014 {name} {base64_text((hashed or key_hash(name, seed)) + value)}\n"
+
+
+def make_notes(log):
+    text = f"{ORIGIN}\n5\n{root64(log.leaves[:5])}\n"
+    own = signature_line(text)
+    good = f"{text}\n{own}"
+    other = signature_line(text, seed=OTHER_SEED)
+    witness = signature_line(text, "witness.example", OTHER_SEED)
+    extended = f"{text}an extension\n"
+    encoded = own.split(" ")[2].rstrip("\n")
+    short, hash_alone = base64_text(base64.b64decode(encoded)[:-1]), base64_text(bytes(4))
+    collision = signature_line(text, seed=OTHER_SEED, hashed=key_hash(ORIGIN, SEED))
+    smaller = text.replace("\n5\n", "\n4\n")
+
+    def renamed(name):
+        return f"{text}\n{own}{witness.replace('witness.example', name)}"
+
+    rows = [
+        ("signed", good, True),
+        ("signed, and a witness before", f"{text}\n{witness}{own}", True),
+        ("signed, and a witness behind", f"{text}\n{own}{witness}", True),
+        ("signed twice", f"{text}\n{own}{own}", True),
+        ("signed by another key under the same name as well", f"{text}\n{other}{own}", True),
+        ("signed with an extension line", f"{extended}\n{signature_line(extended)}", True),
+        ("not signed", text, False),
+        ("signed by another key under the same name", f"{text}\n{other}", False),
+        ("signed by a witness alone", f"{text}\n{witness}", False),
+        ("signed under another name", f"{text}\n{signature_line(text, 'x.example')}", False),
+        ("the key hash is another", f"{text}\n{signature_line(text, hashed=bytes(4))}", False),
+        ("another size under the signature", good.replace("\n5\n", "\n4\n"), "wrong"),
+        ("a smaller tree's signature", f"{text}\n{signature_line(smaller)}", "wrong"),
+        ("an extension line added behind the signer's back", f"{extended}\n{own}", "wrong"),
+        ("another key's signature under this key's hash", f"{text}\n{collision}", "wrong"),
+        ("a good signature before a bad one", f"{text}\n{own}{signature_line(smaller)}", "wrong"),
+        ("a good signature behind a bad one", f"{text}\n{signature_line(smaller)}{own}", "wrong"),
+        (
+            "a signature of 63 bytes",
+            f"{text}\n\u2014 {ORIGIN} {short}\n",
+            "wrong",
+        ),
+        ("the text without its newline was signed", f"{text}\n{signature_line(text[:-1])}", "wrong"),
+        ("no last newline", good[:-1], "no note"),
+        ("an empty line at the end", good + "\n", "no note"),
+        ("no signature after the empty line", text + "\n", "no note"),
+        ("a hyphen for the em dash", good.replace("\u2014", "-"), "no note"),
+        ("two spaces before the signature", good.replace(f"{ORIGIN} ", f"{ORIGIN}  "), "no note"),
+        ("a space behind the signature", f"{text}\n{own[:-1]} \n", "no note"),
+        ("a signature without its padding", good.replace(encoded, encoded.rstrip("=")), "no note"),
+        (
+            "a signature of the key hash alone",
+            f"{text}\n\u2014 {ORIGIN} {hash_alone}\n",
+            "no note",
+        ),
+        ("a plus sign in a key's name", renamed("witness+"), "no note"),
+        (
+            "a no-break space in a key's name",
+            renamed("w\xa0"),
+            "no note",
+        ),
+        ("a key without a name", renamed(""), "no note"),
+        ("carriage returns", good.replace("\n", "\r\n"), "no note"),
+        (
+            "a zero byte in a key's name",
+            renamed("w\0"),
+            "no note",
+        ),
+        ("an empty line in the text", f"{text}\nextension\n\n{own}", "no note"),
+        ("101 signatures", f"{text}\n{own * 101}", "no note"),
+    ]
+    common = {"seed": SEED.hex(), "verifier_key": verifier_key(ORIGIN, SEED), "public_key": public_pem(SEED)}
+    return [{"desc": desc, "note": note, "signed": signed} | common for desc, note, signed in rows]
+
+
+def inclusion(index, leaves):
+    """RFC 9162 section 2.1.3.1, as it is written there."""
+    if len(leaves) == 1:
+        return []
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if index < split:
+        return [*inclusion(index, leaves[:split]), tree(leaves[split:])]
+    return [*inclusion(index - split, leaves[split:]), tree(leaves[:split])]
+
+
+def make_proofs(log):
+    def proof(index, size, *, path=None, header="c2sp.org/tlog-proof@v1\n", stated=None, extra=""):
+        hashes = inclusion(index, log.leaves[:size]) if path is None else path
+        body = f"{ORIGIN}\n{size}\n{root64(log.leaves[:size])}\n"
+        listed = "".join(base64_text(one) + "\n" for one in hashes)
+        number = index if stated is None else stated
+        return f"{header}{extra}index {number}\n{listed}\n{body}\n{signature_line(body)}"
+
+    size = len(log.leaves)
+    path = inclusion(3, log.leaves)
+    good, line, other = proof(3, size), log.lines[3], log.lines[4]
+    rows = [(f"line {index} of {size}", proof(index, size), one, True) for index, one in enumerate(log.lines)]
+    rows += [
+        ("line 3 of the first four", proof(3, 4), line, True),
+        ("the only line", proof(0, 1), log.lines[0], True),
+        ("extra data, which nothing vouches for", proof(3, size, extra="extra AAEC\n"), line, True),
+        ("empty extra data", proof(3, size, extra="extra \n"), line, True),
+        ("another line", good, other, False),
+        ("the line with a space added", good, line + " ", False),
+        ("another index", proof(3, size, stated=2), line, False),
+        ("an index beyond the tree", proof(3, size, stated=size), line, False),
+        ("an index of 19 digits", proof(3, size, stated=10**18), line, False),
+        ("no hashes", proof(3, size, path=[]), line, False),
+        ("a hash dropped", proof(3, size, path=path[:-1]), line, False),
+        ("a hash added", proof(3, size, path=[*path, bytes(32)]), line, False),
+        ("the root added", proof(3, size, path=[*path, tree(log.leaves)]), line, False),
+        ("two hashes swapped", proof(3, size, path=[path[1], path[0], *path[2:]]), line, False),
+        ("a hash of zeros", proof(3, size, path=[bytes(32), *path[1:]]), line, False),
+        ("the path in a smaller tree", proof(3, size, path=inclusion(3, log.leaves[:4])), line, False),
+        ("an inner node in the place of a leaf", proof(1, size, path=path[1:]), line, False),
+        ("empty", "", line, "no proof"),
+        ("another version", proof(3, size, header="c2sp.org/tlog-proof@v2\n"), line, "no proof"),
+        ("no header", proof(3, size, header=""), line, "no proof"),
+        ("a negative index", proof(3, size, stated=-3), line, "no proof"),
+        ("an index with a leading zero", proof(3, size, stated="03"), line, "no proof"),
+        ("an index of 20 digits", proof(3, size, stated=10**19), line, "no proof"),
+        ("no index", good.replace("index 3\n", ""), line, "no proof"),
+        ("extra data behind the index", good.replace("index 3\n", "index 3\nextra AAEC\n"), line, "no proof"),
+        ("extra data twice", proof(3, size, extra="extra AAEC\n" * 2), line, "no proof"),
+        ("extra data that is not base64", proof(3, size, extra="extra A\n"), line, "no proof"),
+        ("a hash of 31 bytes", proof(3, size, path=[bytes(31), *path[1:]]), line, "no proof"),
+        ("a hash without its padding", good.replace("=", "", 1), line, "no proof"),
+        ("a hash in hex", good.replace(base64_text(path[0]), path[0].hex()), line, "no proof"),
+        ("65 hashes", proof(3, size, path=[bytes(32)] * 65), line, "no proof"),
+        ("an empty line among the hashes", good.replace("index 3\n", "index 3\n\n"), line, "no proof"),
+        ("no checkpoint", good[: good.index("\n\n") + 2], line, "no proof"),
+        ("no empty line", good.replace("\n\n", "\n", 1), line, "no proof"),
+        ("carriage returns", good.replace("\n", "\r\n"), line, "no proof"),
+        ("a byte order mark", "\ufeff" + good, line, "no proof"),
+        ("no last newline", good[:-1], line, "no proof"),
+    ]
+    return [{"desc": desc, "proof": text, "line": one, "holds": holds} for desc, text, one, holds in rows]
+
+
+def make_verifier_keys():
+    name, raw = "vectors.example/audit", ed25519_public(SEED)
+    good, hashed = verifier_key(name, SEED), key_hash(name, SEED).hex()
+    witness = key_hash(name, SEED, bytes([4])).hex()
+    encoded = good.split("+", 2)[2]
+    rows = [
+        ("a key", good, name),
+        ("a name of another script", verifier_key("\u4f8b.example", SEED), "\u4f8b.example"),
+        ("empty", "", None),
+        ("no name", good.removeprefix(name), None),
+        ("a name with a space", verifier_key("vectors example", SEED), None),
+        ("a name with a plus sign", verifier_key("vectors+example", SEED), None),
+        ("another name", good.replace("vectors", "victors"), None),
+        ("another hash", good.replace(f"+{hashed}+", "+00000000+"), None),
+        (
+            "a hash of 7 digits",
+            good.replace(f"+{hashed}+", f"+{hashed[:7]}+"),
+            None,
+        ),
+        (
+            "a hash in capitals",
+            good.replace(hashed, hashed.upper()),
+            None,
+        ),
+        ("a hash of the key alone", f"{name}+{hashlib.sha256(raw).hexdigest()[:8]}+{encoded}", None),
+        (
+            "a key of 31 bytes",
+            f"{name}+{hashed}+{base64_text(bytes([1]) + raw[:-1])}",
+            None,
+        ),
+        (
+            "a witness's kind of key",
+            f"{name}+{witness}+{base64_text(bytes([4]) + raw)}",
+            None,
+        ),
+        ("no kind", f"{name}+{hashed}+{base64_text(raw)}", None),
+        ("text behind it", good + " ", None),
+        (
+            "base64 for addresses",
+            good.replace(encoded, encoded[:-1] + "_"),
+            None,
+        ),
+        ("a private key", f"PRIVATE+KEY+{good}", None),
+    ]
+    return [
+        {"desc": d, "key": k, "right": n is not None} | ({"name": n, "public": raw.hex()} if n else {})
+        for d, k, n in rows
+    ]
+
+
 def make_lines(line):
     good = line
     suffix = good.index(',"log":')
@@ -233,6 +491,12 @@ def make_checkpoints(log):
         ("a root with stray bits", f"{ORIGIN}\n5\n{'A' * 42}B=\n", False),
         ("an origin with a space", body.replace("vectors.", "vectors ."), False),
         ("an origin of 201 characters", body.replace(ORIGIN, "x" * 201), False),
+        ("nothing after the empty line", f"{body}\n", False),
+        ("no last newline", body[:-1], False),
+        ("a signature line without its last newline", f"{body}\n{signature[:-1]}", False),
+        ("a signature of four bytes", f"{body}\n\u2014 vectors.example AAAAAA==\n", False),
+        ("a tab in an extension line", f"{body}a\tb\n\n{signature}", False),
+        ("an empty extension line", f"{body}\nextension\n\n{signature}", False),
         ("a signature line without its dash", f"{body}\nvectors.example AAAAAAAA\n", False),
     ]
     return [{"desc": desc, "note": note, "right": right} for desc, note, right in rows]
@@ -264,6 +528,9 @@ def vectors():
         "lines.json": make_lines(log.lines[4]),
         "macs.json": make_macs(log),
         "checkpoints.json": make_checkpoints(log),
+        "notes.json": make_notes(log),
+        "verifier_keys.json": make_verifier_keys(),
+        "proofs.json": make_proofs(log),
     }
 
 
