@@ -35,6 +35,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
     parser.add_argument(
+        "--public-key",
+        metavar="FILE|KEY",
+        action="append",
+        help="who signs the log's checkpoints: a PEM file or a verifier key; may be given again",
+    )
+    parser.add_argument(
         "--anchor",
         metavar="FILE|DIR",
         action="append",
@@ -62,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     report = verify(
         options.log,
         key=options.key,
+        public_key=options.public_key,
         anchors=options.anchor,
         log_id=options.log_id,
         max_age=options.max_age,
