@@ -49,6 +49,11 @@ def read_public_key(source: str | os.PathLike[str]) -> PublicKey:
     return _parse(content.decode("utf-8", "replace"), f"the public key in {path}")
 
 
+def as_public_key(key: PublicKey | str | os.PathLike[str]) -> PublicKey:
+    """Return *key*, read where it is not one yet; raises `ConfigError`."""
+    return key if isinstance(key, PublicKey) else read_public_key(key)
+
+
 def _parse(text: str, where: str) -> PublicKey:
     if "PRIVATE KEY-----" in text:
         raise ConfigError(f"{where} is a private key; give its public half")

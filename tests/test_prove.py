@@ -22,7 +22,8 @@ from or_audit_logging.errors import (
     SignatureError,
     VerificationError,
 )
-from or_audit_logging.evidence.prove import check_proof, prove
+from or_audit_logging.evidence.check_proof import check_proof
+from or_audit_logging.evidence.prove import prove
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.sealing.proof import parse_proof
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from or_audit_logging.cli.output import paint, printable
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.prove import check_proof
+from or_audit_logging.evidence.check_proof import check_proof
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 from or_audit_logging.sealing.proof import MAX_PROOF
 

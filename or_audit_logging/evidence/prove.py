@@ -1,12 +1,9 @@
-"""One record's proof, made from the log and checked without it (FORMAT 5).
+"""One record's proof, made from the log's files without a key (FORMAT 5).
 
-    proven = prove("audit_logs", 41)                  the log's files; no key
-    str(proven.proof), proven.line                    what is handed over: a tlog-proof and the line's bytes
+    proven = prove("audit_logs", 41)
+    str(proven.proof), proven.line        what is handed over: a tlog-proof and the line's bytes
 
-    check_proof(text, line, public_key="audit.pub").holds
-
-A proof shows one line and hashes, so whoever checks it learns nothing of the other records. It stands or
-falls with the signature of its checkpoint.
+A proof shows one line and hashes, so whoever checks it learns nothing of the other records.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ from or_audit_logging.errors import (
     ConfigError,
     FormatError,
     ProofError,
-    SignatureError,
 )
 from or_audit_logging.evidence.arguments import PathText, find_log
 from or_audit_logging.evidence.identity import identify
@@ -33,8 +29,8 @@ from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier, InclusionPath
 from or_audit_logging.sealing.note import PublicKey
-from or_audit_logging.sealing.proof import InclusionProof, parse_proof
-from or_audit_logging.signing_keys import read_public_key
+from or_audit_logging.sealing.proof import InclusionProof
+from or_audit_logging.signing_keys import as_public_key
 
 _CHECKPOINT_START = b'{"event_type":"log.checkpoint",'
 
@@ -53,32 +49,6 @@ class Proven:
         return self.proof.checkpoint.head.size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedProof:
-    """Whether a proof holds for a line, and of which log it speaks; `problem` says why it does not."""
-
-    problem: str | None
-    seq: int
-    origin: str
-    size: int
-    root: bytes
-
-    @property
-    def holds(self) -> bool:
-        return self.problem is None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return it for `json.dumps`."""
-        return {
-            "holds": self.holds,
-            "problem": self.problem,
-            "seq": self.seq,
-            "origin": self.origin,
-            "size": self.size,
-            "root": self.root.hex(),
-        }
-
-
 def prove(
     path: PathText, seq: int, *, public_key: PublicKey | PathText | None = None, latest: bool = False
 ) -> Proven:
@@ -89,7 +59,7 @@ def prove(
     it does not, or a line on the way is missing, `VerificationError` says where. Raises `ProofError` where
     the line or a signed checkpoint behind it is not there, `ConfigError`, `OSError`.
     """
-    public = _public(public_key) if public_key is not None else None
+    public = as_public_key(public_key) if public_key is not None else None
     log, sources = _segments(path)
     start, tree = _start(sources, seq)
     inclusion = InclusionPath(seq, tree)
@@ -116,50 +86,6 @@ def prove(
     if proof is None:
         raise ProofError(_no_checkpoint(seq, unsigned=unsigned, others=others))
     return Proven(proof=proof, segment=target[0], line=target[1])
-
-
-def check_proof(
-    proof: str, line: bytes, *, public_key: PublicKey | PathText, origin: str | None = None
-) -> CheckedProof:
-    """Return whether *proof*, the text of a tlog-proof, holds for *line* under *public_key*.
-
-    *line* is the record's line with or without its newline. With *origin* the proof must be of that log.
-    Raises `FormatError` where the proof is none, `ConfigError` where the key is none, `MissingExtraError`.
-    """
-    public = _public(public_key)
-    parsed = parse_proof(proof)
-    note = parsed.checkpoint
-    problem = _problem(parsed, note, line.removesuffix(b"\n"), public, origin)
-    return CheckedProof(
-        problem=problem, seq=parsed.index, origin=note.origin, size=note.head.size, root=note.head.root
-    )
-
-
-def _problem(
-    proof: InclusionProof, note: CheckpointNote, raw: bytes, public: PublicKey, origin: str | None
-) -> str | None:
-    if origin not in (None, note.origin):
-        return f"the proof is of the log {note.origin}, not of {origin}"
-    try:
-        if not public.is_signed(note):
-            return f"its checkpoint is not signed by this public key for {note.origin}"
-    except SignatureError:
-        return "its checkpoint's signature does not hold: the checkpoint was changed after it was signed"
-    try:
-        line = parse_line(raw)
-    except FormatError:
-        return "what was given as the line is no sealed line; it is to be the bytes as they stand in the log"
-    if line.log != note.origin.rpartition("/")[2]:
-        return f"the line is of the log {line.log}, the proof of {note.origin}"
-    if line.seq != proof.index:
-        return f"the line is seq {line.seq}, and the proof is for seq {proof.index}"
-    if not proof.includes(leaf_hash(raw)):
-        return "the line does not lead to the checkpoint's root: line or proof was changed"
-    return None
-
-
-def _public(public_key: PublicKey | PathText) -> PublicKey:
-    return public_key if isinstance(public_key, PublicKey) else read_public_key(public_key)
 
 
 def _segments(path: PathText) -> tuple[str, list[Source]]:

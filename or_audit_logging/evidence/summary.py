@@ -81,7 +81,12 @@ def _extent(report: VerificationReport) -> str:
     lines = _count(report.lines, "line")
     if report.logs:
         return f"{lines} of {_count(report.log_count, 'log')}"
-    return f"{lines} of one log" if report.is_export else f"{lines} in {_count(report.segments, 'segment')}"
+    of = "of one log" if report.is_export else f"in {_count(report.segments, 'segment')}"
+    return f"{lines} {of}, {_seqs(report)}" if report.lines else f"{lines} {of}"
+
+
+def _seqs(report: VerificationReport) -> str:
+    return f"seq {report.first_seq} to {report.last_seq}"
 
 
 def _each_log(report: VerificationReport) -> list[str]:
@@ -123,9 +128,8 @@ def _missing(report: VerificationReport) -> list[str]:
     if report.deleted_to is not None:
         lines = "The line at" if report.deleted_to == 0 else "The lines up to"
         were = "was" if report.deleted_to == 0 else "were"
-        there = f"seq {report.first_seq} to {report.last_seq}"
         gone = f"{lines} seq {report.deleted_to} {were} deleted under certificate"
-        said.append(f"{gone}; present: {there}.")
+        said.append(f"{gone}; present: {_seqs(report)}.")
     if report.redacted:
         were = "was" if report.redacted == 1 else "were"
         by = ", ".join(f"{_count(number, 'line')} by {actor}" for actor, number in _most(report.redactions))
