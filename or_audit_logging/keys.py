@@ -57,6 +57,11 @@ class KeyRing:
         )
 
     @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The secrets themselves, for another process that checks a part of a log."""
+        return self._secrets
+
+    @property
     def digest_key(self) -> DigestKey:
         """The key for prompt hashes and pseudonyms."""
         return digest_key(self._secrets[0])

@@ -49,8 +49,8 @@ class LogBuilder:
         stem: str = "audit",
         day: str | None = DAY,
         host: str = "audit.example",
-        signing: SigningKey | None = None,
         policy: object = None,
+        signing: SigningKey | None = None,
     ) -> None:
         self.signing = signing
         self.log_id = log_id
@@ -87,6 +87,7 @@ class LogBuilder:
             "origin": self.origin,
             "format": FORMAT_VERSION,
             "kcv": self.keys.kcv,
+            "vkey": self._vkey(self.signing),
             "policy": self.policy,
             "library": "0.0.0",
         }
@@ -122,11 +123,13 @@ class LogBuilder:
         line = self.control("log.checkpoint", size=head.size, root=root, frontier=frontier, note=text)
         return line.decode("ascii")
 
-    def rotate(self, secret: bytes) -> None:
-        """Change the key to *secret*."""
-        keys = LogKeys(secret, log_id=self.log_id)
-        self.control("log.rotate", next_kcv=keys.kcv)
-        self.keys, self.kid = keys, self.kid + 1
+    def rotate(self, secret: bytes | None = None, *, signing: SigningKey | None = None) -> None:
+        """Change the key to *secret*, the signing key to *signing*, or both."""
+        keys = LogKeys(secret, log_id=self.log_id) if secret is not None else None
+        next_kcv = keys.kcv if keys is not None else None
+        self.control("log.rotate", next_kcv=next_kcv, next_vkey=self._vkey(signing))
+        self.keys, self.kid = keys or self.keys, self.kid + 1
+        self.signing = signing or self.signing
 
     def delete(self, base: str, /, *, remove: bool = True, **members: object) -> bytes:
         """Say that all segments before the one called *base* go, *remove* them, and return the line."""
@@ -216,6 +219,9 @@ class LogBuilder:
     def _first_seq(self, name: str) -> int:
         """Return the first seq of a segment; of a torn file, that of the segment which describes it."""
         return self.starts[self._described_in.get(name, name)][0]
+
+    def _vkey(self, signing: SigningKey | None) -> str | None:
+        return str(signing.verifier_key(self.origin)) if signing is not None else None
 
     def _name(self, day: str, number: int) -> str:
         return f"{self.stem}_{day}{f'.{number}' if number else ''}.jsonl"

@@ -13,12 +13,14 @@ from or_audit_logging.errors import FormatError
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.line import (
     SUFFIX_MAX,
+    Stub,
     close_suffix,
     open_suffix,
     parse_line,
+    parse_stub,
+    stub_of,
     user_members,
 )
-from or_audit_logging.sealing.stub import Stub, parse_stub, stub_of
 
 
 def test_a_line_comes_apart_as_it_was_put_together() -> None:
@@ -70,10 +72,10 @@ STUB = b'{"log":"0123456789abcdef","seq":10,"leaf":"' + b"ab" * 32 + b'"   }'
 
 def test_a_stub_states_the_leaf_of_the_line_that_was_there() -> None:
     """With or without spaces; a line is no stub, and a stub is no line."""
-    for raw in (STUB, STUB.replace(b" ", b"")):
-        assert parse_stub(raw) == Stub(raw, "0123456789abcdef", 10, b"\xab" * 32)
-    assert len(stub_of(parse_line(LINE))) == len(LINE)
+    for stub in (STUB, STUB.replace(b" ", b"")):
+        assert parse_stub(stub) == Stub(stub, "0123456789abcdef", 10, b"\xab" * 32)
     assert parse_stub(stub_of(parse_line(LINE))).leaf == leaf_hash(LINE)
+    assert len(stub_of(parse_line(LINE))) == len(LINE)
     for wrong in (LINE, STUB[:-1], STUB + b" ", STUB.replace(b"ab", b"AB"), STUB.replace(b"10", b"010"), b""):
         with pytest.raises(FormatError):
             parse_stub(wrong)

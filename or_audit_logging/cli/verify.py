@@ -35,6 +35,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
     parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
     parser.add_argument(
+        "--public-key",
+        metavar="FILE|KEY",
+        action="append",
+        help="who signs the log's checkpoints: a PEM file or a verifier key; may be given again",
+    )
+    parser.add_argument(
         "--anchor",
         metavar="FILE|DIR",
         action="append",
@@ -44,6 +50,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--log-id", metavar="ID", help="the log id or origin that this log must have")
     parser.add_argument(
         "--max-age", metavar="AGE", type=_age, help="how old the newest anchor may be: 30m, 1h, 7d"
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        default=1,
+        help="processes that share the work on a long log (default: 1); the report is the same",
     )
     parser.add_argument("--unanchored-ok", action="store_true", help="exit 0 where only an anchor is missing")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -55,9 +68,11 @@ def run(options: argparse.Namespace) -> int:
     report = verify(
         options.log,
         key=options.key,
+        public_key=options.public_key,
         anchors=options.anchor,
         log_id=options.log_id,
         max_age=options.max_age,
+        jobs=options.jobs,
         progress=_progress if sys.stderr.isatty() else None,
     )
     if sys.stderr.isatty():
@@ -93,6 +108,12 @@ def verdict_text(report: VerificationReport) -> str:
 def _progress(lines: int) -> None:
     sys.stderr.write(f"\r{lines:,} lines")
     sys.stderr.flush()
+
+
+def _jobs(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+    return int(text)
 
 
 def _age(text: str) -> timedelta:

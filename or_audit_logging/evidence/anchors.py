@@ -7,7 +7,7 @@
 A copy is a checkpoint note, a sealed log.checkpoint line (also behind a time stamp or other text that a
 shipper put before it), or JSON that holds either in any string at any depth. Its time is when its keeper
 recorded it: for a file, its modification time; a line's own timestamp never counts. Signatures are not
-checked here: an anchor counts by where it was kept.
+checked here (see `signers`): without a public key an anchor counts by where it was kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Anchor:
     """A tree head that somebody else kept: *root* of the tree over seq 0 to *size* - 1.
 
     `log` is the first 16 hex digits of the log id; `kept_at` (aware) is None where the keeper's time is
-    not known; `where` says to a reader where the copy stands.
+    not known; `where` says to a reader where the copy stands; `note` is the note that it is or holds.
     """
 
     size: int
@@ -46,6 +46,7 @@ class Anchor:
     log: str | None
     kept_at: datetime | None
     where: str
+    note: CheckpointNote | None = field(default=None, compare=False, repr=False)
 
 
 def read_anchors(path: str | os.PathLike[str]) -> list[Anchor]:
@@ -180,7 +181,7 @@ def _from_line(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
         return []
     if signed is not None and (signed.head.size, signed.head.root) != (size, root):
         return []
-    return [Anchor(size, root, signed.origin if signed else None, line.log, kept_at, where)]
+    return [Anchor(size, root, signed.origin if signed else None, line.log, kept_at, where, signed)]
 
 
 def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
@@ -188,4 +189,4 @@ def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
         note: CheckpointNote = parse_note(text.strip("\n") + "\n")  # keepers trim and pad
     except FormatError:
         return None
-    return [Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where)]
+    return [Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where, note)]

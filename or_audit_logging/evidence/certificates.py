@@ -19,7 +19,7 @@ from datetime import datetime
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.report import LISTED, Finding, Note, Observations, Place, brief, lines_are
 from or_audit_logging.sealing.checkpoint import decode_root
-from or_audit_logging.sealing.stub import Stub
+from or_audit_logging.sealing.line import Stub
 
 Members = dict[str, object]
 

@@ -22,8 +22,7 @@ from or_audit_logging.evidence.shape import shape_trouble
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, stated_position
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.line import SealedLine
-from or_audit_logging.sealing.stub import Stub
+from or_audit_logging.sealing.line import SealedLine, Stub
 
 _ALTERED = "the line is not the one that was sealed: its MAC does not hold"
 _DOUBTED = "this line or the one after it is not the one that was sealed: the MAC of neither holds"

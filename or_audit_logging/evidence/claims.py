@@ -12,17 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from or_audit_logging.errors import FormatError
+from or_audit_logging.errors import FormatError, SignatureError
 from or_audit_logging.evidence.breaks import Torn
 from or_audit_logging.evidence.certificates import Certificates
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Note, Observations, Place, brief
+from or_audit_logging.evidence.signers import Signers
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, Members, check_link, check_start
 from or_audit_logging.evidence.tally import Tally, timestamp_of
 from or_audit_logging.sealing.chain import LogKeys
-from or_audit_logging.sealing.checkpoint import decode_root, parse_note
+from or_audit_logging.sealing.checkpoint import CheckpointNote, decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine
 from or_audit_logging.sealing.merkle import Frontier
@@ -34,9 +35,26 @@ _VANISHED = ("gone", "shrunk", "rollback")
 class Claims:
     """Checks control lines one after the other, and remembers what later ones refer to."""
 
-    def __init__(self, identity: Identity, keys: Sequence[LogKeys], observations: Observations) -> None:
-        """*keys* are those of every secret at hand, for this log; none where no MAC can be checked."""
+    def __init__(
+        self,
+        identity: Identity,
+        keys: Sequence[LogKeys],
+        observations: Observations,
+        *,
+        signers: Signers | None = None,
+    ) -> None:
+        """*keys* are those of every secret at hand, for this log; none where no MAC can be checked.
+
+        *signers* are the public keys at hand.
+        """
         self.keys = tuple(keys)
+        self.signed = 0
+        """So many lines from the log's first are those of a checkpoint in it whose signature holds."""
+        self.unknown_signed = 0
+        """So many lines are covered by a checkpoint that somebody signed whose public key is not at hand."""
+        self.knows_signer = False
+        """Whether the log states one of the public keys at hand as its own, or one of them signed in it."""
+        self._signers = signers or Signers()
         self.tally = Tally()
         self.certificates = Certificates()
         self.trees_held = 0
@@ -50,6 +68,7 @@ class Claims:
         self._previous: object = None
         self._sealed_name: object = None
         self._before_segment: int | None = None
+        self._look_at_signer()
 
     def enter(self, source: Source | None, position: Position) -> None:
         """The lines of *source* come now; None: a segment's lines that do not stand in its file."""
@@ -114,6 +133,7 @@ class Claims:
         members = parse_control(line.raw)
         self._keys_in_force = (members["kcv"], members["vkey"])
         self._previous = None
+        self._look_at_signer()
 
     def _check_first(
         self, members: Members, position: Position, place: Place, *, first: bool, excused: bool
@@ -148,7 +168,8 @@ class Claims:
             message = "a checkpoint states another size than the number of lines before it"
             self._observations.find(place.finding("checkpoint-size", message, expected=place.seq, found=size))
             return
-        self.trees_held += self._check_tree(members, position, place, kind="checkpoint-root")
+        holds = self._check_tree(members, position, place, kind="checkpoint-root")
+        self.trees_held += holds
         if note is None:
             return
         try:
@@ -160,6 +181,29 @@ class Claims:
             self._observations.find(
                 place.finding("checkpoint-note", f"a checkpoint contradicts itself: {error}")
             )
+            return
+        if self._signers:
+            self._check_signature(signed, place, is_true=holds and position.tree_is == "true")
+
+    def _check_signature(self, note: CheckpointNote, place: Place, *, is_true: bool) -> None:
+        """Check who signed a checkpoint; *is_true*: its tree is that of the very lines before it."""
+        try:
+            judged = self._signers.judge(note, vkey=self._keys_in_force[1])
+        except SignatureError:
+            message = "the signature of a checkpoint in the log does not hold"
+            self._observations.find(place.finding("signature", message))
+            return
+        if judged == "wrong":
+            message = "a checkpoint in the log bears a note, and no signature by the log's signing key"
+            self._observations.find(place.finding("signature", message))
+        elif judged == "unknown":
+            self.unknown_signed = note.head.size
+        else:
+            self.knows_signer = True
+            self.signed = note.head.size if is_true else self.signed
+
+    def _look_at_signer(self) -> None:
+        self.knows_signer = self.knows_signer or self._signers.knows(self._keys_in_force[1])
 
     def _check_tree(self, members: Members, position: Position, place: Place, *, kind: str) -> bool:
         """Hold the tree that a line states against the walk's own; take it up where they differ."""
@@ -221,6 +265,7 @@ class Claims:
         kcv, vkey = self._keys_in_force
         position.kid += 1
         self._keys_in_force = (members["next_kcv"] or kcv, members["next_vkey"] or vkey)
+        self._look_at_signer()
         if members["next_kcv"] is None:
             return
         position.keys = next((keys for keys in self.keys if keys.kcv == members["next_kcv"]), None)

@@ -26,8 +26,7 @@ from typing import BinaryIO, cast
 from or_audit_logging.evidence.arguments import STANDARD_INPUT
 from or_audit_logging.evidence.report import Note, Place
 from or_audit_logging.evidence.unwrap import MAX_WRAPPED, has_trace, sealed_lines
-from or_audit_logging.sealing.line import SealedLine
-from or_audit_logging.sealing.stub import Stub
+from or_audit_logging.sealing.line import SealedLine, Stub
 
 _REMEMBERED = 4
 FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')

@@ -1,6 +1,6 @@
 """Verify an export: the sealed lines of one log or several, as a collector wrote them to a file.
 
-    verify_export(Path("pod.log"), ring, anchors, pin, observations, oldest=None)
+    verify_export(Path("pod.log"), Asked(ring, signers, anchors, pin, oldest=None), observations)
 
 The lines of each log are put in the order of seq, and then they go through the same chain as those of a
 segment. What a folder shows and an export does not: the names of files, torn bytes, which other logs were.
@@ -9,6 +9,7 @@ segment. What a folder shows and an export does not: the names of files, torn by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -28,11 +29,11 @@ from or_audit_logging.evidence.judgement import (
 )
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.several import several
+from or_audit_logging.evidence.signers import Signers
 from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.line import SealedLine
-from or_audit_logging.sealing.stub import Stub
+from or_audit_logging.sealing.line import SealedLine, Stub
 
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
@@ -42,20 +43,29 @@ _TRIED = 64
 Progress = Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the lines are held against: secrets, public keys, anchors, the log that is meant, an age."""
+
+    ring: KeyRing | None
+    signers: Signers
+    anchors: Sequence[Anchor]
+    pin: Pin
+    oldest: datetime | None
+
+
 def verify_export(
     file: Path | None,
-    ring: KeyRing | None,
-    anchors: Sequence[Anchor],
-    pin: Pin,
+    asked: Asked,
     observations: Observations,
     *,
-    oldest: datetime | None,
     progress: Progress | None = None,
 ) -> VerificationReport:
     """Return what can be said of the logs in *file* (None: standard input).
 
-    The report on one log if its lines are of one, or if *pin* names one; else `logs` holds one for each.
+    The report on one log if its lines are of one, or if a pin names one; else `logs` holds one for each.
     """
+    pin, anchors = asked.pin, asked.anchors
     path = str(file) if file is not None else STANDARD_INPUT
     try:
         collected = Collected.open(file)
@@ -80,10 +90,10 @@ def verify_export(
         reports = []
         used: list[Anchor] = []
         for lines in chosen:
-            one = _OneLog(collected, lines, ring, pin, is_only=len(chosen) == 1)
+            one = _OneLog(collected, lines, asked, is_only=len(chosen) == 1)
             own = anchors_of(lines.log, anchors, origin=one.identity.origin)
             used += own
-            reports.append(one.verify(path, own, oldest=oldest, progress=_from(done, progress)))
+            reports.append(one.verify(path, own, progress=_from(done, progress)))
             done += len(lines)
         note_other_anchors(anchors, used, observations)
         if len(reports) > 1 and pin != Pin():
@@ -96,13 +106,12 @@ def verify_export(
 class _OneLog:
     """One log's lines in an export."""
 
-    def __init__(
-        self, collected: Collected, lines: LogLines, ring: KeyRing | None, pin: Pin, *, is_only: bool
-    ) -> None:
+    def __init__(self, collected: Collected, lines: LogLines, asked: Asked, *, is_only: bool) -> None:
         self._name = collected.name
         self._lines = lines
-        self._ring = ring
-        self._pin = pin if is_only else Pin()
+        self._asked = asked
+        self._ring = asked.ring
+        self._pin = asked.pin if is_only else Pin()
         self._observations = Observations()
         self._calls = OpenCalls()
         first = next(lines.in_order(), None)
@@ -111,7 +120,7 @@ class _OneLog:
         self.identity = self._identify()
 
     def verify(
-        self, path: str, anchors: Sequence[Anchor], *, oldest: datetime | None, progress: Progress | None
+        self, path: str, anchors: Sequence[Anchor], *, progress: Progress | None
     ) -> VerificationReport:
         """Return the report on this log."""
         if self._pin != Pin():
@@ -124,6 +133,7 @@ class _OneLog:
             self.identity,
             self._ring,
             anchors,
+            signers=self._asked.signers,
             sealed=self._sealed_lines(),
             start=Place(self._name, self._start.number, self._start.line.seq) if self._start else Place(),
             follow=follow,
@@ -132,7 +142,7 @@ class _OneLog:
             outcome,
             self._observations,
             path=path,
-            oldest=oldest,
+            oldest=self._asked.oldest,
             unfinished=self._calls.count(),
             is_export=True,
         )

@@ -25,6 +25,7 @@ from or_audit_logging.evidence.report import (
     VerificationReport,
     brief,
 )
+from or_audit_logging.evidence.signers import Signers
 from or_audit_logging.evidence.unfinished import Unfinished
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.control import FORMAT_VERSION
@@ -38,6 +39,7 @@ class Outcome:
 
     identity: Identity
     has_key: bool
+    signed: int
     chain: Chain
     claims: Claims
     matched: Anchor | None
@@ -50,6 +52,7 @@ def examine(
     ring: KeyRing | None,
     anchors: Sequence[Anchor],
     *,
+    signers: Signers,
     sealed: Iterable[SealedLine],
     start: Place,
     follow: Callable[[Chain, Bounds, Observations], list[str]],
@@ -66,7 +69,7 @@ def examine(
     if choice.contradicts_kcv and identity.kcv is not None:
         message = "the log states another key check value than that of the key which sealed it"
         observations.find(start.finding("kcv", message, found=identity.kcv))
-    claims, bounds = Claims(identity, all_keys, observations), Bounds(anchors)
+    claims, bounds = Claims(identity, all_keys, observations, signers=signers), Bounds(anchors)
     position = Position(0, identity.genesis_prev, Frontier(), 0, choice.keys)
     chain = Chain(position, log=identity.log, claims=claims, bounds=bounds, observations=observations)
     reasons = follow(chain, bounds, observations)
@@ -83,15 +86,20 @@ def examine(
             observations.find(start.finding("format", message, found=identity.format))
         else:
             observations, reasons = Observations(), [stated]
-        return Outcome(identity, ring is not None, chain, claims, bounds.matched, reasons, observations)
-    covered = bounds.matched.size if bounds.matched is not None else 0
+        return Outcome(identity, ring is not None, 0, chain, claims, bounds.matched, reasons, observations)
+    anchored = bounds.matched.size if bounds.matched is not None else 0
+    covered = max(anchored, claims.signed)
     if ring is not None:
-        reasons += _missing_keys(chain, identity, bounds.matched)
-    elif not covered:
-        reasons.append(_nothing_to_hold_it_against(anchors))
+        reasons += _missing_keys(chain, identity, covered)
+    elif not covered and not (signers and not claims.knows_signer):
+        reasons.append(_nothing_to_hold_it_against(anchors, signers))
+    if signers:
+        reasons += _missing_public_keys(claims, identity, covered)
     if reads_all:
         reasons += claims.certificates.judge(covered, observations)
-    return Outcome(identity, ring is not None, chain, claims, bounds.matched, reasons, observations)
+    return Outcome(
+        identity, ring is not None, claims.signed, chain, claims, bounds.matched, reasons, observations
+    )
 
 
 def report_on(
@@ -143,6 +151,7 @@ def report_on(
         anchored_to=matched.size - 1 if matched is not None else None,
         anchored_at=matched.kept_at if matched is not None else None,
         anchor_too_old=too_old,
+        signed_to=outcome.signed - 1 if outcome.signed else None,
         tail=tail,
         records_lost=tally.records_lost,
         unstopped=tally.unstopped,
@@ -204,20 +213,33 @@ def meant(anchors: Sequence[Anchor], log: str | None) -> list[Anchor]:
     return anchors_of(log, anchors) if log is not None else []
 
 
-def _missing_keys(chain: Chain, identity: Identity, matched: Anchor | None) -> list[str]:
-    """Return why lines beyond the anchor could not be checked although a key was given."""
+def _missing_keys(chain: Chain, identity: Identity, covered: int) -> list[str]:
+    """Return why lines beyond the first *covered* could not be checked although a key was given."""
     if not chain.sealed and identity.log_id is None:
         why = "the line that states the log id is not there, and without it the key checks nothing"
         return [f"{why}; if you know the log id, pin it"]
     if not chain.sealed:
         stated = f", whose key check value is {brief(identity.kcv)}" if identity.kcv is not None else ""
         return [f"the key given is not that of this log{stated}"]
-    if chain.unsealed_to is None or (matched is not None and chain.unsealed_to < matched.size):
+    if chain.unsealed_to is None or chain.unsealed_to < covered:
         return []
     return [f"the key of some lines up to seq {chain.unsealed_to} was not given; give all keys, as a list"]
 
 
-def _nothing_to_hold_it_against(anchors: Sequence[Anchor]) -> str:
+def _missing_public_keys(claims: Claims, identity: Identity, covered: int) -> list[str]:
+    """Return why signatures beyond the first *covered* lines could not be checked."""
+    if not claims.knows_signer and not covered:
+        stated = f"states {brief(identity.vkey)}" if identity.vkey is not None else "states no signing key"
+        return [f"the public key given is not that of this log, which {stated}"]
+    if claims.unknown_signed <= covered:
+        return []
+    last = claims.unknown_signed - 1
+    return [f"the public key of checkpoints up to seq {last} was not given; give all public keys"]
+
+
+def _nothing_to_hold_it_against(anchors: Sequence[Anchor], signers: Signers) -> str:
+    if signers:
+        return "no key was given, and no line is covered by a signed checkpoint, kept elsewhere or in the log"
     if any(anchor.size for anchor in anchors):
         return "no key was given, and no anchor that holds for a line which is there"
     return "neither a key nor an anchor of this log was given"

@@ -26,11 +26,10 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.checkpoint import CheckpointNote, parse_note
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import parse_line
+from or_audit_logging.sealing.line import parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier, InclusionPath
 from or_audit_logging.sealing.note import PublicKey
 from or_audit_logging.sealing.proof import InclusionProof
-from or_audit_logging.sealing.stub import parse_stub
 from or_audit_logging.signing_keys import as_public_key
 
 _CHECKPOINT_START = b'{"event_type":"log.checkpoint",'

@@ -28,7 +28,8 @@ EXIT_CODES: dict[Verdict, int] = {"verified": 0, "tampered": 1, "cannot verify":
 _ERRORS: dict[str, type[VerificationError]] = {
     **dict.fromkeys(("mac", "seq", "kid", "log", "inserted", "conflict"), ChainBrokenError),
     **dict.fromkeys(
-        ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root"), CheckpointMismatchError
+        ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root", "signature"),
+        CheckpointMismatchError,
     ),
     **dict.fromkeys(("missing-lines", "anchor-size", "vanished"), SegmentMissingError),
 }
@@ -132,6 +133,7 @@ class VerificationReport:
     counts calls that began (a write-ahead record says so) and have no end. `log` is what the log's lines
     bear, the first 16 hex digits of `log_id`.
 
+    `signed_to` is the last seq that a checkpoint in the log covers whose signature was checked and holds.
     `deleted_to` is the last seq that a log.delete lets be missing, None where the log is there from its
     beginning. `redacted` counts the lines that a log.redact lets stand as their hash only, and `redactions`
     says for whom how many.
@@ -162,6 +164,7 @@ class VerificationReport:
     anchored_to: int | None = None
     anchored_at: datetime | None = None
     anchor_too_old: bool = False
+    signed_to: int | None = None
     tail: Tail | None = None
     records_lost: int = 0
     unstopped: int = 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from or_audit_logging.sealing.line import MAX_LINE_BYTES
-from or_audit_logging.sealing.stub import STUB_START
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START
 
 PRINTABLE = bytes(range(0x20, 0x7F))
 """The bytes that a line is made of."""

@@ -67,8 +67,24 @@ class LineStream:
         """What is wrong with the archive, as far as it was read."""
         return self._inflated.problem if self._inflated is not None else None
 
+    def read_line(self) -> bytes:
+        """Return the next line, or a piece of one that is too long; nothing at the end."""
+        return self._file.readline(MAX_LINE_BYTES)
+
+    def tell(self) -> int:
+        """Return how many bytes lie behind."""
+        return self._file.tell()
+
+    def skip_to(self, offset: int) -> None:
+        """Go on at *offset*, which lies ahead."""
+        if self._inflated is None:
+            self._file.seek(offset)
+            return
+        while (left := offset - self._file.tell()) > 0 and self._file.read(min(left, _BLOCK)):
+            pass
+
     def read_block(self) -> bytes:
-        """Return the next bytes, whatever they are; nothing at the end."""
+        """Return the next bytes, wherever they end; nothing at the end."""
         return self._file.read(_BLOCK)
 
 
@@ -116,14 +132,28 @@ class _Head(io.RawIOBase):
 
     def __init__(self, file: io.RawIOBase, size: int) -> None:
         self._file = file
-        self._left = size
+        self._size = size
+        self._at = 0
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_CUR:
+            offset += self._at
+        self._at = self._file.seek(offset)
+        return self._at
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer[: min(len(buffer), self._left)]) or 0
-        self._left -= count
+        left = max(0, self._size - self._at)
+        count = self._file.readinto(buffer[: min(len(buffer), left)]) or 0
+        self._at += count
         return count
 
     def close(self) -> None:
@@ -139,6 +169,7 @@ class _Inflated(io.RawIOBase):
         self._left = size
         self._zlib = zlib.decompressobj(wbits=31)
         self._waiting = self._held = b""
+        self._at = 0
         self.problem: str | None = None
 
     def readable(self) -> bool:
@@ -158,12 +189,16 @@ class _Inflated(io.RawIOBase):
                 self.problem = "something follows the end of the archive"
             if out:
                 buffer[: len(out)] = out
+                self._at += len(out)
                 if self._left is not None:
                     self._left -= len(out)
                 return len(out)
             if not piece and not self._at_end():
                 self.problem = "the archive ends early"
         return 0
+
+    def tell(self) -> int:
+        return self._at
 
     def _read_compressed(self) -> bytes:
         """Read on, the checksum at the end by itself: where it is wrong, the lines before it are not lost."""

@@ -32,7 +32,7 @@ def _verified(report: VerificationReport) -> list[str]:
         held = f"{_extent(report)}; chain, seals and anchor hold"
     else:
         held = f"{(report.anchored_to or 0) + 1:,} of {_extent(report)} are those that the anchor covers"
-    return [f"verified: {held}.", _anchor(report), *_after_the_anchor(report)]
+    return [f"verified: {held}.", _anchor(report), *_after_the_anchor(report), *_signed(report)]
 
 
 def _tampered(report: VerificationReport) -> list[str]:
@@ -53,6 +53,12 @@ def _unanchored(report: VerificationReport) -> list[str]:
     held = f"intact: {_extent(report)}"
     if report.key_checked:
         held += ", chain and seals hold"
+    elif report.signed_to is not None:
+        held = (
+            f"signed: {_extent(report)}, up to seq {report.signed_to} vouched for by checkpoints in the log"
+        )
+        left = (report.last_seq or 0) - report.signed_to
+        held += f"; {_count(left, 'line')} after that unchecked" if left else ""
     if report.anchor_too_old:
         anchor = [] if report.logs else [_anchor(report)]
         return [f"{held}.", *anchor, "That is longer ago than the age allowed, or not known."]
@@ -75,7 +81,12 @@ def _extent(report: VerificationReport) -> str:
     lines = _count(report.lines, "line")
     if report.logs:
         return f"{lines} of {_count(report.log_count, 'log')}"
-    return f"{lines} of one log" if report.is_export else f"{lines} in {_count(report.segments, 'segment')}"
+    of = "of one log" if report.is_export else f"in {_count(report.segments, 'segment')}"
+    return f"{lines} {of}, {_seqs(report)}" if report.lines else f"{lines} {of}"
+
+
+def _seqs(report: VerificationReport) -> str:
+    return f"seq {report.first_seq} to {report.last_seq}"
 
 
 def _each_log(report: VerificationReport) -> list[str]:
@@ -95,6 +106,12 @@ def _anchor(report: VerificationReport) -> str:
     return f"Anchored up to seq {report.anchored_to} by a checkpoint kept elsewhere at {kept}."
 
 
+def _signed(report: VerificationReport) -> list[str]:
+    if report.signed_to is None:
+        return []
+    return [f"Signed up to seq {report.signed_to} by checkpoints in the log itself."]
+
+
 def _after_the_anchor(report: VerificationReport) -> list[str]:
     after = (report.last_seq or 0) - (report.anchored_to or 0)
     lines = "The line after it is" if after == 1 else f"The {after} lines after it are"
@@ -111,7 +128,8 @@ def _missing(report: VerificationReport) -> list[str]:
     if report.deleted_to is not None:
         lines = "The line at" if report.deleted_to == 0 else "The lines up to"
         were = "was" if report.deleted_to == 0 else "were"
-        said.append(f"{lines} seq {report.deleted_to} {were} deleted under certificate.")
+        gone = f"{lines} seq {report.deleted_to} {were} deleted under certificate"
+        said.append(f"{gone}; present: {_seqs(report)}.")
     if report.redacted:
         were = "was" if report.redacted == 1 else "were"
         by = ", ".join(f"{_count(number, 'line')} by {actor}" for actor, number in _most(report.redactions))

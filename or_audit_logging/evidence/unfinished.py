@@ -2,8 +2,8 @@
 
     unfinished_calls(segments)            -> Unfinished(count=1, first=("audit_2026-11-21.jsonl", 17))
 
-A killed process leaves such a record. Lines are looked through for two byte patterns and only those that have
-one are parsed; memory grows with the calls that are open at the same time, not with the log.
+A killed process leaves such a record. Blocks of lines are looked through for two byte patterns, and only
+lines that have one are parsed; memory grows with the calls that are open at the same time, not with the log.
 """
 
 from __future__ import annotations
@@ -60,9 +60,19 @@ def unfinished_calls(sources: Iterable[Source]) -> Unfinished:
     calls = OpenCalls()
     for source in sources:
         try:
-            with LineStream(source.segment, source.size) as lines:
-                for number, raw in enumerate(lines, 1):
-                    calls.take(raw, source.name, number)
-        except OSError:  # the walk has said so
+            with LineStream(source.segment, source.size) as stream:
+                _take_all(calls, stream, source.name)
+        except OSError:  # the walk will say so
             continue
     return calls.count()
+
+
+def _take_all(calls: OpenCalls, stream: LineStream, name: str) -> None:
+    """Take in all lines of *stream*; a block of them without a pattern is passed over at once."""
+    number = 0
+    while block := stream.read_block():
+        block += stream.read_line() if not block.endswith(b"\n") else b""
+        if _STARTED in block or _ENDED in block:
+            for at, raw in enumerate(block.split(b"\n"), number + 1):
+                calls.take(raw, name, at)
+        number += block.count(b"\n")

@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.sealing.line import SealedLine, parse_line
-from or_audit_logging.sealing.stub import STUB, Stub, parse_stub
+from or_audit_logging.sealing.line import STUB, SealedLine, Stub, parse_line, parse_stub
 
 MAX_WRAPPED = 4 << 20
 """A line of an export is looked into up to this length: the longest sealed line, each byte of it escaped."""

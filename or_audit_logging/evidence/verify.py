@@ -8,10 +8,13 @@ Nothing that stands in a log or an anchor makes this raise; only a mistake in th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.ahead import Ahead, Context, is_worth_it
 from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
@@ -25,7 +28,7 @@ from or_audit_logging.evidence.arguments import (
 from or_audit_logging.evidence.bounds import Bounds, missing_lines
 from or_audit_logging.evidence.chain import Chain
 from or_audit_logging.evidence.claims import Claims
-from or_audit_logging.evidence.export import verify_export
+from or_audit_logging.evidence.export import Asked, verify_export
 from or_audit_logging.evidence.folder import check_beside, follow_chain
 from or_audit_logging.evidence.identity import Identity, identify, lines_of
 from or_audit_logging.evidence.judgement import (
@@ -38,6 +41,7 @@ from or_audit_logging.evidence.judgement import (
     report_on,
 )
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
+from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
 from or_audit_logging.evidence.sources import Source, Survey, survey
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
@@ -49,11 +53,13 @@ def verify(
     path: PathText,
     *,
     key: KeySources | KeyRing = None,
+    public_key: PublicKeySources = None,
     anchors: AnchorPlaces = (),
     log_id: str | None = None,
     max_age: timedelta | None = None,
     now: datetime | None = None,
     progress: Callable[[int], None] | None = None,
+    jobs: int = 1,
 ) -> VerificationReport:
     """Return what can be said of the log in the folder *path* (or of a handler's `filename`).
 
@@ -61,20 +67,28 @@ def verify(
     somewhere, in any order, of any number of logs, among other lines and inside what a log shipper put
     around them. Of several logs `report.logs` has one report each.
 
-    *key* names the secrets as everywhere; None takes what the environment names, or none. *anchors* are
-    files, folders or values; *log_id* pins a log id of 32 hex digits or an origin. Where the anchor was kept
-    longer than *max_age* before *now*, or nobody knows when, the log is unanchored. *progress* is called with
-    the number of lines so far. Raises `ConfigError` for mistakes in the arguments and for key files that may
-    not be used.
+    *key* names the secrets as everywhere; None takes what the environment names, or none. *public_key* is a
+    file, a PEM or a verifier key, or a list of these: then signatures in the log are checked, and only
+    anchors count that one of these keys has signed. *anchors* are files, folders or values; *log_id* pins a
+    log id of 32 hex digits or an origin. Where the anchor was kept longer than *max_age* before *now*, or
+    nobody knows when, the log is unanchored. *progress* is called with the number of lines so far. *jobs*
+    processes share the work on a long log's segments (not on an export's lines); the report is the same with
+    any number, and the program needs `if __name__ == "__main__":`. Raises `ConfigError` for mistakes in the
+    arguments and for key files that may not be used, `MissingExtraError` for a *public_key* without `sign`.
     """
+    if type(jobs) is not int or jobs < 1:
+        raise ConfigError("jobs is a number of processes, at least 1")
     pin = Pin.parse(log_id)
     oldest = oldest_allowed(max_age, now)
-    ring = open_ring(key)
+    ring, signers = open_ring(key), open_signers(public_key)
     target = find_log(path)
     observations = Observations()
     kept = gather_anchors(anchors, refuse=target.refuse, observations=observations)
+    if signers:
+        kept = signers.only_signed(kept, observations)
     if target.is_export:
-        return verify_export(target.export, ring, kept, pin, observations, oldest=oldest, progress=progress)
+        asked = Asked(ring, signers, kept, pin, oldest)
+        return verify_export(target.export, asked, observations, progress=progress)
     folder, layout, trouble = target.folder, target.layout, target.trouble
     found = Survey((), None)
     if layout is not None:
@@ -99,8 +113,15 @@ def verify(
     usable = anchors_of(identity.log, kept, origin=identity.origin)
     note_other_anchors(kept, usable, observations)
     own = [source for source in found.sources if identity.log in source.logs]
-    outcome, segments = _examine(found.sources, identity, ring, usable, progress)
-    unfinished = unfinished_calls(sorted(own, key=lambda source: source.first_seq))
+    own.sort(key=lambda source: source.first_seq)
+    with contextlib.ExitStack() as stack:
+        ahead = None
+        if jobs > 1 and is_worth_it(own):
+            ahead = stack.enter_context(Ahead(own, _context(identity, ring, usable), jobs=jobs))
+        unfinished = unfinished_calls(own)  # meanwhile the workers have begun
+        outcome, segments = _examine(
+            found.sources, identity, ring, usable, signers=signers, progress=progress, ahead=ahead
+        )
     return report_on(
         outcome,
         observations,
@@ -116,7 +137,10 @@ def _examine(
     identity: Identity,
     ring: KeyRing | None,
     anchors: Sequence[Anchor],
+    *,
+    signers: Signers,
     progress: Callable[[int], None] | None,
+    ahead: Ahead | None,
 ) -> tuple[Outcome, int]:
     """Walk along the log's files among the *sources*; return also how many were gone through."""
     log = identity.log
@@ -124,7 +148,7 @@ def _examine(
     walks = []
 
     def follow(chain: Chain, bounds: Bounds, observations: Observations) -> list[str]:
-        walk = Walk(chain, log=log, bounds=bounds, observations=observations, progress=progress)
+        walk = Walk(chain, log=log, bounds=bounds, observations=observations, progress=progress, ahead=ahead)
         walks.append(walk)
         return follow_chain(walk, sources, observations, log=log)
 
@@ -133,8 +157,15 @@ def _examine(
         return check_beside(sources, observations, recovered=claims.recovered, deleted=deleted)
 
     start, sealed = Place(own[0].name, 1, 0), lines_of(own)
-    outcome = examine(identity, ring, anchors, sealed=sealed, start=start, follow=follow, beside=beside)
+    outcome = examine(
+        identity, ring, anchors, signers=signers, sealed=sealed, start=start, follow=follow, beside=beside
+    )
     return outcome, sum(walk.segments for walk in walks)
+
+
+def _context(identity: Identity, ring: KeyRing | None, anchors: Sequence[Anchor]) -> Context:
+    secrets = ring.secrets if ring is not None else ()
+    return Context(identity.log, identity.log_id, secrets, tuple(sorted({one.size for one in anchors})))
 
 
 def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: Path) -> str:

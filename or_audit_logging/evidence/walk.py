@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from or_audit_logging.errors import FormatError
+from or_audit_logging.evidence.ahead import Ahead, Stretch
 from or_audit_logging.evidence.bounds import Bounds
 from or_audit_logging.evidence.chain import Chain
 from or_audit_logging.evidence.report import Observations
@@ -19,8 +20,7 @@ from or_audit_logging.evidence.shape import CUT, TOO_LONG, shape_trouble
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
-from or_audit_logging.sealing.stub import STUB_START, parse_stub
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START, SealedLine, parse_line, parse_stub
 
 _RECOVER_START = b'{"event_type":"log.recover",'
 _STRIDE = 50_000
@@ -38,6 +38,7 @@ class Walk:
         bounds: Bounds,
         observations: Observations,
         progress: Callable[[int], None] | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.chain = chain
         self.segments = 0
@@ -45,7 +46,9 @@ class Walk:
         self._bounds = bounds
         self._observations = observations
         self._progress = progress
+        self._ahead = ahead
         self._in_long_line = False
+        self._reported = 0
 
     def follow(self, source: Source, *, newest: bool, may_have_gap: bool = False) -> None:
         """Go along the lines of *source*; raises `OSError` where it cannot be read.
@@ -57,6 +60,8 @@ class Walk:
         self._in_long_line = False
         self.chain.enter(source, may_have_gap=may_have_gap)
         with LineStream(source.segment, source.size) as stream:
+            if self._ahead is not None:
+                self._ahead.enter(source)
             lines = iter(stream)
             raw = next(lines, None)
             while raw is not None:
@@ -71,25 +76,37 @@ class Walk:
                     self.chain.take_piece(raw, TOO_LONG)
                 else:
                     self._take_end(raw, newest=newest, cut=stream.problem is not None)
-                raw = self._stride(lines)
+                raw = self._stride(stream, lines)
             if stream.problem is not None:
                 self._observations.find(self.chain.place().finding("archive", stream.problem))
         self._report_progress()
 
-    def _stride(self, lines: Iterator[bytes]) -> bytes | None:
+    def _stride(self, stream: LineStream, lines: Iterator[bytes]) -> bytes | None:
         """Take lines as long as each simply follows; return the first that needs a closer look."""
         chain = self.chain
         while not chain.is_broken and chain.position.tree is not None:
             start = chain.position.seq
             stop = min(self._bounds.next_size, start + _STRIDE)
-            raw = stride(chain.position, lines, log=self._log, stop=stop)
+            raw = None
+            stretch = self._stretch_at(stream)
+            if stretch is not None and stretch.end.seq <= self._bounds.next_size:
+                stretch.take_into(chain.position)
+                stream.skip_to(stream.tell() + stretch.length)
+                stop = stretch.end.seq
+            else:
+                raw = stride(chain.position, lines, log=self._log, stop=stop)
             taken = chain.position.seq - start
             chain.number += taken
             chain.count(taken)
+            if chain.lines - self._reported >= _STRIDE:
+                self._report_progress()
             if raw is not None or chain.position.seq < stop:
                 return raw
-            self._report_progress()
         return next(lines, None)
+
+    def _stretch_at(self, stream: LineStream) -> Stretch | None:
+        """Return the lines from here on that somebody went through already, if they simply follow."""
+        return self._ahead.at(stream.tell(), self.chain.position) if self._ahead is not None else None
 
     def _take(self, raw: bytes) -> None:
         self.chain.number += 1
@@ -130,6 +147,7 @@ class Walk:
             chain.take_piece(raw, CUT)
 
     def _report_progress(self) -> None:
+        self._reported = self.chain.lines
         if self._progress is not None:
             self._progress(self.chain.lines)
 

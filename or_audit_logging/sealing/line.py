@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.record import CONTROL_PREFIX
+from or_audit_logging.sealing.chain import leaf_hash
 
 SEALED_NAMES = frozenset({"log", "seq", "kid", "mac"})
 MAC_TAIL = 74
@@ -23,12 +24,15 @@ SUFFIX_MAX = len(',"log":"","seq":,"kid":') + 16 + 19 + 10 + MAC_TAIL
 MAX_LINE_BYTES = 1 << 20
 """No line is longer, newline included."""
 
+STUB_START = b'{"log":"'
+
 _CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
 
 _SUFFIX_START = b',"log":"'
 _SUFFIX = re.compile(
     rb',"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"kid":(0|[1-9][0-9]{0,9}),"mac":"([0-9a-f]{64})"\}'
 )
+STUB = re.compile(rb'\{"log":"([0-9a-f]{16})","seq":(0|[1-9][0-9]{0,18}),"leaf":"([0-9a-f]{64})" *\}')
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
@@ -64,6 +68,37 @@ def parse_line(raw: bytes) -> SealedLine:
         raise FormatError("not a sealed line: it does not end in log, seq, kid and mac")
     log, seq, kid, mac = match.groups()
     return SealedLine(raw, log.decode(), int(seq), int(kid), bytes.fromhex(mac.decode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """What stands in the place of a redacted line; `leaf` is the leaf hash of the line that was there.
+
+    `raw` is the whole stub without its newline, as long as that line.
+    """
+
+    raw: bytes
+    log: str
+    seq: int
+    leaf: bytes
+
+
+def parse_stub(raw: bytes) -> Stub:
+    """Return *raw* (no newline) taken apart; raises `FormatError` where it is no stub.
+
+    Nothing in it vouches for its leaf: the MAC of the next line and the tree do.
+    """
+    match = STUB.fullmatch(raw)
+    if match is None:
+        raise FormatError("not the stub of a redacted line")
+    log, seq, leaf = match.groups()
+    return Stub(raw, log.decode(), int(seq), bytes.fromhex(leaf.decode()))
+
+
+def stub_of(line: SealedLine) -> bytes:
+    """Return the stub that takes the place of *line*: the same length, no newline."""
+    start = f'{{"log":"{line.log}","seq":{line.seq},"leaf":"{leaf_hash(line.raw).hex()}"'
+    return start.encode("ascii").ljust(len(line.raw) - 1) + b"}"
 
 
 def open_suffix(body: bytes, *, log: str, seq: int, kid: int) -> bytes:
