@@ -60,6 +60,8 @@ def test_old_and_new_workers_stand_side_by_side(tmp_path: Path, keys: tuple[str,
     report = verify(folder, key=[old, new])
     assert report.findings == ()
     assert report.key_checked
+    assert main(["verify", str(folder), "--key", new, "--key", old, "--unanchored-ok"]) == 0
+    assert main(["verify", str(folder), "--key", new, "--unanchored-ok"]) == 2
 
 
 def test_who_holds_the_old_key_only_stops_writing_and_says_so(tmp_path: Path, keys: tuple[str, str]) -> None:

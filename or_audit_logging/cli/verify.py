@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import paint, printable
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
@@ -33,7 +34,7 @@ def add_parser(commands: Any) -> None:
         "Of an export: kubectl logs POD | or-audit verify -",
     )
     parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
-    parser.add_argument("--key", help="env:NAME or file:PATH (default: OR_AUDIT_KEY, or OR_AUDIT_KEY_FILE)")
+    add_key_argument(parser)
     parser.add_argument(
         "--public-key",
         metavar="FILE|KEY",

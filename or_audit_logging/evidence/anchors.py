@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
 _CHECKPOINT_START = '{"event_type":"log.checkpoint",'
+_LINE_END = re.compile(r'"mac":"[0-9a-f]{64}"\}')
 _MAX_WHOLE = 16 << 20
 """A file is taken as one note or one JSON document up to this size, and line by line in any case."""
 _MAX_DEPTH = 64
@@ -160,15 +162,16 @@ def _from_json(text: str) -> object:
 
 
 def _from_line(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
-    """Return the anchor that a sealed checkpoint line is, with or without other text before it.
+    """Return the anchor that a sealed checkpoint line is, with or without other text before and after it.
 
     None where *text* is no such line, an empty list where it is one that contradicts itself.
     """
     start = text.find(_CHECKPOINT_START)
-    if start < 0:
+    end = _LINE_END.search(text, start) if start >= 0 else None
+    if end is None:
         return None
     try:
-        line = parse_line(text[start:].rstrip().encode("ascii", "replace"))
+        line = parse_line(text[start : end.end()].encode("ascii", "replace"))
     except FormatError:
         return None
     try:
