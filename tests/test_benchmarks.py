@@ -11,6 +11,7 @@ from conftest import REPOSITORY, run_python
 ROUNDS = {
     "capture.py": ("1",),
     "import_time.py": ("1",),
+    "verify.py": ("1", "--lines", "3000"),
     "writer.py": ("1", "--open", "2000"),
 }
 
