@@ -20,6 +20,7 @@ _STARTED = b'.started",'
 _ENDED = b'"started_id":"'
 _COMMON = b"started"
 _WITHIN = 160
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _take_all(calls: OpenCalls, stream: LineStream, name: str) -> None:
 
 
 def _whole_lines(stream: LineStream) -> bytes:
-    block = stream.read_block()
+    block = stream.read_block(_BLOCK)
     return block if block.endswith(b"\n") else block + stream.read_line()
 
 
