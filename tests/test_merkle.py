@@ -6,6 +6,8 @@ import hashlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.sealing.checkpoint import encode_root
@@ -195,3 +197,17 @@ def test_the_published_proof_of_certificate_transparency() -> None:
         "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
         "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
     ]
+
+
+@given(st.integers(0, 70), st.lists(st.integers(0, 40), max_size=4))
+def test_leaves_added_together_make_the_same_tree(size: int, additions: list[int]) -> None:
+    """From any size on, in any portions."""
+    leaves = [bytes([number % 256]) * 32 for number in range(size + sum(additions))]
+    one_by_one, together = Frontier(), Frontier()
+    for leaf in leaves:
+        one_by_one.append(leaf)
+    for leaf in leaves[:size]:
+        together.append(leaf)
+    for count in additions:
+        together.extend(leaves[together.size : together.size + count])
+    assert (together.size, together.subtrees) == (one_by_one.size, one_by_one.subtrees)

@@ -31,6 +31,7 @@ from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
+from or_audit_logging.evidence.unfinished import is_quiet
 from or_audit_logging.log.segments import Segment
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
@@ -109,6 +110,14 @@ class Stretch:
         position.tree = Frontier(self.end.seq, self.end.subtrees)
 
 
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A part's stretches by the offset of their first byte, and whether no call began or ended in it."""
+
+    stretches: dict[int, Stretch]
+    is_quiet: bool
+
+
 class Ahead:
     """The stretches of a log's segments, asked for in the order of the walk."""
 
@@ -118,7 +127,8 @@ class Ahead:
         self._wanted = {source.segment for source in sources}
         self._parts = _parts(sources)
         self._limit = jobs * _WAITING
-        self._pending: deque[tuple[Part, Future[dict[int, Stretch]]]] = deque()
+        self._pending: deque[tuple[Part, Future[Walked]]] = deque()
+        self._unsearched = {source.name: _count(source) for source in sources}
         self._known: dict[int, Stretch] = {}
         self._segment: Segment | None = None
         self._pool: Executor | None = start_pool(jobs, context)
@@ -142,7 +152,7 @@ class Ahead:
             self._submit()
             if not self._pending or self._pending[0][0].segment == source.segment:
                 return
-            self._pending.popleft()[1].cancel()
+            self._result(*self._pending.popleft())
 
     def at(self, offset: int, position: Position) -> Stretch | None:
         """Return the stretch that starts at *offset* of the segment in *position*; waits for it."""
@@ -153,12 +163,26 @@ class Ahead:
             self._pending.popleft()
             self._submit()
             self._known = {at: known for at, known in self._known.items() if at > offset}
-            try:
-                self._known |= future.result()
-            except _TROUBLE:
-                self._give_up()
+            self._known |= self._result(part, future)
         stretch = self._known.pop(offset, None)
         return stretch if stretch is not None and stretch.start == Mark.of(position) else None
+
+    def may_hold_calls(self, source: Source) -> bool:
+        """Return whether calls may have begun or ended in *source*; False where workers have found none."""
+        for part, future in tuple(self._pending):
+            if part.segment == source.segment:
+                self._result(part, future)
+        return self._unsearched.get(source.name, 1) > 0
+
+    def _result(self, part: Part, future: Future[Walked]) -> dict[int, Stretch]:
+        """Return the stretches in *part*; waits for them."""
+        try:
+            walked = future.result()
+        except _TROUBLE:
+            self._give_up()
+            return {}
+        self._unsearched[part.segment.name] -= walked.is_quiet
+        return walked.stretches
 
     def _submit(self) -> None:
         while self._pool is not None and len(self._pending) < self._limit:
@@ -166,7 +190,7 @@ class Ahead:
             if part is None:
                 return
             try:
-                self._pending.append((part, self._pool.submit(stretches, part)))
+                self._pending.append((part, self._pool.submit(walk_part, part)))
             except _TROUBLE:
                 self._give_up()
 
@@ -178,8 +202,9 @@ class Ahead:
 
 
 def is_worth_it(sources: Iterable[Source]) -> bool:
-    """Return whether *sources* are long enough to start workers for."""
-    return sum(_length(source) for source in sources) >= WORTH_IT
+    """Return whether *sources* are long enough, and of enough parts, to start workers for."""
+    sources = tuple(sources)
+    return sum(map(_length, sources)) >= WORTH_IT and sum(map(_count, sources)) > 1
 
 
 def start_pool(jobs: int, context: Context) -> Executor | None:
@@ -202,6 +227,10 @@ def _parts(sources: Iterable[Source]) -> Iterator[Part]:
             yield Part(source.segment, source.size, begin, end)
 
 
+def _count(source: Source) -> int:
+    return sum(1 for _ in _parts([source]))
+
+
 def _length(source: Source) -> int:
     return source.size * _DEFLATED if source.segment.archived else source.size
 
@@ -219,16 +248,24 @@ def prepare(context: Context) -> None:
     _keys = tuple(LogKeys(secret, log_id=context.log_id) for secret in context.secrets if context.log_id)
 
 
-def stretches(part: Part) -> dict[int, Stretch]:
-    """Return the stretches in *part* by the offset of their first byte."""
+def walk_part(part: Part) -> Walked:
+    """Go through *part*."""
     try:
-        with LineStream(part.segment, part.size) as stream:
-            if part.begin:
-                stream.skip_to(part.begin - 1)
-                stream.read_line()
-            return _Scan(stream, part.end).run()
+        with _from(part) as stream:
+            stretches = _Scan(stream, part.end).run()
+        with _from(part) as stream:
+            return Walked(stretches, is_quiet(stream, part.end))
     except OSError:  # the walk will say so
-        return {}
+        return Walked({}, is_quiet=False)
+
+
+def _from(part: Part) -> LineStream:
+    """Return the segment's lines from the first that begins in *part*."""
+    stream = LineStream(part.segment, part.size)
+    if part.begin:
+        stream.skip_to(part.begin - 1)
+        stream.read_line()
+    return stream
 
 
 class _Scan:

@@ -83,9 +83,9 @@ class LineStream:
         while (left := offset - self._file.tell()) > 0 and self._file.read(min(left, _BLOCK)):
             pass
 
-    def read_block(self) -> bytes:
-        """Return the next bytes, wherever they end; nothing at the end."""
-        return self._file.read(_BLOCK)
+    def read_block(self, size: int = _BLOCK) -> bytes:
+        """Return the next *size* bytes, wherever they end; fewer or none at the end."""
+        return self._file.read(size)
 
 
 @dataclass(frozen=True, slots=True)

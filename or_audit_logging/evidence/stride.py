@@ -20,6 +20,8 @@ from or_audit_logging.sealing.line import MAC_TAIL
 
 _CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
 _MAC_AND_END = re.compile(rb',"mac":"[0-9a-f]{64}"\}\n')
+_LEAVES = 1024
+"""So many leaves enter the tree together."""
 _MAC_FORM = b',"mac":"%b"}\n'
 
 
@@ -32,7 +34,9 @@ def stride(position: Position, lines: Iterator[bytes], *, log: str, stop: int) -
     tree, leaf, seq = position.tree, position.prev, position.seq
     if tree is None or leaf is None or seq >= stop:
         return next(lines, None)
-    sha256, append = hashlib.sha256, tree.append
+    sha256 = hashlib.sha256
+    leaves: list[bytes] = []
+    pause = min(stop, seq + _LEAVES)
     before_seq, after_seq = b',"log":"%b","seq":' % log.encode(), b',"kid":%d' % position.kid
     mac = position.keys.mac if position.keys is not None else None
     found = None
@@ -53,9 +57,14 @@ def stride(position: Position, lines: Iterator[bytes], *, log: str, stop: int) -
             found = raw
             break
         leaf = sha256(b"\0" + raw[:-1]).digest()
-        append(leaf)
+        leaves.append(leaf)
         seq += 1
-        if seq == stop:
-            break
+        if seq == pause:
+            tree.extend(leaves)
+            leaves.clear()
+            if seq == stop:
+                break
+            pause = min(stop, seq + _LEAVES)
+    tree.extend(leaves)
     position.seq, position.prev = seq, leaf
     return found

@@ -8,6 +8,7 @@ lines that have one are parsed; memory grows with the calls that are open at the
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from or_audit_logging.evidence.streams import LineStream
 
 _STARTED = b'.started",'
 _ENDED = b'"started_id":"'
+_COMMON = b"started"
 _WITHIN = 160
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class OpenCalls:
         self._open: dict[object, tuple[str, int]] = {}
 
     def take(self, raw: bytes, name: str, number: int) -> None:
-        """Take in the line *raw*, which stands in the file *name* at *number*."""
+        """Take in the line *raw*, which stands in the file *name* at *number*, by whatever is counted."""
         begins = _STARTED in raw[:_WITHIN]
         if not begins and _ENDED not in raw:
             return
@@ -57,22 +60,55 @@ class OpenCalls:
 
 def unfinished_calls(sources: Iterable[Source]) -> Unfinished:
     """Return the calls that never finished in *sources*, segments in the order of their lines."""
-    calls = OpenCalls()
+    calls, by_name = OpenCalls(), {}
     for source in sources:
+        by_name[source.name] = source
         try:
             with LineStream(source.segment, source.size) as stream:
                 _take_all(calls, stream, source.name)
-        except OSError:  # the walk will say so
+        except OSError:  # the walk says so
             continue
-    return calls.count()
+    found = calls.count()
+    if found.first is None:
+        return found
+    name, offset = found.first
+    return Unfinished(found.count, (name, _number_at(by_name[name], offset)))
+
+
+def is_quiet(stream: LineStream, end: int) -> bool:
+    """Return whether no line of *stream* that begins before the byte *end* has one of the patterns."""
+    while stream.tell() < end and (block := _whole_lines(stream)):
+        if _may_hold_calls(block):
+            return False
+    return True
 
 
 def _take_all(calls: OpenCalls, stream: LineStream, name: str) -> None:
-    """Take in all lines of *stream*; a block of them without a pattern is passed over at once."""
-    number = 0
-    while block := stream.read_block():
-        block += stream.read_line() if not block.endswith(b"\n") else b""
-        if _STARTED in block or _ENDED in block:
-            for at, raw in enumerate(block.split(b"\n"), number + 1):
+    """Take in all lines of *stream*, by their offset; a block of them without a pattern is passed over."""
+    offset = 0
+    while block := _whole_lines(stream):
+        if _may_hold_calls(block):
+            at = offset
+            for raw in block.split(b"\n"):
                 calls.take(raw, name, at)
-        number += block.count(b"\n")
+                at += len(raw) + 1
+        offset += len(block)
+
+
+def _whole_lines(stream: LineStream) -> bytes:
+    block = stream.read_block(_BLOCK)
+    return block if block.endswith(b"\n") else block + stream.read_line()
+
+
+def _may_hold_calls(block: bytes) -> bool:
+    return _COMMON in block and (_STARTED in block or _ENDED in block)
+
+
+def _number_at(source: Source, offset: int) -> int:
+    """Return the number of the line that begins at *offset*."""
+    number = 1
+    with contextlib.suppress(OSError), LineStream(source.segment, source.size) as stream:
+        while offset > 0 and (block := stream.read_block()):
+            number += block[:offset].count(b"\n")
+            offset -= len(block)
+    return number

@@ -118,10 +118,11 @@ def verify(
         ahead = None
         if jobs > 1 and is_worth_it(own):
             ahead = stack.enter_context(Ahead(own, _context(identity, ring, usable), jobs=jobs))
-        unfinished = unfinished_calls(own)  # meanwhile the workers have begun
         outcome, segments = _examine(
             found.sources, identity, ring, usable, signers=signers, progress=progress, ahead=ahead
         )
+        searched = own if ahead is None else [source for source in own if ahead.may_hold_calls(source)]
+    unfinished = unfinished_calls(searched)
     return report_on(
         outcome,
         observations,

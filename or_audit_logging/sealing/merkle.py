@@ -69,6 +69,20 @@ class Frontier:
         self._subtrees.append(leaf)
         self.size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add *leaves* in their order, at half the cost of adding each by itself."""
+        sha256, nodes, left_over, height = hashlib.sha256, list(leaves), [], 0
+        while nodes:
+            if self.size >> height & 1:
+                nodes.insert(0, self._subtrees.pop())
+            if len(nodes) & 1:
+                left_over.append(nodes.pop())
+            pairs = iter(nodes)
+            nodes = [sha256(b"\1" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+            height += 1
+        self._subtrees += reversed(left_over)
+        self.size += len(leaves)
+
     def root(self) -> bytes:
         """Return the root of the tree (of no leaves: SHA-256 of nothing)."""
         if not self._subtrees:
