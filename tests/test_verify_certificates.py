@@ -273,6 +273,22 @@ def test_a_log_that_starts_under_a_later_key(tmp_path: Path) -> None:
     assert verify(tmp_path, key=key(OTHER_SECRET)).verdict == "unanchored"
 
 
+def test_a_changed_first_line_under_a_later_key(tmp_path: Path) -> None:
+    """What the key at hand did not seal is a finding, not a missing key."""
+    log = LogBuilder()
+    log.rotate(OTHER_SECRET)
+    log.open(NEXT_DAY)
+    log.user(2)
+    log.open(THIRD_DAY)
+    log.delete(SECOND)
+    log.save(tmp_path)
+    data = log.segments[SECOND]
+    ring = [key(), key(OTHER_SECRET)]
+    for at in range(0, 1100, 17):
+        (tmp_path / SECOND).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert verify(tmp_path, key=ring).verdict == "tampered", at
+
+
 def test_archives_start_a_log_too(tmp_path: Path) -> None:
     """An archived segment is the same bytes."""
     log = three_days()
