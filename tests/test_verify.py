@@ -546,6 +546,19 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert told == [6, 11]
 
 
+def test_progress_is_told_within_a_long_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where checkpoints come more often than reports."""
+    monkeypatch.setattr("or_audit_logging.evidence.walk._STRIDE", 10)
+    log = LogBuilder()
+    for _ in range(5):
+        log.user(5)
+        log.checkpoint()
+    told: list[int] = []
+    verify(log.save(tmp_path), key=key(), progress=told.append)
+    assert (told[-1], len(told)) == (log.seq, 3)
+    assert told == sorted(told)
+
+
 @pytest.mark.parametrize(
     ("damage", "error"),
     [

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key
 
 from or_audit_logging.errors import FormatError
@@ -16,6 +18,7 @@ from or_audit_logging.evidence.certificates import minimum_days
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.sealing.checkpoint import encode_root
+from or_audit_logging.sealing.control import MEMBERS, control_body
 
 FIRST = f"audit_{DAY}.jsonl"
 SECOND = f"audit_{NEXT_DAY}.jsonl"
@@ -273,6 +276,22 @@ def test_a_log_that_starts_under_a_later_key(tmp_path: Path) -> None:
     assert verify(tmp_path, key=key(OTHER_SECRET)).verdict == "unanchored"
 
 
+def test_a_changed_first_line_under_a_later_key(tmp_path: Path) -> None:
+    """What the key at hand did not seal is a finding, not a missing key."""
+    log = LogBuilder()
+    log.rotate(OTHER_SECRET)
+    log.open(NEXT_DAY)
+    log.user(2)
+    log.open(THIRD_DAY)
+    log.delete(SECOND)
+    log.save(tmp_path)
+    data = log.segments[SECOND]
+    ring = [key(), key(OTHER_SECRET)]
+    for at in range(0, 1100, 17):
+        (tmp_path / SECOND).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert verify(tmp_path, key=ring).verdict == "tampered", at
+
+
 def test_archives_start_a_log_too(tmp_path: Path) -> None:
     """An archived segment is the same bytes."""
     log = three_days()
@@ -521,3 +540,42 @@ def test_an_export_may_hold_a_line_and_its_stub(tmp_path: Path) -> None:
     stub = log.lines(FIRST)[3]
     export.write_bytes(b"".join([*before, *log.lines(SECOND), stub.replace(stub[50:60], b"0" * 10)]))
     assert verify(export, key=key(), anchors=[log.anchor()]).verdict == "tampered"
+
+
+# whatever the key holder writes
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just("0" * 64)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(
+    event=st.sampled_from(["log.delete", "log.redact", "log.rotate"]),
+    values=st.lists(VALUES, min_size=6, max_size=6),
+    policy=VALUES,
+    gone=st.booleans(),
+)
+def test_no_certificate_makes_it_raise(
+    tmp_path_factory: pytest.TempPathFactory, event: str, values: list[object], policy: object, gone: bool
+) -> None:
+    """Members of any kind end in a verdict, and none of them deletes anything lawfully."""
+    log = LogBuilder(policy=policy)
+    log.user()
+    log.open(NEXT_DAY)
+    body = control_body(event, record_id="id", timestamp="2026-11-22T10:00:00.000000Z")
+    members = json.loads(body) | dict(zip(MEMBERS[event], values, strict=False))
+    log.seal(json.dumps(members, separators=(",", ":"), allow_nan=True).encode())
+    log.user()
+    if gone:
+        del log.segments[FIRST]
+    folder = log.save(tmp_path_factory.mktemp("log"))
+    for ring in (key(), None):
+        report = verify(folder, key=ring, anchors=[log.anchor()])
+        assert report.summary()
+        assert report.deleted_to is None
+        assert not gone or report.verdict in ("tampered", "cannot verify")

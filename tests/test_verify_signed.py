@@ -12,6 +12,7 @@ from log_builder import KEPT_AT, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, 
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import CheckpointMismatchError, ConfigError, MissingExtraError
+from or_audit_logging.evidence import ahead
 from or_audit_logging.evidence.anchors import Anchor, read_anchors
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
@@ -354,3 +355,18 @@ def test_the_command_takes_public_keys(tmp_path: Path, capsys: pytest.CaptureFix
     assert main([*arguments, "--public-key", str(OTHER.public.for_origin("a/b")), "--json"]) == 3
     assert '"signed_to": 10' in capsys.readouterr().out
     assert main(["verify", folder, "--public-key", "nothing"]) == 2
+
+
+def test_several_processes_check_signatures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is the same, signatures, deletions and redactions included."""
+    monkeypatch.setattr(ahead, "WORTH_IT", 0)
+    monkeypatch.setattr(ahead, "PART", 1500)
+    log = signed_log()
+    log.open(THIRD_DAY)
+    log.redact(8)
+    log.delete(f"audit_{NEXT_DAY}.jsonl")
+    log.checkpoint()
+    log.save(tmp_path)
+    arguments: dict[str, Any] = {"public_key": PUBLIC, "anchors": [signed_anchor(log)]}
+    one, two = verify(tmp_path, **arguments), verify(tmp_path, jobs=2, **arguments)
+    assert (one.verdict, one.to_dict()) == ("verified", two.to_dict())

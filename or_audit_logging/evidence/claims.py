@@ -122,6 +122,10 @@ class Claims:
             return False
         return members["event_type"] == "log.recover" and self._describes(members, torn, line.seq)
 
+    def has_stated_key(self, line: SealedLine) -> bool:
+        """Return whether the key that the open line *line* states is at hand."""
+        return parse_control(line.raw)["kcv"] in [keys.kcv for keys in self.keys]
+
     def begin(self, line: SealedLine, place: Place) -> None:
         """Believe the open line *line*, with which a log begins whose first segments are not there."""
         self.restart(line)

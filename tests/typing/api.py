@@ -106,6 +106,7 @@ assert_type(record.to_dict(), dict[str, object])
 record.status = "error"  # type: ignore[misc]
 
 report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
+report = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
 assert_type(report, VerificationReport)
 assert_type(report.exit_code, int)
 places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in report.findings]
