@@ -21,8 +21,8 @@ from test_verify_histories import RING, STEPS, build, quick
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence import ahead
-from or_audit_logging.evidence.ahead import Context, Stretch
 from or_audit_logging.evidence.report import VerificationReport
+from or_audit_logging.evidence.stretches import Context, Stretch, prepare
 from or_audit_logging.evidence.verify import verify
 
 
@@ -30,7 +30,7 @@ class InThisProcess(Executor):
     """Does what a pool does, at once and here; what goes to a worker and back is pickled all the same."""
 
     def __init__(self, context: Context) -> None:
-        ahead.prepare(pickle.loads(pickle.dumps(context)))
+        prepare(pickle.loads(pickle.dumps(context)))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -45,7 +45,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(ahead, "PART", 900)
     monkeypatch.setattr(ahead, "start_pool", lambda jobs, context: InThisProcess(context))
     yield
-    ahead.prepare(Context(""))
+    prepare(Context(""))
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_real_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: 
 
     def start(jobs: int, context: Context) -> Executor:
         spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=ahead.prepare, initargs=(context,))
+        return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=prepare, initargs=(context,))
 
     monkeypatch.setattr(ahead, "start_pool", start)
     log = busy_log()

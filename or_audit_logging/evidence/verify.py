@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.ahead import Ahead, Context, is_worth_it
+from or_audit_logging.evidence.ahead import Ahead, is_worth_it
 from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
@@ -43,6 +43,7 @@ from or_audit_logging.evidence.judgement import (
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
 from or_audit_logging.evidence.sources import Source, Survey, survey
+from or_audit_logging.evidence.stretches import Context
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.ahead import Ahead, Stretch
+from or_audit_logging.evidence.ahead import Ahead
 from or_audit_logging.evidence.bounds import Bounds
 from or_audit_logging.evidence.chain import Chain
 from or_audit_logging.evidence.report import Observations
 from or_audit_logging.evidence.shape import CUT, TOO_LONG, shape_trouble
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.evidence.stretches import Stretch
 from or_audit_logging.evidence.stride import stride
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START, SealedLine, parse_line, parse_stub
 
