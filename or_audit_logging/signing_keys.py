@@ -28,7 +28,6 @@ class SigningKeys:
         self._sources = tuple(sources)
         self._key_readable = key_readable
         self._keys: tuple[SigningKey, ...] = ()
-        self._missing: str | None = None
         self._read()
 
     @classmethod
@@ -42,13 +41,9 @@ class SigningKeys:
         return self._keys[0]
 
     def find(self, vkey: str) -> SigningKey | None:
-        """Return the key whose verifier key is *vkey*, None where there is none.
-
-        The sources are read once more for each verifier key that is not known.
-        """
-        if (key := self._find(vkey)) is not None or vkey == self._missing:
+        """Return the key whose verifier key is *vkey*, None where there is none after reading anew."""
+        if (key := self._find(vkey)) is not None:
             return key
-        self._missing = vkey
         with suppress(ConfigError):
             self._read()
         return self._find(vkey)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import members_of, records_of
+from conftest import members_of
 from samples import SECRET
 from stress import Puppet, names
 
@@ -38,8 +40,12 @@ def rotate(folder: Path, old: str, new: str) -> int:
     return main(["rotate-key", str(folder), "--key", old, "--new-key", new])
 
 
+def in_order(folder: Path) -> list[dict[str, Any]]:
+    return sorted(members_of(folder), key=lambda members: members["seq"])
+
+
 def kids(folder: Path) -> list[int]:
-    return [members["kid"] for members in records_of(folder)]
+    return [m["kid"] for m in in_order(folder) if not m["event_type"].startswith("log.")]
 
 
 def test_old_and_new_workers_stand_side_by_side(tmp_path: Path, keys: tuple[str, str]) -> None:
@@ -156,5 +162,75 @@ def test_a_checkpoint_follows_the_change_of_keys_at_once(tmp_path: Path, keys: t
     log.append(b'{"event_type":"x"}')
     log.stop()
     assert rotate(folder, old, new) == 0
-    last = [(m["event_type"], m["kid"]) for m in members_of(folder)[-2:]]
-    assert last == [("log.rotate", 0), ("log.checkpoint", 1)]
+    last = [(m["event_type"], m["kid"]) for m in in_order(folder)[-3:]]
+    assert last == [("log.rotate", 0), ("log.open", 1), ("log.checkpoint", 1)]
+
+
+def writer(folder: Path, *sources: str) -> LogWriter:
+    return LogWriter(LogLayout.from_filename(folder / "audit.jsonl"), KeyRing.from_sources(list(sources)))
+
+
+def test_what_others_wrote_is_checked_before_the_key_changes(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """Lines that stand unread before a log.rotate are those of the key before it."""
+    folder, (old, new) = tmp_path / "log", keys
+    rotating = writer(folder, old, new)
+    with Puppet(folder, key=[old, new]) as other:
+        other.write("a")
+        rotating.append(b'{"event_type":"x"}')
+        other.write(*(f"b{number}" for number in range(20)))
+        rotating.rotate(ring=KeyRing.from_sources(new))
+        other.write("c")
+        other.stop()
+    rotating.stop()
+    assert verify(folder, key=[old, new]).findings == ()
+    assert {m["kid"] for m in members_of(folder)} == {0, 1}
+    assert not [m for m in members_of(folder) if m["event_type"] == "log.lost"]
+
+
+def test_the_new_key_alone_opens_the_log_at_once(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """The change begins a segment, whose first line and checkpoint are sealed under the new key."""
+    folder, (old, new) = tmp_path / "log", keys
+    log = writer(folder, old)
+    log.append(b'{"event_type":"x"}')
+    log.stop()
+    assert rotate(folder, old, new) == 0
+    log = writer(folder, new)
+    log.append(b'{"event_type":"x"}')
+    log.stop()
+    assert len(list(folder.glob("audit_*.jsonl"))) == 2
+    assert kids(folder) == [0, 1]
+    assert verify(folder, key=[old, new]).findings == ()
+
+
+def test_a_crash_between_the_change_and_its_segment_is_made_up_for(
+    tmp_path: Path, keys: tuple[str, str]
+) -> None:
+    """Whoever comes next needs both keys, and goes on under the new one."""
+    folder, (old, new) = tmp_path / "log", keys
+    log = writer(folder, old, new)
+    log.append(b'{"event_type":"x"}')
+    log.rotate(ring=KeyRing.from_sources(new))
+    newest = max(folder.glob("audit_*.jsonl"), key=lambda path: len(path.name))
+    newest.unlink()
+    (folder / "audit.lock").unlink()
+    for _ in range(2):
+        log = writer(folder, old, new)
+        log.append(b'{"event_type":"x"}')
+        log.stop()
+    assert kids(folder) == [0, 1, 1]
+    assert verify(folder, key=[old, new]).findings == ()
+
+
+def test_a_damaged_archive_keeps_a_key_from_being_changed(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """Nobody knows which keys it names: a plain error, and nothing is written."""
+    folder, (old, new) = tmp_path / "log", keys
+    log = writer(folder, old)
+    log.append(b'{"event_type":"x"}')
+    log.stop()
+    (segment,) = folder.glob("audit_*.jsonl")
+    (folder / "archive").mkdir()
+    archive = folder / "archive" / "audit_2020-01-01.jsonl.gz"
+    archive.write_bytes(gzip.compress(segment.read_bytes())[:-20])
+    before = segment.read_bytes()
+    assert rotate(folder, old, new) == 2
+    assert segment.read_bytes() == before

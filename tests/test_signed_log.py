@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import members_of, records_of
+from conftest import members_of
 from samples import SECRET, audit_record
 from stress import Puppet
 
@@ -41,8 +42,12 @@ def write(handler: logging.Handler, count: int = 1) -> None:
         handler.handle(record)
 
 
+def in_order(folder: Path) -> list[dict[str, Any]]:
+    return sorted(members_of(folder), key=lambda members: members["seq"])
+
+
 def notes(folder: Path) -> list[Any]:
-    return [m["note"] for m in members_of(folder) if m["event_type"] == "log.checkpoint"]
+    return [m["note"] for m in in_order(folder) if m["event_type"] == "log.checkpoint"]
 
 
 def signed_by(public: PublicKey, folder: Path) -> list[bool]:
@@ -53,8 +58,8 @@ def vkeys(folder: Path) -> list[str | None]:
     """Return the verifier keys that first lines and log.rotate lines state, in order."""
     return [
         m.get("vkey", m.get("next_vkey"))
-        for m in members_of(folder)
-        if m["event_type"] in ("log.genesis", "log.open", "log.rotate")
+        for m in in_order(folder)
+        if m["event_type"] in ("log.genesis", "log.rotate")
     ]
 
 
@@ -90,7 +95,7 @@ def test_a_log_that_was_not_signed_is_signed_from_now_on(tmp_path: Path) -> None
     without.close()
     assert vkeys(folder)[0] is None
     assert len(vkeys(folder)) == 2
-    assert [m["kid"] for m in records_of(folder)] == [0, 1, 1, 1]
+    assert [m["kid"] for m in in_order(folder) if m["event_type"] == "chat_completion"] == [0, 1, 1, 1]
     assert verify(folder).findings == ()
 
 
@@ -248,3 +253,91 @@ def test_the_secret_itself_never_appears(tmp_path: Path) -> None:
     assert SECRET not in everything
     assert pem.encode() not in everything
     assert pem not in repr(vars(handler))
+
+
+def test_a_changed_first_line_is_signed_by_nobody(tmp_path: Path) -> None:
+    """Else its origin would be another log's, with a signature: it is told as lost, and the log goes on."""
+    folder, (source, _) = tmp_path / "log", signing_file(tmp_path)
+    for edit in (None, (b'"origin":"', b'"origin":"x')):
+        handler = AuditFileHandler(folder / "audit.jsonl", signing_key=source, checkpoint_every=1)
+        write(handler, 2)
+        handler.close()
+        (segment,) = folder.glob("audit_*.jsonl")
+        if edit is None:
+            made = len(notes(folder))
+            content = segment.read_bytes()
+            assert content.count(b'"origin":"') == 1
+            segment.write_bytes(content.replace(b'"origin":"', b'"origin":"x').replace(b' "', b'"', 1))
+    assert len(notes(folder)) == made
+    assert [m["reason"] for m in in_order(folder) if m["event_type"] == "log.lost"] == ["chain"]
+
+
+def test_a_signing_key_that_comes_back_signs_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its file was another's for a while; what was said then is not said for ever."""
+    folder = tmp_path / "log"
+    (source, first), (other, _) = signing_file(tmp_path), signing_file(tmp_path, "other.pem")
+    path = Path(source.removeprefix("file:"))
+    right = path.read_bytes()
+    handler = AuditFileHandler(folder / "audit.jsonl", signing_key=source, checkpoint_every=1)
+    write(handler)
+    assert main(["rotate-key", str(folder), "--new-signing-key", other]) == 0
+    write(handler)
+    assert notes(folder)[-1] is None
+    assert "not signed" in caplog.text
+    path.write_bytes(Path(other.removeprefix("file:")).read_bytes())
+    write(handler)
+    assert notes(folder)[-1] is not None
+    assert first.public != SigningKey.from_pem(path.read_bytes()).public.public
+    assert right != path.read_bytes()
+    handler.close()
+
+
+def test_commands_say_when_their_checkpoint_lacks_the_signature(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An auditor with the public key would not count it."""
+    folder, (source, _) = tmp_path / "log", signing_file(tmp_path)
+    handler = AuditFileHandler(folder / "audit.jsonl", signing_key=source)
+    write(handler)
+    handler.close()
+    assert main(["checkpoint", str(folder)]) == 0
+    assert "give --signing-key" in capsys.readouterr().err
+    assert main(["checkpoint", str(folder), "--signing-key", source]) == 0
+    assert "signing" not in capsys.readouterr().err
+
+
+def test_the_command_signs_a_log_that_was_not_signed(tmp_path: Path) -> None:
+    """The first checkpoint with a signing key names it, as the first record would."""
+    folder, (source, public) = tmp_path / "log", signing_file(tmp_path)
+    handler = AuditFileHandler(folder / "audit.jsonl")
+    write(handler)
+    handler.close()
+    assert main(["checkpoint", str(folder), "--signing-key", source]) == 0
+    assert public.is_signed(parse_note(notes(folder)[-1]))
+    assert verify(folder).findings == ()
+
+
+def test_an_anchor_file_that_a_full_disk_has_cut_goes_on_in_a_new_line(tmp_path: Path) -> None:
+    """What was cut is no anchor; what follows is, whether or not the newline came."""
+    folder, anchors = tmp_path / "log", tmp_path / "audit.anchors"
+    handler = AuditFileHandler(folder / "audit.jsonl", anchor_file=anchors, checkpoint_every=1)
+    write(handler)
+    anchors.write_bytes(anchors.read_bytes()[:-100])
+    write(handler)
+    handler.finish()
+    (size,) = {m["size"] for m in in_order(folder)[-1:]}
+    assert verify(folder, anchors=anchors).anchored_to == size - 1
+    lines = anchors.read_bytes().split(b"\n")
+    (tmp_path / "glued").write_bytes(lines[0][:-100] + lines[-2])
+    assert verify(folder, anchors=tmp_path / "glued").anchored_to == size - 1
+
+
+def test_an_anchor_file_shared_by_two_logs_vouches_for_the_time_of_one(tmp_path: Path) -> None:
+    """Its time is that of the last line; a log switched off long ago does not pass for alive by it."""
+    anchors = tmp_path / "audit.anchors"
+    for name in ("a", "b"):
+        handler = AuditFileHandler(tmp_path / name / "audit.jsonl", anchor_file=anchors)
+        write(handler)
+        handler.finish()
+    ages = [verify(tmp_path / name, anchors=anchors, max_age=timedelta(hours=1)).verdict for name in "ab"]
+    assert ages == ["unanchored", "verified"]

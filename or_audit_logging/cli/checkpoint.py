@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer
+from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer, warn_if_unsigned
 from or_audit_logging.cli.output import printable
 from or_audit_logging.log.anchor_file import AnchorFile
 
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if anchors is not None:
         anchors.path.parent.mkdir(parents=True, exist_ok=True)
     writer = open_writer(options, layout)
+    warn_if_unsigned(writer)
     line = writer.checkpoint()
     if anchors is None:
         print(line)

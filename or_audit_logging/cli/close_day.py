@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer
+from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer, warn_if_unsigned
 from or_audit_logging.cli.output import printable
 
 HELP = "open today's segment of a log that nobody writes to"
@@ -27,6 +27,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Close the day where it is over."""
     writer = open_writer(options, find_layout(options))
+    warn_if_unsigned(writer)
     closed = writer.close_day()
     writer.stop()
     print(f"closed {printable(closed)}" if closed else "nothing to close: the last segment is today's")

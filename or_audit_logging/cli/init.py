@@ -72,7 +72,12 @@ def run(options: argparse.Namespace) -> int:
         print(f"# {made_or_kept}: {printable(str(signing_file))}")
         print("# Give its public half to those who are to check the log without the secret:")
         print(f"# {printable(str(public_file(signing_file)))}\n")
-    print(paint("# Run that line, and configure() needs no more. Or configure logging yourself:", "dim"))
+    more = f"no more than signing_key='file:{signing_file}'" if signing_file is not None else "no more"
+    print(
+        paint(
+            f"# Run that line, and configure() needs {printable(more)}. Or configure logging yourself:", "dim"
+        )
+    )
     print(render(configuration(layout, key_file, signing_file), options.format))
     print(paint("\n# Then decorate the function that calls the model with @or_audit_logging.audited.", "dim"))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from or_audit_logging.cli.output import warn
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
@@ -48,3 +49,9 @@ def open_writer(options: argparse.Namespace, layout: LogLayout) -> LogWriter:
     """Return a writer to the log; raises `ConfigError`."""
     ring, signing = KeyRing.from_sources(options.key), SigningKeys.from_sources(options.signing_key)
     return LogWriter(layout, ring, signing=signing)
+
+
+def warn_if_unsigned(writer: LogWriter) -> None:
+    """Say so where the checkpoint to come will lack the signature that the log's others bear."""
+    if (vkey := writer.leaves_unsigned) is not None:
+        warn(f"the checkpoint is not signed as the log's others are; give --signing-key, the one of {vkey}")

@@ -25,6 +25,11 @@ def complain(message: str) -> None:
     print(paint("or-audit:", "red", sys.stderr), printable(message), file=sys.stderr)
 
 
+def warn(message: str) -> None:
+    """Print on stderr what is no error and yet to be known."""
+    print(paint("or-audit: note:", "yellow", sys.stderr), printable(message), file=sys.stderr)
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return *rows*, the first of which is the head, in columns; those numbered in *right* end flush."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

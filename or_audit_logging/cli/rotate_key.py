@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer
+from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer, warn_if_unsigned
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.signing_keys import SigningKeys
@@ -19,8 +19,8 @@ def add_parser(commands: Any) -> None:
         "rotate-key",
         help=HELP,
         description=HELP.capitalize() + ", also while processes write to it. First give all of them both "
-        "keys (key: [file:old.key, file:new.key]) and restart them; then run this; then the old key is no "
-        "longer needed for writing. Keep it for verifying what it sealed.",
+        "keys (key: [file:old.key, file:new.key]) and restart them; then run this, which begins a new "
+        "segment; then the old key is no longer needed for writing. Keep it for verifying what it sealed.",
         epilog="example: or-audit rotate-key audit_logs --key file:old.key --new-key file:new.key",
     )
     add_log_arguments(parser)
@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     ring = KeyRing.from_sources(options.new_key) if options.new_key is not None else None
     signing = SigningKeys.from_sources(options.new_signing_key)
     writer = open_writer(options, layout)
+    if signing is None:
+        warn_if_unsigned(writer)
     writer.rotate(ring=ring, signing=signing)
     writer.stop()
     changed = [

@@ -6,8 +6,9 @@
 
 A copy is a checkpoint note, a sealed log.checkpoint line (also behind a time stamp or other text that a
 shipper put before it), or JSON that holds either in any string at any depth. Its time is when its keeper
-recorded it: for a file, its modification time; a line's own timestamp never counts. Signatures are not
-checked here (see `signers`): without a public key an anchor counts by where it was kept.
+recorded it: for a file, its modification time, which is that of the log whose checkpoint stands last; a
+line's own timestamp never counts. Signatures are not checked here (see `signers`): without a public key an
+anchor counts by where it was kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.report import Note
 from or_audit_logging.sealing.checkpoint import CheckpointNote, decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
 
 _CHECKPOINT_START = '{"event_type":"log.checkpoint",'
 _LINE_END = re.compile(r'"mac":"[0-9a-f]{64}"\}')
@@ -49,6 +51,11 @@ class Anchor:
     kept_at: datetime | None
     where: str
     note: CheckpointNote | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def log_name(self) -> str | None:
+        """The first 16 hex digits of the log id, as far as the copy says them."""
+        return self.log or (self.origin.rpartition("/")[2] if self.origin else None)
 
 
 def read_anchors(path: str | os.PathLike[str]) -> list[Anchor]:
@@ -122,7 +129,7 @@ def _read_file(path: str) -> list[Anchor]:
         if not found and status.st_size <= _MAX_WHOLE:
             file.seek(0)
             found += _in_text(_decode(file.read(_MAX_WHOLE)), kept_at=kept_at, where=path)
-        return found
+        return [a if a.log_name == found[-1].log_name else replace(a, kept_at=None) for a in found]
 
 
 def _decode(raw: bytes) -> str:
@@ -136,7 +143,7 @@ def _in_text(text: str, *, kept_at: datetime, where: str) -> list[Anchor]:
     while pending:
         item, depth = pending.pop()
         if isinstance(item, str):
-            anchors = _from_line(item, kept_at, where)
+            anchors = _from_lines(item, kept_at, where)
             if anchors is None:
                 anchors = _from_note(item, kept_at, where)
             if anchors is not None:
@@ -161,30 +168,43 @@ def _from_json(text: str) -> object:
     return value
 
 
-def _from_line(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
-    """Return the anchor that a sealed checkpoint line is, with or without other text before and after it.
+def _from_lines(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
+    """Return the anchors that sealed checkpoint lines in *text* are, with or without other text around them.
 
-    None where *text* is no such line, an empty list where it is one that contradicts itself.
+    None where there is no such line, an empty list where there are some that contradict themselves.
     """
+    found: list[Anchor] | None = None
     start = text.find(_CHECKPOINT_START)
-    end = _LINE_END.search(text, start) if start >= 0 else None
-    if end is None:
-        return None
-    try:
-        line = parse_line(text[start : end.end()].encode("ascii", "replace"))
-    except FormatError:
-        return None
+    while start >= 0:
+        end = _LINE_END.search(text, start)
+        if end is None:
+            break
+        start = text.rfind(_CHECKPOINT_START, start, end.end())  # the one before it was cut
+        with suppress(FormatError):
+            line = parse_line(text[start : end.end()].encode("ascii", "replace"))
+            found = found or []
+            if (anchor := _from_line(line, kept_at, where)) is not None:
+                found.append(anchor)
+        start = text.find(_CHECKPOINT_START, end.end())
+    return found
+
+
+def _from_line(line: SealedLine, kept_at: datetime, where: str) -> Anchor | None:
+    """Return the anchor that *line* is, None where it contradicts itself."""
     try:
         members = parse_control(line.raw)
         size, root, note = members["size"], decode_root(members["root"]), members["note"]
         signed = parse_note(note) if isinstance(note, str) else None
     except FormatError:
-        return []
+        return None
     if type(size) is not int or size != line.seq:
-        return []
-    if signed is not None and (signed.head.size, signed.head.root) != (size, root):
-        return []
-    return [Anchor(size, root, signed.origin if signed else None, line.log, kept_at, where, signed)]
+        return None
+    origin = None
+    if signed is not None:
+        origin = signed.origin
+        if (signed.head.size, signed.head.root) != (size, root) or not origin.endswith(f"/{line.log}"):
+            return None
+    return Anchor(size, root, origin, line.log, kept_at, where, signed)
 
 
 def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from or_audit_logging.evidence.anchors import Anchor
-from or_audit_logging.evidence.arguments import log_of_origin
 from or_audit_logging.evidence.bounds import Bounds
 from or_audit_logging.evidence.chain import Chain
 from or_audit_logging.evidence.claims import Claims
@@ -192,8 +191,7 @@ def anchors_of(log: str, anchors: Iterable[Anchor], *, origin: str | None = None
     return [
         anchor
         for anchor in anchors
-        if (anchor.log or log_of_origin(anchor.origin)) == log
-        or (origin is not None and anchor.origin == origin)
+        if anchor.log_name == log or (origin is not None and anchor.origin == origin)
     ]
 
 
@@ -208,7 +206,7 @@ def note_other_anchors(anchors: Iterable[Anchor], used: Sequence[Anchor], observ
 
 def meant(anchors: Sequence[Anchor], log: str | None) -> list[Anchor]:
     """Return the anchors of the log that was in an empty place: the pinned one, or the only one anchored."""
-    logs = {anchor.log or log_of_origin(anchor.origin) for anchor in anchors}
+    logs = {anchor.log_name for anchor in anchors}
     log = log or (logs.pop() if len(logs) == 1 else None)
     return anchors_of(log, anchors) if log is not None else []
 

@@ -384,7 +384,8 @@ class AuditHandler(logging.Handler, AuditSink):
             self._writer.checkpoints.give_back(lines)
             self._report(f"a checkpoint was not handed out: {reason_of(error)}")
             return
-        if lines and self._writer.checkpoints.unsigned:
+        if self._writer.checkpoints.unsigned:
+            self._writer.checkpoints.unsigned = 0
             self._report("its checkpoints are not signed: no signing key here is the one that the log names")
         logger = logging.getLogger(CHECKPOINT_LOGGER)
         taken = self._anchored(lines) or _has_handler(logger)

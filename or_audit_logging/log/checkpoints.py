@@ -23,7 +23,8 @@ class Checkpoints:
         self._signing = signing
         self._fresh: list[str] = []
         self.unsigned = 0
-        """How many are not signed although there are signing keys: none of them is the log's."""
+        """How many are not signed although there are signing keys: none of them is the log's. Whoever tells
+        of it may set it back."""
 
     def __bool__(self) -> bool:
         """Whether `take` has any to return."""
@@ -35,7 +36,11 @@ class Checkpoints:
 
     def fit(self, vkey: str) -> bool:
         """Return whether the log's verifier key is that of a signing key, if there are any at all."""
-        return self._signing is None or self._signing.find(vkey) is not None
+        return self._signing is None or self.sign(vkey)
+
+    def sign(self, vkey: str) -> bool:
+        """Return whether there is the signing key that belongs to the log's verifier key."""
+        return self._signing is not None and self._signing.find(vkey) is not None
 
     def members(self, tail: Tail, tree: Frontier) -> dict[str, Any]:
         """Return what a checkpoint of *tree*, all of the log's lines, states."""

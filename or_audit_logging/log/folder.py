@@ -152,11 +152,8 @@ def _described(layout: LogLayout) -> set[object]:
     """Return the names of files that log.recover lines describe; reads the whole log."""
     names = set()
     for _, segment in layout.segments():
-        with segment.open() as file:
-            while line := file.readline(MAX_LINE_BYTES):
-                if line.startswith(b'{"event_type":"log.recover"'):
-                    try:
-                        names.add(parse_control(line)["segment"])
-                    except FormatError:
-                        continue
+        for line in segment.lines():
+            if line.startswith(b'{"event_type":"log.recover"'):
+                with suppress(FormatError):
+                    names.add(parse_control(line)["segment"])
     return names

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from or_audit_logging.errors import FormatError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _NAMING = tuple(b'{"event_type":"log.%s",' % event for event in (b"genesis", b"open", b"rotate"))
 
@@ -24,18 +23,17 @@ class KeysUsed(NamedTuple):
 
 
 def keys_used(layout: LogLayout) -> KeysUsed:
-    """Return the keys that the log of *layout* names; reads all of it. Raises `OSError`."""
+    """Return the keys named in what there is of the log of *layout*; reads all of it. Raises `OSError`."""
     kcvs: set[object] = set()
     vkeys: set[object] = set()
     for _, segment in layout.segments():
-        with segment.open() as file:
-            while line := file.readline(MAX_LINE_BYTES):
-                if not line.startswith(_NAMING):
-                    continue
-                try:
-                    members = parse_control(line)
-                except FormatError:
-                    continue
-                kcvs |= {members.get("kcv"), members.get("next_kcv")}
-                vkeys |= {members.get("vkey"), members.get("next_vkey")}
+        for line in segment.lines():
+            if not line.startswith(_NAMING):
+                continue
+            try:
+                members = parse_control(line)
+            except FormatError:
+                continue
+            kcvs |= {members.get("kcv"), members.get("next_kcv")}
+            vkeys |= {members.get("vkey"), members.get("next_vkey")}
     return KeysUsed(frozenset(kcvs - {None}), frozenset(vkeys - {None}))

@@ -56,8 +56,17 @@ class Segment:
             file.close()
             raise OSError(errno.EINVAL, "not a regular file", os.fspath(self.path))
         if self.archived:
-            return cast("BinaryIO", gzip.open(file, "rb"))
+            return cast("BinaryIO", _Archive(file))
         return file
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the segment's lines, or pieces of `MAX_LINE_BYTES`; raises `OSError`."""
+        with self.open() as file:
+            try:
+                while line := file.readline(MAX_LINE_BYTES):
+                    yield line
+            except (EOFError, zlib.error) as error:
+                raise OSError(errno.EIO, "damaged archive", os.fspath(self.path)) from error
 
     def first_line(self) -> SealedLine | None:
         """Return the first line, or None where the file is empty or does not start with a sealed line.
@@ -72,6 +81,18 @@ class Segment:
                 return parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
         except (FormatError, EOFError, zlib.error, gzip.BadGzipFile):
             return None
+
+
+class _Archive(gzip.GzipFile):
+    """An archive's bytes; closing it closes the file as well."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._file = file
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -157,13 +157,14 @@ def new_tail(log_id: bytes, origin: str, keys: LogKeys, *, vkey: str | None = No
 def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
     """Return the tail of the segment *file*, every line since its last checkpoint checked.
 
-    Raises `FormatError` where the first line is not one that starts a segment, `KeyNotFoundError` where
-    no key fits it.
+    A first line that somebody changed leaves no checkpoint to go on from, whatever it states. Raises
+    `FormatError` where it is not one that starts a segment, `KeyNotFoundError` where no key fits it.
     """
     file.seek(0)
     first = parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
     tail = _from_first_line(first, find_keys)
-    resume(tail, file, until=file.seek(0, os.SEEK_END))
+    if tail.keys.check(tail.prev, first.sealed_part, first.mac):
+        resume(tail, file, until=file.seek(0, os.SEEK_END))
     catch_up(tail, file, find_keys)
     return tail
 

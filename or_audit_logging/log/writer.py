@@ -139,6 +139,12 @@ class LogWriter:
             raise
 
     @property
+    def leaves_unsigned(self) -> str | None:
+        """The verifier key that the log's checkpoints are signed by, where this writer has no such key."""
+        vkey = self._end.tail.vkey if self._end.tail is not None else None
+        return vkey if vkey is not None and not self.checkpoints.sign(vkey) else None
+
+    @property
     def syncs(self) -> int:
         """How many times the disk was asked to keep what it was given."""
         return self._commit.syncs
@@ -166,6 +172,7 @@ class LogWriter:
             if self._end.tail is None:
                 raise AuditWriteError("the log has no lines yet, so there is nothing to make a checkpoint of")
             self._enter(datetime.now(UTC))
+            self._sign_from_now_on()
             if not self._checkpoint():
                 raise AuditWriteError(
                     "the log does not chain, so no checkpoint is made of it; run 'or-audit verify'"
@@ -185,17 +192,17 @@ class LogWriter:
             tail = self._end.tail
             if tail is None:
                 raise AuditWriteError("the log has no lines yet; give its writers the key to begin with")
-            self._enter(datetime.now(UTC))
+            now = datetime.now(UTC)
+            self._enter(now)
             keys = ring.new_log_keys(tail.log_id) if ring is not None else None
             if keys is not None and keys.kcv in used.kcvs | {tail.kcv}:
                 raise ConfigError("the log was sealed under the new key before; make another one")
-            if signing is not None:
-                self.checkpoints = Checkpoints(signing)
-            vkey = self.checkpoints.vkey(tail.origin) if signing is not None else None
+            vkey = str(signing.first.verifier_key(tail.origin)) if signing is not None else None
             if vkey is not None and vkey in used.vkeys | {tail.vkey}:
                 raise ConfigError("the log was signed by the new signing key before; make another one")
-            self._rotate(tail, keys, vkey)
-            self._checkpoint()
+            if signing is not None:
+                self.checkpoints = Checkpoints(signing)
+            self._rotate(tail, keys, vkey, now)
         self.sync_for_checkpoints()
 
     def close_day(self) -> str | None:
@@ -344,14 +351,7 @@ class LogWriter:
 
     def _start(self) -> None:
         self._describe_fragments()
-        tail = self._end.tail
-        if (
-            tail is not None
-            and tail.vkey is None
-            and (vkey := self.checkpoints.vkey(tail.origin)) is not None
-        ):
-            self._rotate(tail, None, vkey)
-            self._checkpoint()
+        self._sign_from_now_on()
         self._write_control(
             "log.start",
             pid=os.getpid(),
@@ -361,10 +361,21 @@ class LogWriter:
         )
         self._started = True
 
-    def _rotate(self, tail: Tail, keys: LogKeys | None, vkey: str | None) -> None:
-        """Go on under the next kid; the line that says so is the last one under the key before."""
+    def _sign_from_now_on(self) -> None:
+        """Name the signing key, where there is one and the log has none so far."""
+        tail = self._end.tail
+        if tail is not None and tail.vkey is None:
+            vkey = self.checkpoints.vkey(tail.origin)
+            if vkey is not None:
+                self._rotate(tail, None, vkey, datetime.now(UTC))
+
+    def _rotate(self, tail: Tail, keys: LogKeys | None, vkey: str | None, now: datetime) -> None:
+        """Go on under the next kid, in a new segment, so that whoever opens that needs no key before it."""
+        if not tail.is_checked:
+            self._end.check_rest()
         self._write_control("log.rotate", next_kcv=keys.kcv if keys else None, next_vkey=vkey)
         tail.rotated(keys, vkey)
+        self._open_segment(now, tail)
 
     def _say_lost(self) -> None:
         for count, reason, detail in self.losses.to_state():
