@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import os
 import shutil
 import zlib
@@ -23,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from freezegun import freeze_time
+from line_attacks import LINE_ATTACKS, Lines
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, key
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
-from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.signing_keys import SigningKeys
 
@@ -38,8 +37,6 @@ OTHER_SIGNING = SigningKey.generate()
 OTHER_LOG_ID = bytes(16)
 FIRST, SECOND, THIRD = (f"audit_{day}.jsonl" for day in (DAY, NEXT_DAY, THIRD_DAY))
 CHECKPOINT = b'{"event_type":"log.checkpoint"'
-
-Lines = list[bytes]
 
 
 def three_days(
@@ -146,159 +143,7 @@ class Attack:
     with_public_key: Outcome
 
 
-# to lines: what is done to the one at a place among others. The secret is not needed.
-
-
-def edit(lines: Lines, at: int) -> None:
-    """Change the first letter of a value."""
-    event = lines[at].index(b'"timestamp":"') + 13
-    lines[at] = lines[at][:event] + b"1" + lines[at][event + 1 :]
-
-
-def insert(lines: Lines, at: int) -> None:
-    """Put in a record that looks like one, under a seal made without the key."""
-    lines.insert(at, lines[at][:-67] + b"0" * 64 + b'"}\n')
-
-
-def delete(lines: Lines, at: int) -> None:
-    del lines[at]
-
-
-def swap(lines: Lines, at: int) -> None:
-    """Exchange the line with its neighbour."""
-    other = at - 1 if at else 1
-    lines[at], lines[other] = lines[other], lines[at]
-
-
-def repeat(lines: Lines, at: int) -> None:
-    lines.insert(at, lines[at])
-
-
-def change_kid(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b',"kid":', b',"kid":1')
-
-
-def strip_seal(lines: Lines, at: int) -> None:
-    """Leave the record without what makes it a line of the log."""
-    lines[at] = lines[at][: lines[at].rindex(b',"log":')] + b"}\n"
-
-
-def exchange_seal(lines: Lines, at: int) -> None:
-    """Take the seal of another line."""
-    other = at - 1 if at else 1
-    lines[at] = lines[at][:-75] + lines[other][-75:]
-
-
-def add_unsealed(lines: Lines, at: int) -> None:
-    lines.insert(at, b'{"event_type":"chat_completion","v":1,"status":"success"}\n')
-
-
-def repeat_member(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b'"v":1', b'"v":1,"v":1', 1)
-
-
-def escape(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b'"event_type"', b'"\\u0065vent_type"', 1)
-
-
-def unescape(lines: Lines, at: int) -> None:
-    """Put letters beyond ASCII into a line as they are."""
-    lines[at] = lines[at].replace(b'"v":1', b'"v":1,"w":"\xc3\xa9"', 1)
-
-
-def rewrite_number(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b'"v":1', b'"v":1.0', 1)
-
-
-def reorder_members(lines: Lines, at: int) -> None:
-    members = json.loads(lines[at])
-    first = members.pop("v")
-    lines[at] = json.dumps({"v": first} | members, separators=(",", ":")).encode() + b"\n"
-
-
-def space(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b'"v":1', b'"v": 1', 1)
-
-
-def space_behind(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b"\n", b" \n")
-
-
-def crlf(lines: Lines, at: int) -> None:
-    lines[at] = lines[at].replace(b"\n", b"\r\n")
-
-
-def all_crlf(lines: Lines, at: int) -> None:
-    lines[:] = [line.replace(b"\n", b"\r\n") for line in lines]
-
-
-def byte_order_mark(lines: Lines, at: int) -> None:
-    lines[0] = b"\xef\xbb\xbf" + lines[0]
-
-
-def blank(lines: Lines, at: int) -> None:
-    lines.insert(at, b"\n")
-
-
-def garbage(lines: Lines, at: int) -> None:
-    lines.insert(at, bytes(range(256)).replace(b"\n", b"") + b"\n")
-
-
-def upper_case(lines: Lines, at: int) -> None:
-    lines[at] = lines[at][:-67] + lines[at][-67:].upper()
-
-
-def join(lines: Lines, at: int) -> None:
-    """Take away a newline, so that two lines are one."""
-    other = at - 1 if at else 1
-    first, second = sorted((at, other))
-    lines[first : second + 1] = [lines[first][:-1] + lines[second]]
-
-
-def overwrite(lines: Lines, at: int) -> None:
-    """Leave zeros, as many as there were bytes, where a line was."""
-    lines[at] = bytes(len(lines[at]) - 1) + b"\n"
-
-
-def stub(lines: Lines, at: int) -> None:
-    """Leave a stub, as a redaction does, and no certificate."""
-    line = lines[at][:-1]
-    seq, log = json.loads(line)["seq"], json.loads(line)["log"]
-    text = f'{{"log":"{log}","seq":{seq},"leaf":"{leaf_hash(line).hex()}"'.encode()
-    lines[at] = text.ljust(len(line) - 1) + b"}\n"
-
-
-LINE_ATTACKS: list[tuple[str, Callable[[Lines, int], None], Outcome, Outcome]] = [
-    ("line edited", edit, found("mac"), found("anchor-root")),
-    ("line inserted", insert, found("inserted"), found("inserted", "anchor-root")),
-    ("line deleted", delete, found("missing-lines"), found("missing-lines")),
-    ("lines swapped", swap, found("inserted", "missing-lines"), found("inserted", "missing-lines")),
-    ("line repeated", repeat, found("inserted"), found("inserted")),
-    ("two lines joined", join, found("mac", "missing-lines"), found("missing-lines")),
-    ("line overwritten with zeros", overwrite, found("shape"), found("shape")),
-    ("key number changed", change_kid, found("kid"), found("kid", "anchor-root")),
-    ("seal removed", strip_seal, found("shape"), found("shape")),
-    ("seal of another line", exchange_seal, found("mac"), found("anchor-root")),
-    ("unsealed line added", add_unsealed, found("shape"), found("shape")),
-    ("member repeated", repeat_member, found("mac"), found("anchor-root")),
-    ("letter written as an escape", escape, found("mac"), found("anchor-root")),
-    ("bytes beyond ASCII", unescape, found("shape"), found("shape")),
-    ("number written otherwise", rewrite_number, found("mac"), found("anchor-root")),
-    ("members reordered", reorder_members, found("mac"), found("anchor-root")),
-    ("space added", space, found("mac"), found("anchor-root")),
-    ("space added behind a line", space_behind, found("torn"), found("torn")),
-    ("one line ended by CRLF", crlf, found("shape"), found("shape")),
-    ("all lines ended by CRLF", all_crlf, found("missing-lines", "torn"), found("missing-lines", "torn")),
-    ("byte order mark added", byte_order_mark, found("shape"), found("shape")),
-    ("blank line added", blank, found("shape"), found("shape")),
-    ("garbage line added", garbage, found("shape"), found("shape")),
-    ("seal in upper case", upper_case, found("shape"), found("shape")),
-    ("redacted without certificate", stub, found("stub"), found("stub")),
-]
-"""Each changes lines of one segment around a place, and is found wherever an anchor covers that."""
-
-
-# to files
+# to files; what is done to lines stands in line_attacks
 
 
 def cut_head(case: Case) -> None:
@@ -696,21 +541,84 @@ def set_clock_back(case: Case) -> None:
     case.put(log)
 
 
-def in_second_day(attack: Callable[[Lines, int], None]) -> Callable[[Case], None]:
-    """Return the attack on a record in the middle of the second day."""
+def in_second_day(name: str) -> Callable[[Case], None]:
+    """Return the attack of this name on lines, at a record in the middle of the second day."""
 
     def commit(case: Case) -> None:
         lines = case.lines(SECOND)
-        before = list(lines)
-        attack(lines, 3)
-        assert lines != before
+        LINE_ATTACKS[name](lines, 3)
         case.write(SECOND, lines)
 
     return commit
 
 
 ATTACKS: list[Attack] = [
-    *(Attack(name, in_second_day(act), *outcomes) for name, act, *outcomes in LINE_ATTACKS),
+    Attack("line edited", in_second_day("line edited"), found("mac"), found("anchor-root")),
+    Attack(
+        "line inserted", in_second_day("line inserted"), found("inserted"), found("inserted", "anchor-root")
+    ),
+    Attack("line deleted", in_second_day("line deleted"), found("missing-lines"), found("missing-lines")),
+    Attack(
+        "lines swapped",
+        in_second_day("lines swapped"),
+        found("inserted", "missing-lines"),
+        found("inserted", "missing-lines"),
+    ),
+    Attack("line repeated", in_second_day("line repeated"), found("inserted"), found("inserted")),
+    Attack(
+        "two lines joined",
+        in_second_day("two lines joined"),
+        found("mac", "missing-lines"),
+        found("missing-lines"),
+    ),
+    Attack(
+        "line overwritten with zeros",
+        in_second_day("line overwritten with zeros"),
+        found("shape"),
+        found("shape"),
+    ),
+    Attack(
+        "key number changed", in_second_day("key number changed"), found("kid"), found("kid", "anchor-root")
+    ),
+    Attack("seal removed", in_second_day("seal removed"), found("shape"), found("shape")),
+    Attack("seal of another line", in_second_day("seal of another line"), found("mac"), found("anchor-root")),
+    Attack("unsealed line added", in_second_day("unsealed line added"), found("shape"), found("shape")),
+    Attack("member repeated", in_second_day("member repeated"), found("mac"), found("anchor-root")),
+    Attack(
+        "letter written as an escape",
+        in_second_day("letter written as an escape"),
+        found("mac"),
+        found("anchor-root"),
+    ),
+    Attack("bytes beyond ASCII", in_second_day("bytes beyond ASCII"), found("shape"), found("shape")),
+    Attack(
+        "number written otherwise",
+        in_second_day("number written otherwise"),
+        found("mac"),
+        found("anchor-root"),
+    ),
+    Attack("members reordered", in_second_day("members reordered"), found("mac"), found("anchor-root")),
+    Attack("space added", in_second_day("space added"), found("mac"), found("anchor-root")),
+    Attack(
+        "space added behind a line", in_second_day("space added behind a line"), found("torn"), found("torn")
+    ),
+    Attack("one line ended by CRLF", in_second_day("one line ended by CRLF"), found("shape"), found("shape")),
+    Attack(
+        "all lines ended by CRLF",
+        in_second_day("all lines ended by CRLF"),
+        found("missing-lines", "torn"),
+        found("missing-lines", "torn"),
+    ),
+    Attack("byte order mark added", in_second_day("byte order mark added"), found("shape"), found("shape")),
+    Attack("blank line added", in_second_day("blank line added"), found("shape"), found("shape")),
+    Attack("garbage line added", in_second_day("garbage line added"), found("shape"), found("shape")),
+    Attack("seal in upper case", in_second_day("seal in upper case"), found("shape"), found("shape")),
+    Attack(
+        "redacted without certificate",
+        in_second_day("redacted without certificate"),
+        found("stub"),
+        found("stub"),
+    ),
     Attack("head cut off", cut_head, found("missing-lines"), found("missing-lines")),
     Attack("end cut off", cut_end, NOT_FOUND, found("anchor-size")),
     Attack("end cut off within a line", cut_within_line, noted("torn-end"), found("anchor-size")),
