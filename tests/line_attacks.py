@@ -1,4 +1,4 @@
-"""What may be done to the lines of one segment at some place, by name: the secret is not needed for any of it.
+"""What may be done to the lines of one segment at some place, by name; none of it takes the secret.
 
 lines = path.read_bytes().splitlines(keepends=True)
 LINE_ATTACKS["line edited"](lines, 3)                    found wherever an anchor covers the line at 3
