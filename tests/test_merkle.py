@@ -6,9 +6,12 @@ import hashlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from json_values import JSON
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.sealing.checkpoint import encode_root
+from or_audit_logging.sealing.checkpoint import decode_root, encode_root
 from or_audit_logging.sealing.merkle import EMPTY_ROOT, Frontier, InclusionPath, root_from_inclusion
 
 PUBLISHED = [
@@ -195,3 +198,20 @@ def test_the_published_proof_of_certificate_transparency() -> None:
         "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
         "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
     ]
+
+
+@given(
+    st.integers(0, 9) | st.integers(),
+    st.lists(JSON | st.just("ab" * 32) | st.text("0 a", min_size=64), max_size=4),
+)
+def test_a_stated_tree_is_read_or_refused(size: int, frontier: list[object]) -> None:
+    """Any size and any list give a tree of that size or FormatError; so does any root."""
+    try:
+        assert Frontier.from_hex(size, frontier).to_hex() == frontier
+    except FormatError:
+        pass
+    for stated in frontier:
+        try:
+            assert encode_root(decode_root(stated)) == stated
+        except FormatError:
+            pass

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from json_values import JSON
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key
 
 from or_audit_logging.errors import FormatError
@@ -208,6 +210,15 @@ def test_a_policy_that_cannot_be_read_is_no_cover(tmp_path: Path) -> None:
 def test_only_days_are_days(policy: object) -> None:
     with pytest.raises(FormatError):
         minimum_days(policy)
+
+
+@given(JSON)
+def test_any_policy_is_read_or_refused(policy: object) -> None:
+    """A number of days comes back, or FormatError."""
+    try:
+        assert 0 <= minimum_days(policy) <= 1_000_000
+    except FormatError:
+        pass
 
 
 def test_without_the_key_a_certificate_counts_if_an_anchor_covers_it(tmp_path: Path) -> None:

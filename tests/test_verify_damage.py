@@ -183,7 +183,7 @@ STRIDES = [
 
 
 def two_segments() -> LogBuilder:
-    """Return a log of two segments and 12 lines; what stands before the last of its checkpoints is anchored."""
+    """Return a log of two segments and 12 lines; its last checkpoint, two lines before the end, is kept."""
     log = LogBuilder(signing=SIGNING)
     log.user(2)
     log.checkpoint()

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from json_values import JSON
 from line_attacks import LINE_ATTACKS
 from log_builder import DAY, LogBuilder, key
 
@@ -27,6 +28,7 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.control import MEMBERS
 from or_audit_logging.sealing.line import parse_line
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.signing_keys import SigningKeys
@@ -163,6 +165,28 @@ def test_no_bytes_make_it_raise(tmp_path_factory: pytest.TempPathFactory, conten
     report = verify(folder, key=key())
     assert report.exit_code in (1, 2)
     assert report.summary()
+
+
+@quick
+@given(st.data())
+def test_no_sealed_statement_makes_it_raise(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Control lines under seals that hold may state anything: a holder of the key wrote them."""
+    log = LogBuilder(secret=SECRETS[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        log.user()
+        event_type = data.draw(st.sampled_from(sorted(MEMBERS)))
+        names = data.draw(st.sets(st.sampled_from(MEMBERS[event_type])))
+        members = {name: data.draw(JSON | st.integers(0, 9)) for name in sorted(names)}
+        log.control(event_type, **members)
+    log.open("2026-11-22")
+    log.user()
+    folder = log.save(tmp_path_factory.mktemp("log"))
+    for arguments in ({"key": RING}, {"anchors": [log.anchor()]}, {"key": RING, "anchors": [log.anchor(3)]}):
+        report = verify(folder, **arguments)
+        assert report.summary()
+        assert report.to_dict()
 
 
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
