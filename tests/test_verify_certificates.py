@@ -79,15 +79,6 @@ def test_a_head_without_a_certificate_is_a_finding(tmp_path: Path) -> None:
         assert report.deleted_to is None
 
 
-def test_more_deleted_than_the_certificate_says(tmp_path: Path) -> None:
-    """A true log.delete is no cover for the segment behind its base."""
-    log = three_days()
-    log.delete(SECOND)
-    del log.segments[SECOND]
-    for report in both(log, tmp_path):
-        assert kinds(report) == ["missing-lines"]
-
-
 def test_a_segment_in_the_middle_is_never_lawfully_gone(tmp_path: Path) -> None:
     """Deletion takes a prefix: a gap is a finding, also where it lies below the base."""
     log = three_days()

@@ -336,17 +336,6 @@ def test_every_other_spelling_is_a_finding(tmp_path: Path, old: bytes, new: byte
     assert report.finding_count == 1
 
 
-@pytest.mark.parametrize("ring", [key(), None])
-def test_upper_case_hex_is_a_finding(tmp_path: Path, ring: Any) -> None:
-    """A MAC is written in one way only."""
-    log = LogBuilder()
-    log.user(2)
-    line = log.lines()[-2]
-    log.segments[FIRST] = log.segments[FIRST].replace(line, line[:-66] + line[-66:].upper())
-    report = verify(log.save(tmp_path), key=ring, anchors=[log.anchor()])
-    assert report.findings[0].kind == "shape"
-
-
 def test_a_line_without_a_seal_is_a_finding(tmp_path: Path) -> None:
     """A record written past the log stands out, also at its end."""
     for place in (3, 8):

@@ -6,7 +6,7 @@ import gzip
 import shutil
 import tempfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
@@ -239,26 +239,27 @@ class WrittenLog(RuleBasedStateMachine):
     @rule(slot=SLOTS, count=st.integers(1, 4), every=st.integers(2, 9))
     def append(self, slot: int, count: int, every: int) -> None:
         """Write records; the process is started if it does not run."""
-        with self.at_work(slot, every) as writer:
+
+        def act(writer: LogWriter) -> None:
             for _ in range(count):
                 self.now += timedelta(seconds=7)
                 writer.append(self.record())
                 self.written += 1
 
+        self.work(slot, act, every=every)
+
     @rule(slot=SLOTS)
     def stop(self, slot: int) -> None:
         if self.writers[slot] is not None:
-            with self.at_work(slot) as writer:
-                writer.stop()
+            self.work(slot, LogWriter.stop)
             self.writers[slot] = None
 
     @rule(slot=SLOTS, kept=st.floats(0, 1))
     def crash(self, slot: int, kept: float) -> None:
         """Kill a process while it writes: of its last bytes those are there that it had written by then."""
         before = self.sizes()
-        with self.at_work(slot, hand_out=False) as writer:
-            self.now += timedelta(seconds=7)
-            writer.append(self.record())
+        self.now += timedelta(seconds=7)
+        self.work(slot, lambda writer: writer.append(self.record()), hand_out=False)
         self.uncertain += 1
         grown = [path for path, size in self.sizes().items() if size > before.get(path, 0)]
         if grown and not self.attacked:
@@ -277,17 +278,18 @@ class WrittenLog(RuleBasedStateMachine):
     @rule(slot=SLOTS)
     def rotate(self, slot: int) -> None:
         """Change to the next secret, which all processes hold."""
-        if self.secrets and self.sizes():
-            with self.at_work(slot) as writer:
-                writer.append(self.record())
-                self.written += 1
-                writer.rotate(ring=KeyRing.from_sources(key(self.secrets.pop(0))))
+
+        def act(writer: LogWriter) -> None:
+            self.keep([writer.checkpoint()])  # which reads what the other process wrote
+            writer.rotate(ring=KeyRing.from_sources(key(self.secrets.pop(0))))
+
+        if self.secrets and self.written:
+            self.work(slot, act)
 
     @rule(slot=SLOTS)
     def make_checkpoint(self, slot: int) -> None:
         if self.written:
-            with self.at_work(slot) as writer:
-                self.keep([writer.checkpoint()])
+            self.work(slot, lambda writer: self.keep([writer.checkpoint()]))
 
     @rule(seconds=st.one_of(st.integers(-300_000, 300_000), st.sampled_from([-3600, 61, 86_400])))
     def set_clock(self, seconds: int) -> None:
@@ -377,11 +379,11 @@ class WrittenLog(RuleBasedStateMachine):
         number, moment = self.written + self.uncertain, utc_timestamp(self.now)
         return f'{{"event_type":"x","v":1,"timestamp":"{moment}","number":{number}}}'.encode()
 
-    @contextmanager
-    def at_work(self, slot: int, every: int = 5, *, hand_out: bool = True) -> Iterator[LogWriter]:
-        """A process of the log, at the time that it is; on an attacked log it may fail."""
+    def work(
+        self, slot: int, act: Callable[[LogWriter], object], *, every: int = 5, hand_out: bool = True
+    ) -> None:
+        """Let a process of the log do something, at the time that it is; on an attacked log it may fail."""
         clock = mock.Mock(wraps=datetime)
-        clock.now.return_value = self.now
         clock.now.side_effect = lambda _: self.now
         try:
             with mock.patch("or_audit_logging.log.writer.datetime", clock):
@@ -389,12 +391,13 @@ class WrittenLog(RuleBasedStateMachine):
                     layout, ring = LogLayout.from_filename(self.filename), KeyRing.from_sources(RING)
                     writer = LogWriter(layout, ring, checkpoint_every=every, signing=SIGNERS)
                     self.writers[slot] = writer
-                yield writer
+                act(writer)
                 if hand_out:
                     writer.sync_for_checkpoints()
                     self.keep(writer.checkpoints.take())
         except (AuditError, OSError):
-            assert self.attacked
+            if not self.attacked:
+                raise
 
     def keep(self, lines: list[str]) -> None:
         """Keep checkpoints elsewhere, as they are handed out."""
@@ -441,7 +444,11 @@ def _seq(raw: bytes) -> float:
         return float("inf")
 
 
-TestWrittenLog = WrittenLog.TestCase
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+class TestWrittenLog(WrittenLog.TestCase):  # type: ignore[name-defined,misc]
+    """Runs the histories."""
+
+
 TestWrittenLog.settings = settings(
     max_examples=max(10, settings().max_examples // 5), stateful_step_count=25, deadline=None, database=None
 )
