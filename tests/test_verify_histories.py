@@ -275,6 +275,23 @@ class WrittenLog(RuleBasedStateMachine):
             self.abandon(writer)
         self.writers[slot] = None
 
+    @precondition(lambda self: not self.attacked)
+    @rule(kept=st.floats(0, 1), zeros=st.booleans())
+    def lose_power(self, kept: float, zeros: bool) -> None:
+        """Both processes end, and of what no handed-out checkpoint covers some is lost, or is *zeros*."""
+        self.kill(0)
+        self.kill(1)
+        if path := self.newest():
+            size, safe = path.stat().st_size, 0
+            with open(path, "r+b") as file:
+                while raw := file.readline():
+                    safe = file.tell() if _seq(raw) < self.anchored else safe
+                file.truncate(safe + round(kept * (size - safe)))
+                file.truncate(size if zeros else file.seek(0, 2))
+        self.uncertain, self.written = self.uncertain + self.written, 0
+        if not self.anchored:
+            self.log_id = None  # the log may begin anew
+
     @rule(slot=SLOTS)
     def rotate(self, slot: int) -> None:
         """Change to the next secret, which all processes hold."""
@@ -410,6 +427,10 @@ class WrittenLog(RuleBasedStateMachine):
         """Let a process end without a word: its files are closed, and nothing is written."""
         writer._end.forget()
         writer._lock.close()
+
+    def newest(self) -> Path | None:
+        segments = LogLayout.from_filename(self.filename).segments()
+        return segments[-1][1].path if segments else None
 
     def sizes(self) -> dict[Path, int]:
         return {path: path.stat().st_size for path in self.folder.glob("audit_*.jsonl")}
