@@ -40,22 +40,25 @@ CHECKPOINT = b'{"event_type":"log.checkpoint"'
 
 
 def three_days(
-    *, text: str = "plain", signing: SigningKey | None = SIGNING, tail: str = "plain", **options: Any
+    *,
+    text: str = "plain",
+    tail: str = "plain",
+    first: SigningKey = SIGNING,
+    signing: SigningKey | None = SIGNING,
+    **options: Any,
 ) -> LogBuilder:
     """Return a log of 21 lines: seq 0 to 6, 7 to 12, 13 to 20; each day ends in a checkpoint but the last.
 
-    *text* stands in the records from the second day on, *tail* in those behind the last checkpoint. *signing*
-    signs from the second day on, None: no one does; the log names SIGNING at its beginning in any case.
+    *text* stands in the records from the second day on, *tail* in those behind the last checkpoint. It states
+    SIGNING as its key; *first* signs on the first day and *signing*, if there is one, from then on.
     """
-    log = LogBuilder(signing=SIGNING, **options)
-    log.user(4)
-    log.checkpoint()
-    for day in (NEXT_DAY, THIRD_DAY):
+    log = LogBuilder(day=None, **options)
+    for day, signer, count in ((DAY, first, 4), (NEXT_DAY, signing, 3), (THIRD_DAY, signing, 3)):
         log.signing = SIGNING
         log.open(day, checkpoint=False)
-        log.signing = signing
+        log.signing = signer
         log.checkpoint()
-        log.user(3, text=text)
+        log.user(count, text="plain" if day == DAY else text)
         log.checkpoint()
     log.user(2, text=tail)
     return log
@@ -239,11 +242,11 @@ def reseal_line(case: Case) -> None:
 
 
 def reseal_day(case: Case) -> None:
-    case.write(SECOND, three_days(secret=OTHER_SECRET).lines(SECOND))
+    case.write(SECOND, three_days(secret=OTHER_SECRET, signing=OTHER_SIGNING).lines(SECOND))
 
 
 def reseal_log(case: Case) -> None:
-    case.forge(three_days(secret=OTHER_SECRET, text="other", signing=OTHER_SIGNING))
+    case.forge(three_days(secret=OTHER_SECRET, text="other", first=OTHER_SIGNING, signing=OTHER_SIGNING))
 
 
 def use_old_key(case: Case) -> None:
@@ -647,7 +650,7 @@ ATTACKS: list[Attack] = [
         "day sealed under another key",
         reseal_day,
         found("mac"),
-        found("anchor-root", "base-leaf", "frontier", "kcv"),
+        found("anchor-root", "base-leaf", "frontier", "kcv", "signature"),
     ),
     Attack("log rewritten under another key", reseal_log, CANNOT_VERIFY, found("anchor-root", "signature")),
     Attack("line sealed under a rotated-out key", use_old_key, found("mac"), found("anchor-root")),
