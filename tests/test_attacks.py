@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ from samples import REPOSITORY
 
 pytest.importorskip("cryptography", reason="needs the extra sign")
 
-from attacks import ATTACKS, SIGNING, Attack, Case, Outcome
+from attacks import ATTACKS, FIRST, SECOND, SIGNING, THIRD, Attack, Case, Outcome, in_second_day
+from line_attacks import LINE_ATTACKS
 
+from or_audit_logging.errors import AuditError
+from or_audit_logging.evidence.check_proof import check_proof
+from or_audit_logging.evidence.prove import prove
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 
@@ -58,6 +63,20 @@ def test_who_finds_what(tmp_path: Path, attack: Attack) -> None:
         assert report.verdict == "tampered"
     else:
         assert report.findings == ()
+
+
+@pytest.mark.parametrize("name", LINE_ATTACKS)
+def test_no_changed_line_can_be_proven(tmp_path: Path, name: str) -> None:
+    """Proofs that are made of an attacked log, if any are, hold for lines as they were written."""
+    case = Case(tmp_path)
+    written = {line.removesuffix(b"\n") for day in (FIRST, SECOND, THIRD) for line in case.lines(day)}
+    in_second_day(name)(case)
+    for seq in range(len(written)):
+        with suppress(AuditError):
+            proven = prove(case.folder, seq, latest=seq % 2 == 0)
+            if proven.line is not None:
+                checked = check_proof(str(proven.proof), proven.line, public_key=SIGNING.public)
+                assert (checked.problem, checked.seq, proven.line in written) == (None, seq, True)
 
 
 def test_the_document_has_these_rows_and_no_others() -> None:
