@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tempfile
 import tracemalloc
@@ -471,5 +472,9 @@ class TestWrittenLog(WrittenLog.TestCase):  # type: ignore[name-defined,misc]
 
 
 TestWrittenLog.settings = settings(
-    max_examples=max(10, settings().max_examples // 5), stateful_step_count=25, deadline=None, database=None
+    max_examples=max(10, settings().max_examples // 5),
+    stateful_step_count=25,
+    deadline=None,
+    database=None,
+    derandomize="HYPOTHESIS_PROFILE" not in os.environ,
 )
