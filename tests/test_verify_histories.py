@@ -265,7 +265,7 @@ class WrittenLog(RuleBasedStateMachine):
         grown = [path for path, size in self.sizes().items() if size > before.get(path, 0)]
         if grown and not self.attacked:
             path = max(grown, key=lambda path: (path not in before, path))
-            start = before.get(path, 0)
+            start = max(before.get(path, 0), self.least(path))
             with open(path, "r+b") as file:
                 file.truncate(start + round(kept * (path.stat().st_size - start)))
         self.kill(slot)
@@ -283,7 +283,7 @@ class WrittenLog(RuleBasedStateMachine):
         self.kill(0)
         self.kill(1)
         if path := self.newest():
-            size, safe = path.stat().st_size, 0
+            size, safe = path.stat().st_size, self.least(path)
             with open(path, "r+b") as file:
                 while raw := file.readline():
                     safe = file.tell() if _seq(raw) < self.anchored else safe
@@ -428,6 +428,13 @@ class WrittenLog(RuleBasedStateMachine):
         """Let a process end without a word: its files are closed, and nothing is written."""
         writer._end.forget()
         writer._lock.close()
+
+    def least(self, path: Path) -> int:
+        """Return how much of a segment stays in a crash: the first line, where its day is not the latest."""
+        places = {
+            file.path: (file.day, file.number) for file in LogLayout.from_filename(self.filename).files()
+        }
+        return path.read_bytes().find(b"\n") + 1 if places[path] < max(places.values()) else 0
 
     def newest(self) -> Path | None:
         segments = LogLayout.from_filename(self.filename).segments()
