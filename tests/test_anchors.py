@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from json_values import JSON
 from log_builder import DAY, LOG_ID, LogBuilder
 
 from or_audit_logging.errors import ConfigError
@@ -189,3 +192,49 @@ def test_files_in_the_logs_own_folder_are_refused(tmp_path: Path, log: LogBuilde
         assert anchors == []
         assert [note.kind for note in notes] == ["anchor-refused"]
         assert "keep anchors elsewhere" in notes[0].message
+
+
+NOTE, LINE = LogBuilder().note(), LogBuilder().checkpoint(note=True)
+PIECES = st.sampled_from(
+    [NOTE, LINE, LINE[:-1], f"2026-11-21 x: {LINE}", NOTE.replace("2", "9" * 5000), "\ufeff"]
+)
+CHANGED = st.tuples(st.sampled_from([NOTE, LINE]), st.floats(0, 1), st.text(max_size=2)).map(
+    lambda change: change[0][: round(change[1] * 60)] + change[2] + change[0][round(change[1] * 60) + 1 :]
+)
+DOCUMENTS = st.recursive(
+    PIECES | CHANGED | JSON,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | PIECES, inner, max_size=3)
+        | inner.map(json.dumps)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.binary(max_size=60)
+        | DOCUMENTS.map(lambda item: json.dumps(item).encode())
+        | CHANGED.map(lambda text: text.encode("utf-8", "surrogatepass")),
+        max_size=3,
+    )
+)
+def test_nothing_that_is_kept_makes_it_raise(tmp_path: Path, contents: list[bytes]) -> None:
+    """Bytes, JSON of any shape, and checkpoints in it, whole and changed, are read as anchors or noted."""
+    anchors, notes = collect(kept(tmp_path, b"\n".join(contents)))
+    assert bool(anchors) != bool(notes)
+    for anchor in anchors:
+        assert type(anchor.size) is int
+        assert len(anchor.root) == 32
+
+
+def test_json_that_is_deep_is_passed_over(tmp_path: Path) -> None:
+    """Brackets without end, and strings of JSON in strings of JSON."""
+    text = NOTE
+    for _ in range(12):
+        text = json.dumps([text])
+    for content in (b"[" * 1_000_000, b'{"a":' * 300_000, text.encode()):
+        anchors, _ = collect(kept(tmp_path, content))
+        assert len(anchors) == (content == text.encode())

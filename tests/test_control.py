@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from json_values import JSON
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.sealing.control import MEMBERS, control_body, first_line_body, parse_control
@@ -84,3 +85,29 @@ def test_the_vector_log_s_control_lines_parse(vectors: Any) -> None:
         for line in lines:
             if line.startswith('{"event_type":"log.'):
                 assert parse_control(line.encode())["event_type"] in MEMBERS
+
+
+@given(st.sampled_from(sorted(MEMBERS)), st.data())
+def test_members_may_be_any_json(event_type: str, data: st.DataObject) -> None:
+    """What a member holds is for others to judge."""
+    members = {name: data.draw(JSON) for name in MEMBERS[event_type]}
+    line = sealed(control_body(event_type, **COMMON, **members))
+    assert tuple(parse_control(line))[4:-4] == MEMBERS[event_type]
+
+
+@given(
+    st.sampled_from(sorted(MEMBERS)),
+    st.floats(0, 1),
+    st.integers(0, 9),
+    st.binary(max_size=3) | st.sampled_from([b"[" * 100_000, b'{"a":' * 9, b"9" * 5000, b"1e999", b'"v":1,']),
+)
+def test_lines_that_were_changed_give_members_or_the_parsers_own_error(
+    event_type: str, place: float, gone: int, new: bytes
+) -> None:
+    """A few bytes less, and others in their place."""
+    line = sealed(control_body(event_type, **COMMON))
+    at = round(place * len(line))
+    try:
+        parse_control(line[:at] + new + line[at + gone :])
+    except FormatError:
+        pass

@@ -112,3 +112,19 @@ def test_what_is_a_line_is_what_the_format_says(before: bytes, line: bytes, at: 
     assert (found is None) == (match is None)
     if found is not None and match is not None:
         assert (found.log.encode(), str(found.seq).encode(), found.mac.hex().encode()) == match.group(1, 2, 4)
+
+
+@given(
+    st.binary(max_size=120)
+    | st.tuples(st.integers(0, len(STUB)), st.integers(0, 3), st.binary(max_size=3)).map(
+        lambda change: STUB[: change[0]] + change[2] + STUB[change[0] + change[1] :]
+    )
+)
+def test_the_parser_of_stubs_raises_nothing_but_its_own_error(raw: bytes) -> None:
+    """Any bytes, and stubs with some of theirs changed, give a stub or FormatError."""
+    try:
+        stub = parse_stub(raw)
+    except FormatError:
+        return
+    start = f'{{"log":"{stub.log}","seq":{stub.seq},"leaf":"{stub.leaf.hex()}"'.encode()
+    assert raw == start.ljust(len(raw) - 1) + b"}"

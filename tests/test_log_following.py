@@ -14,7 +14,10 @@ from test_log_writer import assert_honest, body, events, writer
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.evidence.verify import verify
+from or_audit_logging.keys import KeyRing
 from or_audit_logging.log import end as end_module
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.writer import LogWriter
 
 NOON = "2026-11-21T12:00:00Z"
 posix_only = pytest.mark.skipif(os.name != "posix", reason="symbolic links")
@@ -22,6 +25,10 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="symbolic links")
 
 def source() -> bytes:
     return SECRET
+
+
+def other_source() -> bytes:
+    return b"another fake key for tests, not a secret"
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -158,6 +165,20 @@ def test_a_rotation_by_another_process_is_followed(tmp_path: Path) -> None:
     second.append(body())
     second.append(body())
     assert lines_of(tmp_path)[-1].count(b'"kid":1') == 1
+
+
+def test_a_rotation_behind_lines_of_others_that_were_not_read(tmp_path: Path) -> None:
+    """They are read under the key that sealed them, before it is changed."""
+    ring = KeyRing.from_sources([source, other_source])
+    layout = LogLayout.from_filename(tmp_path / "audit.jsonl")
+    first, second = LogWriter(layout, ring), LogWriter(layout, ring)
+    first.append(body())
+    second.append(body())
+    first.rotate(ring=KeyRing.from_sources(other_source))
+    first.append(body())
+    for each in (first, second):
+        each.stop()
+    assert verify(tmp_path, key=[source, other_source]).findings == ()
 
 
 def test_an_idle_log_is_closed_by_hand(

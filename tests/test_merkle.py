@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from json_values import JSON
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.sealing.checkpoint import encode_root
+from or_audit_logging.sealing.checkpoint import decode_root, encode_root
 from or_audit_logging.sealing.merkle import EMPTY_ROOT, Frontier, InclusionPath, root_from_inclusion
 
 PUBLISHED = [
@@ -211,3 +212,20 @@ def test_leaves_added_together_make_the_same_tree(size: int, additions: list[int
     for count in additions:
         together.extend(leaves[together.size : together.size + count])
     assert (together.size, together.subtrees) == (one_by_one.size, one_by_one.subtrees)
+
+
+@given(
+    st.integers(0, 9) | st.integers(),
+    st.lists(JSON | st.just("ab" * 32) | st.text("0 a", min_size=64), max_size=4),
+)
+def test_a_stated_tree_is_read_or_refused(size: int, frontier: list[object]) -> None:
+    """Any size and any list give a tree of that size or FormatError; so does any root."""
+    try:
+        assert Frontier.from_hex(size, frontier).to_hex() == frontier
+    except FormatError:
+        pass
+    for stated in frontier:
+        try:
+            assert encode_root(decode_root(stated)) == stated
+        except FormatError:
+            pass

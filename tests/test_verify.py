@@ -204,6 +204,16 @@ def test_unfinished_first_line_of_the_newest_segment_is_a_note(tmp_path: Path) -
     assert (report.verdict, [note.kind for note in report.notes]) == ("verified", ["torn-end"])
 
 
+def test_unfinished_first_line_after_a_clock_that_ran_ahead_is_a_note(tmp_path: Path) -> None:
+    """A segment opened last may bear an earlier day: a crash in its first line leaves the log as it was."""
+    log = LogBuilder()
+    log.user()
+    log.save(tmp_path)
+    (tmp_path / "audit_2026-11-18.jsonl").write_bytes(b'{"event_type":"log.open","v":1,"id":"0')
+    report = verify(tmp_path, key=key(), anchors=[log.anchor()])
+    assert (report.verdict, report.findings) == ("verified", ())
+
+
 @pytest.mark.parametrize("name", ["audit_2026-11-20.jsonl", "audit_2026-11-23.jsonl"])
 def test_empty_segment_is_a_note(tmp_path: Path, name: str) -> None:
     """A crash before the first line leaves an empty file."""

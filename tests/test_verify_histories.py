@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import shutil
+import tempfile
 import tracemalloc
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from json_values import JSON
+from line_attacks import LINE_ATTACKS
 from log_builder import DAY, LogBuilder, key
 
+from or_audit_logging.errors import AuditError
 from or_audit_logging.evidence.verify import verify
+from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.writer import LogWriter
+from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.control import MEMBERS
+from or_audit_logging.sealing.line import parse_line
+from or_audit_logging.sealing.note import SigningKey
+from or_audit_logging.signing_keys import SigningKeys
 
 SECRETS = [b"%d" % number * 32 for number in range(4)]
 RING = [key(secret) for secret in SECRETS]
@@ -147,6 +168,28 @@ def test_no_bytes_make_it_raise(tmp_path_factory: pytest.TempPathFactory, conten
     assert report.summary()
 
 
+@quick
+@given(st.data())
+def test_no_sealed_statement_makes_it_raise(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Control lines under seals that hold may state anything: a holder of the key wrote them."""
+    log = LogBuilder(secret=SECRETS[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        log.user()
+        event_type = data.draw(st.sampled_from(sorted(MEMBERS)))
+        names = data.draw(st.sets(st.sampled_from(MEMBERS[event_type])))
+        members = {name: data.draw(JSON | st.integers(0, 9)) for name in sorted(names)}
+        log.control(event_type, **members)
+    log.open("2026-11-22")
+    log.user()
+    folder = log.save(tmp_path_factory.mktemp("log"))
+    for arguments in ({"key": RING}, {"anchors": [log.anchor()]}, {"key": RING, "anchors": [log.anchor(3)]}):
+        report = verify(folder, **arguments)
+        assert report.summary()
+        assert report.to_dict()
+
+
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     """A log is read in blocks, however long it is."""
     log = LogBuilder()
@@ -160,3 +203,274 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     assert report.verdict == "verified"
     assert (tmp_path / log.name).stat().st_size > 3_900_000
     assert peak < 1_000_000
+
+
+# what writers write, with everything that may happen to them
+
+
+SIGNING = SigningKey.generate() if find_spec("cryptography") else None
+SIGNERS = SigningKeys.from_sources(SIGNING.to_pem) if SIGNING is not None else None
+SLOTS = st.integers(0, 1)
+
+
+class WrittenLog(RuleBasedStateMachine):
+    """Two processes write one log, through restarts, crashes, midnights and keys; it is attacked on the way.
+
+    A process is a `LogWriter` of its own. As long as nobody has attacked the log there is no finding; once
+    somebody has, within what is anchored, there is one, whatever the processes do afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = tempfile.TemporaryDirectory()
+        self.folder, self.kept = Path(self.place.name, "log"), Path(self.place.name, "kept.jsonl")
+        self.now = datetime.fromisoformat(f"{DAY}T12:00:00Z")
+        self.writers: list[LogWriter | None] = [None, None]
+        self.secrets = list(SECRETS[1:])
+        self.written = self.uncertain = 0
+        self.anchored = 0
+        self.attacked = False
+        self.log_id: str | None = None
+
+    def teardown(self) -> None:
+        for writer in filter(None, self.writers):
+            self.abandon(writer)
+        self.place.cleanup()
+
+    @rule(slot=SLOTS, count=st.integers(1, 4), every=st.integers(2, 9))
+    def append(self, slot: int, count: int, every: int) -> None:
+        """Write records; the process is started if it does not run."""
+
+        def act(writer: LogWriter) -> None:
+            for _ in range(count):
+                self.now += timedelta(seconds=7)
+                writer.append(self.record())
+                self.written += 1
+
+        self.work(slot, act, every=every)
+
+    @rule(slot=SLOTS)
+    def stop(self, slot: int) -> None:
+        if self.writers[slot] is not None:
+            self.work(slot, LogWriter.stop)
+            self.writers[slot] = None
+
+    @rule(slot=SLOTS, kept=st.floats(0, 1))
+    def crash(self, slot: int, kept: float) -> None:
+        """Kill a process while it writes: of its last bytes those are there that it had written by then."""
+        before = self.sizes()
+        self.now += timedelta(seconds=7)
+        self.work(slot, lambda writer: writer.append(self.record()), hand_out=False)
+        self.uncertain += 1
+        grown = [path for path, size in self.sizes().items() if size > before.get(path, 0)]
+        if grown and not self.attacked:
+            path = max(grown, key=lambda path: (path not in before, path))
+            start = before.get(path, 0)
+            with open(path, "r+b") as file:
+                file.truncate(start + round(kept * (path.stat().st_size - start)))
+        self.kill(slot)
+
+    @rule(slot=SLOTS)
+    def kill(self, slot: int) -> None:
+        if (writer := self.writers[slot]) is not None:
+            self.abandon(writer)
+        self.writers[slot] = None
+
+    @precondition(lambda self: not self.attacked)
+    @rule(kept=st.floats(0, 1), zeros=st.booleans())
+    def lose_power(self, kept: float, zeros: bool) -> None:
+        """Both processes end, and of what no handed-out checkpoint covers some is lost, or is *zeros*."""
+        self.kill(0)
+        self.kill(1)
+        if path := self.newest():
+            size, safe = path.stat().st_size, 0
+            with open(path, "r+b") as file:
+                while raw := file.readline():
+                    safe = file.tell() if _seq(raw) < self.anchored else safe
+                file.truncate(safe + round(kept * (size - safe)))
+                file.truncate(size if zeros else file.seek(0, 2))
+        self.uncertain, self.written = self.uncertain + self.written, 0
+        if not self.anchored:
+            self.log_id = None  # the log may begin anew
+
+    @rule(slot=SLOTS)
+    def rotate(self, slot: int) -> None:
+        """Change to the next secret, which all processes hold."""
+
+        if self.secrets and self.written:
+            ring = KeyRing.from_sources(key(self.secrets.pop(0)))
+            self.work(slot, lambda writer: writer.rotate(ring=ring))
+
+    @rule(slot=SLOTS)
+    def make_checkpoint(self, slot: int) -> None:
+        if self.written:
+            self.work(slot, lambda writer: self.keep([writer.checkpoint()]))
+
+    @rule(seconds=st.one_of(st.integers(-300_000, 300_000), st.sampled_from([-3600, 61, 86_400])))
+    def set_clock(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def midnight(self) -> None:
+        self.now = self.now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+
+    @rule(both=st.booleans())
+    def archive(self, both: bool) -> None:
+        """Archive the oldest closed segment; *both*: the one who does is interrupted before it is removed."""
+        closed = [segment for _, segment in LogLayout.from_filename(self.filename).segments()][:-1]
+        for segment in [segment for segment in closed if not segment.archived][:1]:
+            target = self.folder / "archive" / f"{segment.name}.gz"
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(gzip.compress(segment.path.read_bytes(), mtime=0))
+            if not both:
+                segment.path.unlink()
+
+    @precondition(lambda self: self.anchored and not self.attacked)
+    @rule(name=st.sampled_from(sorted(LINE_ATTACKS)), choice=st.integers(0, 1000), goes_on=st.booleans())
+    def attack_lines(self, name: str, choice: int, goes_on: bool) -> None:
+        """Do something to a line that is anchored; the log *goes on* after it, or is put back."""
+        places = [
+            (path, at)
+            for path in self.sizes()
+            for at, raw in enumerate(path.read_bytes().splitlines(keepends=True))
+            if _seq(raw) < self.anchored
+        ]
+        if not places:
+            return  # all of them are archived
+        path, at = places[choice % len(places)]
+        lines = path.read_bytes().splitlines(keepends=True)
+        if len(lines) > 1:
+            with self.attack(goes_on=goes_on):
+                LINE_ATTACKS[name](lines, at)
+                (self.folder / path.name).write_bytes(b"".join(lines))
+
+    @precondition(lambda self: self.anchored and not self.attacked)
+    @rule(choice=st.integers(0, 1000), goes_on=st.booleans())
+    def attack_files(self, choice: int, goes_on: bool) -> None:
+        """Take away a segment with a line that is anchored, and its archive."""
+        segments = [
+            segment
+            for seq, segment in LogLayout.from_filename(self.filename).segments()
+            if seq < self.anchored
+        ]
+        name = segments[choice % len(segments)].name
+        with self.attack(goes_on=goes_on):
+            for path in (self.folder / name, self.folder / "archive" / f"{name}.gz"):
+                path.unlink(missing_ok=True)
+
+    @precondition(lambda self: self.anchored and not self.attacked)
+    @rule(size=st.integers(0, 100), goes_on=st.booleans())
+    def attack_end(self, size: int, goes_on: bool) -> None:
+        """Cut the newest segment off, where an anchor covers it."""
+        *_, (first, segment) = LogLayout.from_filename(self.filename).segments()
+        if first < self.anchored and not segment.archived:
+            lines = segment.path.read_bytes().splitlines(keepends=True)
+            left = [raw for raw in lines if _seq(raw) < first + size % (self.anchored - first)]
+            with self.attack(goes_on=goes_on):
+                (self.folder / segment.name).write_bytes(b"".join(left))
+
+    @invariant()
+    def is_judged_rightly(self) -> None:
+        """The key holder and an auditor find nothing in an honest log, and something in an attacked one."""
+        if not self.anchored and not self.written:
+            return
+        for report in self.reports():
+            if self.attacked:
+                assert report.verdict == "tampered", report.summary()
+            else:
+                assert report.findings == (), report.summary()
+                assert (report.verdict == "verified") == (self.anchored > 0), report.summary()
+                assert self.written <= report.user_lines <= self.written + self.uncertain
+                assert report.records_lost == 0
+                self.log_id = report.log_id
+
+    # how it is done
+
+    @property
+    def filename(self) -> Path:
+        return self.folder / "audit.jsonl"
+
+    def record(self) -> bytes:
+        number, moment = self.written + self.uncertain, utc_timestamp(self.now)
+        return f'{{"event_type":"x","v":1,"timestamp":"{moment}","number":{number}}}'.encode()
+
+    def work(
+        self, slot: int, act: Callable[[LogWriter], object], *, every: int = 5, hand_out: bool = True
+    ) -> None:
+        """Let a process of the log do something, at the time that it is; on an attacked log it may fail."""
+        clock = mock.Mock(wraps=datetime)
+        clock.now.side_effect = lambda _: self.now
+        try:
+            with mock.patch("or_audit_logging.log.writer.datetime", clock):
+                if (writer := self.writers[slot]) is None:
+                    layout, ring = LogLayout.from_filename(self.filename), KeyRing.from_sources(RING)
+                    writer = LogWriter(layout, ring, checkpoint_every=every, signing=SIGNERS)
+                    self.writers[slot] = writer
+                act(writer)
+                if hand_out:
+                    writer.sync_for_checkpoints()
+                    self.keep(writer.checkpoints.take())
+        except (AuditError, OSError):
+            if not self.attacked:
+                raise
+
+    def keep(self, lines: list[str]) -> None:
+        """Keep checkpoints elsewhere, as they are handed out."""
+        with open(self.kept, "a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        if not self.attacked:
+            self.anchored = max([self.anchored, *(_seq(line.encode()) for line in lines)])
+
+    def abandon(self, writer: LogWriter) -> None:
+        """Let a process end without a word: its files are closed, and nothing is written."""
+        writer._end.forget()
+        writer._lock.close()
+
+    def newest(self) -> Path | None:
+        segments = LogLayout.from_filename(self.filename).segments()
+        return segments[-1][1].path if segments else None
+
+    def sizes(self) -> dict[Path, int]:
+        return {path: path.stat().st_size for path in self.folder.glob("audit_*.jsonl")}
+
+    def reports(self) -> Iterator[Any]:
+        anchors = [self.kept] if self.kept.exists() else []
+        yield verify(self.filename, key=RING, anchors=anchors, log_id=self.log_id)
+        if anchors:
+            public = SIGNING.public if SIGNING is not None else None
+            yield verify(self.filename, public_key=public, anchors=anchors, log_id=self.log_id)
+
+    @contextmanager
+    def attack(self, *, goes_on: bool) -> Iterator[None]:
+        """Hold that what is done to the log now is found. Unless it *goes on* from there, it is a copy."""
+        honest = self.folder
+        if not goes_on:
+            self.folder = Path(self.place.name, "copy")
+            shutil.copytree(honest, self.folder)
+        self.attacked = True
+        yield
+        self.is_judged_rightly()
+        if not goes_on:
+            shutil.rmtree(self.folder)
+            self.folder, self.attacked = honest, False
+
+
+def _seq(raw: bytes) -> float:
+    """Return a line's number; bytes that are no line come behind all of them."""
+    try:
+        return parse_line(raw.removesuffix(b"\n")).seq
+    except AuditError:
+        return float("inf")
+
+
+class TestWrittenLog(WrittenLog.TestCase):  # type: ignore[name-defined,misc]
+    """Runs the histories."""
+
+
+TestWrittenLog.settings = settings(
+    max_examples=max(10, settings().max_examples // 5),
+    stateful_step_count=25,
+    deadline=None,
+    database=None,
+    derandomize="HYPOTHESIS_PROFILE" not in os.environ,
+)

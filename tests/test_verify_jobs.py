@@ -302,3 +302,17 @@ def test_a_short_log_starts_no_process(tmp_path: Path, monkeypatch: pytest.Monke
 def test_jobs_are_a_number(tmp_path: Path, jobs: Any) -> None:
     with pytest.raises(ConfigError):
         verify(tmp_path, key=key(), jobs=jobs)
+
+
+def test_attacks_are_found_the_same_way(tmp_path: Path) -> None:
+    """Each of them, with the secret and with public key and anchors."""
+    pytest.importorskip("cryptography", reason="needs the extra sign")
+    from attacks import ATTACKS, SIGNING, Case
+
+    for number, attack in enumerate(ATTACKS):
+        place = tmp_path / str(number)
+        place.mkdir()
+        case = Case(place)
+        attack.commit(case)
+        same(case.folder, key=case.ring, **case.arguments)
+        same(case.folder, public_key=SIGNING.public, anchors=[case.kept], **case.arguments)

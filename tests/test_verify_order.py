@@ -182,14 +182,6 @@ def test_a_missing_segment_is_found(tmp_path: Path, name: str) -> None:
     assert with_key.key_checked
 
 
-def test_a_missing_last_segment_is_missed_by_the_anchor_only(tmp_path: Path) -> None:
-    """The last day can be taken away without a trace in the log itself."""
-    log = three_segments()
-    del log.segments[THIRD]
-    with_key, with_anchor = both(log, tmp_path)
-    assert (with_key.verdict, with_anchor.verdict) == ("unanchored", "tampered")
-
-
 def test_second_edit_behind_a_missing_segment_is_found(tmp_path: Path) -> None:
     """Going on behind a gap does not take the rest on trust."""
     log = three_segments()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 from or_audit_logging.evidence.report import Observations, Place
@@ -18,6 +19,8 @@ from or_audit_logging.log.segments import Segment
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _SEALED_NAME = re.compile(rb'"segment":"([^"\\]*)"')
+_CLOCK_RAN_AHEAD = timedelta(days=2)
+"""A segment that is opened after a clock had run ahead by more than 26 hours bears a day so much earlier."""
 _NAME_WITHIN = 256
 """Segment, day and log_id stand in so many bytes of a segment's first line."""
 
@@ -56,8 +59,9 @@ def check_beside(
     the first one were, and what described torn bytes of that time went with them. Returns why some files
     could not be read.
     """
-    oldest = min((source.place for source in sources if source.kind == "lines"), default=None)
-    newest = max((source.place for source in sources if source.kind == "lines"), default=None)
+    chain = [source for source in sources if source.kind == "lines"]
+    oldest = min((source.place for source in chain), default=None)
+    newest = max(chain, key=lambda source: source.place, default=None)
     unread = []
     for source in sources:
         place = Place(source.name)
@@ -71,8 +75,9 @@ def check_beside(
                 said = "the file should be gone: it holds no line, and the segments after it were deleted"
                 observations.note(place.note("below-base", said))
             elif source.kind == "fragment":
-                is_last = newest is None or source.place > newest
-                _check_fragment(source, recovered.get(source.name), observations, is_last=is_last)
+                is_last = newest is None or source.place > newest.place
+                may_be_last = is_last or source.segment.day <= newest.segment.day - _CLOCK_RAN_AHEAD
+                _check_fragment(source, recovered.get(source.name), observations, may_be_last=may_be_last)
             if source.archive is not None:
                 _check_archive(source, source.archive, observations)
         except OSError as error:
@@ -107,7 +112,7 @@ def _has_its_sealed_name(source: Source) -> bool:
 
 
 def _check_fragment(
-    source: Source, stated: tuple[object, object] | None, observations: Observations, *, is_last: bool
+    source: Source, stated: tuple[object, object] | None, observations: Observations, *, may_be_last: bool
 ) -> None:
     place, content = Place(source.name), describe(source.segment, source.size)
     if content.problem is not None:
@@ -119,7 +124,7 @@ def _check_fragment(
         message = "the torn bytes in this file are not those that a log.recover describes"
         observations.find(place.finding("recover", message, expected=stated[0], found=content.length))
     elif (
-        is_last
+        may_be_last
         and not content.has_newline
         and content.length < MAX_LINE_BYTES
         and not source.segment.archived
