@@ -75,8 +75,11 @@ def check_beside(
                 said = "the file should be gone: it holds no line, and the segments after it were deleted"
                 observations.note(place.note("below-base", said))
             elif source.kind == "fragment":
-                is_last = newest is None or source.place > newest.place
-                may_be_last = is_last or source.segment.day <= newest.segment.day - _CLOCK_RAN_AHEAD
+                may_be_last = (
+                    newest is None
+                    or source.place > newest.place
+                    or source.segment.day <= newest.segment.day - _CLOCK_RAN_AHEAD
+                )
                 _check_fragment(source, recovered.get(source.name), observations, may_be_last=may_be_last)
             if source.archive is not None:
                 _check_archive(source, source.archive, observations)
