@@ -78,7 +78,7 @@ def write(folder: Path, lines: int) -> Path:
     for number in range(lines):
         stamp = utc_timestamp(datetime.now(UTC)).encode()
         writer.append(BODY % (number, stamp, number, b"%064x" % number, b"%064x" % (number + 1)))
-        writer.take_checkpoints()
+        writer.checkpoints.take()
     anchor = folder / "kept.anchor"
     anchor.write_text(writer.checkpoint() + "\n")
     writer.stop()
