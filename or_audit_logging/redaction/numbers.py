@@ -1,0 +1,97 @@
+"""Telephone numbers, cards, SSNs, ITINs and IPv4 addresses, in one pass over the digits of a text.
+
+    call +1 415 555 2671, card 4111 1111 1111 1111      -> PHONE, CARD
+
+The pass finds runs of digits and the places in them where a number may begin; what begins there, the rules of
+`network`, `financial`, `government` and `contact` say. ISO dates and times are stepped over, and digits glued
+to letters, decimals and the inner groups of UUIDs never begin anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from or_audit_logging.redaction.contact import bare_phone_at, phone_at
+from or_audit_logging.redaction.finding import Finding, Look, Matcher
+from or_audit_logging.redaction.financial import card_at
+from or_audit_logging.redaction.government import bare_tax_number_at, tax_number_at
+from or_audit_logging.redaction.network import ipv4_at
+
+_RUN = re.compile(
+    # A digit first, by itself: a pattern that begins with a set of characters is searched fastest.
+    r"[0-9](?:"
+    r"((?<=[12])[09][0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])"
+    r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:[+-][0-9]{2}:?[0-9]{2})?)?)"
+    r"|(?=(?:[ .()/-]{0,3}[0-9]){6})[0-9]{0,63}(?:[ .()/-]{1,3}[0-9]{1,64}){0,15}"
+    r"|[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
+    r")"
+)
+"""Group 1 is a date; the rest are runs of at least seven digits, or what may be a short IPv4 address."""
+
+_GROUP = re.compile(r"[0-9]+")
+
+
+def find_numbers(text: str) -> Iterator[Finding]:
+    """Yield the numbers in *text* from left to right, without overlaps."""
+    for run in _RUN.finditer(text):
+        if run.lastindex:
+            continue
+        start, end = run.span()
+        if run[0].isdigit():
+            if _begins(text, start):
+                found = _bare(text, start, end)
+                if found:
+                    yield found
+        else:
+            yield from _grouped(text, start, end)
+
+
+def _bare(text: str, start: int, end: int) -> Finding | None:
+    """Return what the digits from *start* to *end*, without separators, are."""
+    length = end - start
+    if text[end : end + 1].isalnum() or text.startswith("_", end) or length > 19:
+        return bare_phone_at(text, start, end) if text[end : end + 1] in "xX" and length < 16 else None
+    if length >= 12:
+        found = card_at(text, start)
+        if found:
+            return found
+    elif length == 9:
+        found = bare_tax_number_at(text, start, end)
+        if found:
+            return found
+    return bare_phone_at(text, start, end) if length < 16 else None
+
+
+def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:
+    done = start
+    for group in _GROUP.finditer(text, start, end):
+        at = group.start()
+        if at < done or not _begins(text, at):
+            continue
+        found = ipv4_at(text, at) or card_at(text, at) or tax_number_at(text, at) or phone_at(text, at)
+        if found:
+            done = found.end
+            yield found
+
+
+def _begins(text: str, start: int) -> bool:
+    """Return whether a number may begin at *start*: not inside a word, a decimal, a UUID or a version."""
+    if not start:
+        return True
+    before, two_before = text[start - 1], text[start - 2] if start > 1 else " "
+    if before.isalnum() or before == "_":
+        return before in "nrt" and two_before == "\\"  # an escaped line end
+    if before == "-":
+        return not two_before.isalnum()
+    return before not in "./" or not two_before.isdigit()
+
+
+MATCHERS = (
+    Matcher(
+        "numbers",
+        find_numbers,
+        may_match=lambda look: b"0000" in look.digits,
+        needle=r"[0-9](?:[ .()/-]{0,3}[0-9]){6}|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+    ),
+)
