@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
+from or_audit_logging.redaction.words import label, words_before
 
 _LOCAL = re.compile(r"[^\x00-\x20\"(),/:;<=>?@\[\\\]`{|}\x7f-\xa0\u2000-\u206f\u3000-\u3002\uff00-\uff0f]{1,64}")
 """What may stand left of the @, read backwards. Signs that end a word in text are left out."""
@@ -90,13 +91,10 @@ def _is_remote(text: str, start: int, at: int, end: int) -> bool:
     return text[start:at] in _REPOSITORY_USERS and (text[end : end + 1] in (":", "/") or text[start - 3 : start] == "://")
 
 
-_BEFORE, _AFTER = 48, 16
-"""How many characters around a number are searched for a word that tells what it is."""
-
 _GAP = r"[ .()/-]{1,3}"
 _INTERNATIONAL = re.compile(rf"[1-9][0-9]{{0,14}}(?:{_GAP}[0-9]{{1,12}}){{0,7}}")
 _EXIT_CODE = re.compile(rf"(?:00|011)(?:{_GAP})?[1-9][0-9]{{0,2}}(?:{_GAP}[0-9]{{1,12}}){{1,7}}")
-_END = r"(?![0-9A-Za-z_]|[.:/-][0-9])"
+_GLUED = re.compile(r"\w|[.:/-][0-9]|-\w{1,2}\b")
 _EXTENSION = re.compile(
     r"(?i:[ ,;]{0,2}(?:extension|extn?\.?|x|#|durchwahl|poste)[ .:]{0,2}[0-9]{1,6}(?![0-9A-Za-z_]))"
 )
@@ -104,12 +102,18 @@ _AMERICAN = re.compile(
     r"(?:(?:001|011|1)[ .-]{1,2}(?:\()?)?"
     r"(?:(?<=\()[2-9][0-9]{2}\)[ .-]{0,2}[0-9]{3}[ .-]?[0-9]{4}"
     r"|[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}"
-    r"|[2-9][0-9]{2}([ .])[2-9][0-9]{2}\1[0-9]{4}"
+    r"|[2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}|[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}"
     r"|[2-9][0-9]{2}/[0-9]{3}-[0-9]{4})"
 )
-_TRUNK = re.compile(rf"0[1-9][0-9]{{0,4}}(?:\)?{_GAP}[0-9]{{1,8}}){{1,4}}")
+_TRUNK = re.compile(rf"0\)?[1-9][0-9]{{0,4}}(?:\)?{_GAP}[0-9]{{1,8}}){{1,4}}")
 _AREA = re.compile(r"(?<=\()[0-9]{2,5}\)[ -]?[0-9]{3,5}(?:[ -][0-9]{3,4}){1,2}")
 _ANY = re.compile(rf"[0-9]{{1,12}}(?:{_GAP}[0-9]{{1,12}}){{0,6}}")
+_FORMS = {
+    "0": (_AMERICAN, _EXIT_CODE, _TRUNK),
+    **dict.fromkeys("123456789", (_AMERICAN,)),
+}
+_SURE = (_AMERICAN,)
+
 _DATE = re.compile(
     r"[0-3]?[0-9]([./-])[01]?[0-9]\1(?:[0-9]{2}|(?:19|20)[0-9]{2})|[01]?[0-9]([./-])[0-3]?[0-9]\2(?:19|20)?[0-9]{2}"
     r"|(?:19|20)[0-9]{2}([ ./-])[01]?[0-9]\3[0-3]?[0-9]|97[89][ -]?[0-9 -]{10,14}"
@@ -118,76 +122,89 @@ _DATE = re.compile(
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}")
 
-_NAMED = re.compile(
-    r"(?<![a-z])(?:tele|cell|smart|mobile|work|home|contact|user|office)?_?phones?(?![a-z])"
-    r"|(?<![a-z])(?:t[eé]l(?![a-z])|t[eé]l[eéè]fon|tlf|tfno|tf\.|ph\.|mob(?:ile?|\.|ilnummer|iltelefon)(?![a-z])|m[oó]vil|cell?(?:ular|ulare)?(?![a-z])"
-    r"|fax|handy|whatsapp|sms|msisdn|hotline|voicemail|pager|landline|switchboard|rufnummer|num[eé]ro de)"
-    r"|тел|电话|電話|手机|手機|携帯|هاتف|फ़ोन|फोन|전화"
+_TELEPHONES = frozenset(
+    "callback cell cellphone cellular celular celulares cellulare dial extension fax handy handynummer homephone hotline "
+    "landline mob mobil mobile mobiles mobilnummer mobilephone movil móvil móviles msisdn pager ph phone phonenumber "
+    "phones portable rufnummer sms switchboard tel telefax telefon telefone telefones telefono telefonos telefonnummer "
+    "telefoonnummer telephone telephones teléfono teléfonos tf tlf tfno tél téléphone téléphones voicemail whatsapp "
+    "workphone тел телефон".split()
+)
+_TELEPHONES_UNSPACED = re.compile("电话|電話|手机|手機|携帯|番号|전화|هاتف|فون|फ़ोन|फोन|โทร")
+_ASKING = frozenset(
+    "answer answered answering appeler appelez anrufen call called calling calls chiamare chiamami contact contacted "
+    "contacting dialed dialled dialling emergency line llama llamada llamar llame llamé messages message my his her your "
+    "our their reach reached reaching registered ring text texted".split()
 )
 _ASKED = re.compile(
-    r"(?<![a-z_])(?:call(?:ed|ing|back)?|llam[aeé]\w{0,3}|appele[rz]?|anrufen|chiam\w{1,4}|lig(?:ue|ar)|reach(?:ed|ing)?|ring|dial(?:led|ing)?|text(?:ed|ing)?"
-    r"|contact(?:ed|ing)?|answer(?:ed|ing)?|messages?|registered|(?:my|his|her|your|our|their)(?: [a-z]{2,12})? number|emergency|main line)"
-    r"(?:[ :]{1,2}(?:me|us|him|her|them|you|back|now|on|at|to|is|was|are|the|my|number|al|le|numbers?|no|manager|office|line"
-    r"|desk|hotline|support|directly|urgently|or|and|[0-9 ()+.-]{7,20}))*[ :]{0,3}$"
+    r"(?<![^\W_])(?:call(?:ed|ing|s)?|llam(?:a|ada|ar|e|é)|appele[rz]|anrufen|chiama(?:re|mi)|reach(?:ed|ing)?|ring"
+    r"|diall?(?:ed|ing)|text(?:ed)?|contact(?:ed|ing)?|answer(?:ed|ing)?|messages?|registered|emergency|main line"
+    r"|(?:my|his|her|your|our|their)(?: [a-z]{2,12})? number)"
+    r"(?:[ :]{1,2}(?:me|us|him|her|them|you|back|now|on|at|to|is|was|are|the|my|number|al|le|numbers?|no|manager|office"
+    r"|line|desk|hotline|support|directly|urgently|or|and|[0-9()+.-]{3,20}))*[ :]{0,3}$"
 )
+"""A request to call that runs right up to the number."""
+_PLACES = frozenset("desk direct home office work".split())
 _OTHERWISE = frozenset(
     "account acct amount birth bytes card case code col commit cost count created date dob duration epoch expires "
-    "hash iban id ids imei index invoice ip isbn issue itin key lat latitude length line lng lon longitude mac model "
-    "ms ns offset order page pid pin port postcode price product ref reference release request rev row score seconds "
-    "seed seq sequence serial session size sku span ssn ticket time timestamp tin token tokens total trace tracking "
-    "ts us updated usd uuid ver version year zip zipcode".split()
+    "hash iban id ids imei index invoice ip isbn issue itin key lat latitude length lng lon longitude mac model offset "
+    "order page part pid pin port postcode price product ref reference release request rev row score seconds seed seq "
+    "sequence serial session size sku span ssn ticket time timestamp tin token tokens total trace tracking ts updated "
+    "usd uuid ver version year zip zipcode".split()
 )
-_LAST_WORD = re.compile(r"[\"'=:#\[(+ .\\*-]{0,8}(?:(?:rebmun|on|rn|mun|si) )?([a-z]{0,20})")
+_TIME = re.compile(r"1[0-9]{9}|(?:19|20)[0-9]{2}[01][0-9][0-3][0-9](?:[0-9]{6})?")
+"""Seconds since 1970, and dates and times in digits."""
 _NAMED_AFTER = re.compile(r"[ ,(\\-]{1,3}(?:fax|mobile|cell|office|desk|phone|tel)(?![a-z_])(?! [a-z])")
+_ELSEWHERE = re.compile(r".*[,;&{}\[\]\n|]", re.DOTALL)
 
 
 def phone_at(text: str, start: int) -> Finding | None:
-    """Return the telephone number, in groups, that begins with the digit at *start*."""
-    if text[start - 1 : start] == "+" or text[start - 2 : start] == "+(":
+    """Return the telephone number that begins with the digit at *start* and shows by its grouping what it is."""
+    before = text[start - 1 : start]
+    if before == "+" or (before == "(" and text[start - 2 : start] == "+("):
         return _international(text, start)
-    for pattern, valid in ((_AMERICAN, None), (_EXIT_CODE, _is_plain), (_TRUNK, _is_national), (_AREA, None)):
+    for pattern in _FORMS.get(text[start], ()) if before != "(" else (_AMERICAN, _TRUNK, _AREA):
         match = pattern.match(text, start)
-        end = _bounded(text, match) if match else 0
-        if end and (valid is None or valid(text[start:end])) and not _is_otherwise(text, start):
-            return _phone(text, start, end)
+        end = _bounded(match) if match else 0
+        if end and (pattern in _SURE or _is_national(text[start:end], pattern)):
+            return None if label(words_before(text, start)) in _OTHERWISE else _phone(text, start, end)
+    return None
+
+
+def named_phone_at(text: str, start: int) -> Finding | None:
+    """Return the telephone number in any grouping that begins with the digit at *start*, if words say that it is one."""
     match = _ANY.match(text, start)
-    end = _bounded(text, match) if match else 0
-    if not end or not _is_plain(text[start:end]) or not _is_told(text, start, end):
+    if match is None or not _is_told(text, start, match.end(), words_before(text, start)):
         return None
-    return _phone(text, start, end)
+    end = _bounded(match)
+    return _phone(text, start, end) if end and _is_plain(text[start:end]) else None
 
 
-def bare_phone_at(text: str, start: int, end: int) -> Finding | None:
-    """Return the telephone number that the digits from *start* to *end* are: after a +, or where a word says so."""
-    length = end - start
-    if length < 6 or length > 15:
-        return None
+def bare_phone_at(text: str, start: int, end: int, words: list[str]) -> Finding | None:
+    """Return the telephone number that the digits from *start* to *end* are: after a +, or where *words* say so."""
     if text[start - 1 : start] == "+":
         return _international(text, start)
-    return _phone(text, start, end) if _is_told(text, start, end, bare=True) else None
+    return _phone(text, start, end) if _is_told(text, start, end, words) else None
 
 
 def _international(text: str, start: int) -> Finding | None:
     match = _INTERNATIONAL.match(text, start)
     if match is None:
         return None
-    end = _bounded(text, match, most=11 if text[start] == "1" else 15)
-    digits = _count(text[start:end])
-    lone = _DECIMAL.fullmatch(text, start, end)
-    if lone and text.find(".", start, end) + 7 > end - 1:
-        return None  # a signed decimal; the provisioning form of RFC 5733 has seven digits and more behind the dot
-    if digits < 8 and not (digits >= 6 and _is_told(text, start, end)):
+    end = _bounded(match, most=11 if text[start] == "1" else 15)
+    number = text[start:end]
+    if _DECIMAL.fullmatch(number) and len(number.partition(".")[2]) < 7:
+        return None  # with a sign; in the form of RFC 5733 at least seven digits follow the dot
+    digits = _count(number)
+    if digits < 6 or (digits < 8 and not _is_told(text, start, end, words_before(text, start))):
         return None
     return _phone(text, start, end)
 
 
-def _bounded(text: str, match: re.Match[str], most: int = 15) -> int:
+def _bounded(match: re.Match[str], most: int = 15) -> int:
     """Return where the number ends: whole groups, at most *most* digits, nothing glued behind; or 0."""
-    start, end = match.span()
+    text, (start, end) = match.string, match.span()
     while end > start:
-        after = text[end : end + 1]
-        glued = after.isalnum() or after == "_" or (after in (".", ":", "/", "-") and text[end + 1 : end + 2].isdigit())
-        if (not glued or _EXTENSION.match(text, end)) and _count(text[start:end]) <= most:
+        if (not _GLUED.match(text, end) or _EXTENSION.match(text, end)) and _count(text[start:end]) <= most:
             return end
         while end > start and text[end - 1].isdigit():
             end -= 1
@@ -203,8 +220,8 @@ def _count(text: str) -> int:
 def _phone(text: str, start: int, end: int) -> Finding:
     """Return the finding, with the bracket and the plus before it, and the extension after."""
     if text[start - 1 : start] == "(" and (")" in text[start:end] or text[end : end + 1] == ")"):
+        end += ")" not in text[start:end]
         start -= 1
-        end += text[end : end + 1] == ")" and ")" not in text[start:end]
     if text[start - 1 : start] == "+":
         start -= 1
     extension = _EXTENSION.match(text, end)
@@ -217,31 +234,29 @@ def _is_plain(number: str) -> bool:
     )
 
 
-def _is_national(number: str) -> bool:
-    return _is_plain(number) and 9 <= _count(number) <= 11
+def _is_national(number: str, form: re.Pattern[str]) -> bool:
+    return _is_plain(number) and 9 <= _count(number) <= (11 if form is _TRUNK else 15)
 
 
-def _is_otherwise(text: str, start: int) -> bool:
-    """Return whether the word right before the number names something else: an order, an id, a time."""
-    word = _LAST_WORD.match(text[max(0, start - _BEFORE) : start].lower()[::-1])
-    return word is not None and word[1][::-1] in _OTHERWISE
-
-
-def _is_told(text: str, start: int, end: int, *, bare: bool = False) -> bool:
+def _is_told(text: str, start: int, end: int, words: list[str]) -> bool:
     """Return whether the words around the number say that it is a telephone number."""
-    if _is_otherwise(text, start):
+    if label(words) in _OTHERWISE:
         return False
-    before = text[max(0, start - _BEFORE) : start].lower()
-    key = before.rstrip(" \"'(+[\\")
-    if key.endswith(("=", ":")):
-        before = re.split(r"[,;&{}\[\]\n|]", key)[-1]
-    if _NAMED.search(before):
+    bare = text[start:end].isdigit()
+    if not _TELEPHONES.isdisjoint(words) or not _ASKING.isdisjoint(words) or not _PLACES.isdisjoint(words[-1:]):
+        before = text[max(0, start - 48) : start].lower().rstrip(" \"'(+[\\")
+        if before.endswith(("=", ":")):  # a key speaks for its own value only
+            before = _ELSEWHERE.sub("", before)
+            words = words_before(before, len(before))
+            if not _PLACES.isdisjoint(words[-1:]) and end - start >= 9:
+                return True
+        if not _TELEPHONES.isdisjoint(words):
+            return True
+        if _ASKED.search(before):
+            return not (bare and _TIME.fullmatch(text, start, end))
+    elif words and not words[-1].isascii() and _TELEPHONES_UNSPACED.search(words[-1]):
         return True
-    if bare and end - start == 10 and text[start] == "1":
-        return False  # seconds since 1970
-    if _ASKED.search(before):
-        return True
-    return not bare and _NAMED_AFTER.match(text[end : end + _AFTER].lower()) is not None
+    return (not bare or end - start >= 9) and _NAMED_AFTER.match(text[end : end + 16].lower()) is not None
 
 
 MATCHERS = (Matcher("email", find_emails, may_match=lambda look: "@" in look.text, needle="@"),)

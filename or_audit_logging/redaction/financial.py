@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
+from or_audit_logging.redaction.words import words_before
 
 _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
     (low, high, frozenset(lengths))
@@ -58,7 +59,10 @@ _GROUPED = re.compile(
     r")(?![0-9A-Za-z_]|[.][0-9])"
 )
 _FOUR_FOURS = re.compile(r"[0-9]{4}( {1,2}|[.-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?![0-9A-Za-z_])")
-_CARD_WORD = re.compile(r"(?<!dis)card|credit|debit|visa|maestro|amex|diners|(?<![a-z])(?:pan|cc)(?![a-z])|tarjeta|carte|karte|carta|cart[aã]o")
+_CARDS = frozenset(
+    "amex card cardno cardnumber cards carta carte cartão cartao cc credit creditcard debit diners karte kreditkarte "
+    "maestro mastercard pan tarjeta visa".split()
+)
 
 _LENGTHS = {
     country: int(length)
@@ -108,7 +112,7 @@ def _is_card(text: str, match: re.Match[str]) -> bool:
     prefix, length = int(digits[:4]), len(digits)
     if any(low <= prefix <= high and length in lengths for low, high, lengths in _ISSUERS):
         return True
-    return _CARD_WORD.search(text[max(0, match.start() - 40) : match.start()].lower()) is not None
+    return not _CARDS.isdisjoint(words_before(text, match.start()))
 
 
 def luhn(digits: str) -> bool:

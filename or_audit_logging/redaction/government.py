@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 
 from or_audit_logging.redaction.finding import Finding
+from or_audit_logging.redaction.words import label, words_before
 
 _TAX_NUMBER = re.compile(r"([0-9]{3})([ .-])([0-9]{2})\2([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
 _UNEVEN = re.compile(r"([0-9]{3})[ .-]?([0-9]{2})[ .-]?([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
-_NAMED = re.compile(r"ssn|s\.s\.n|social|\bi?tin\b|taxpayer|tax[ _-]?id|\bss ?(?:#|no|num)")
-_NOT_IN_LIST = re.compile(r"[0-9] $")
-_OTHER = re.compile(r"(?:sku|part|item|model|order|invoice|serial|product|ref)(?: (?:no\.?|number|id))?[ :#=]{0,3}$")
+_ROW_BEFORE, _ROW_AFTER = re.compile(r"[0-9] "), re.compile(r" [0-9]")
+_NAMES = frozenset("itin social ss ssn taxid taxpayer tin".split())
+_OTHERWISE = frozenset("invoice item model order part product ref serial sku".split())
 
 
 def tax_number_at(text: str, start: int) -> Finding | None:
@@ -25,26 +26,23 @@ def tax_number_at(text: str, start: int) -> Finding | None:
     match = _TAX_NUMBER.match(text, start)
     if match is None:
         match = _UNEVEN.match(text, start)
-        return _judged(*match.groups(), *match.span()) if match and _is_named(text, start) else None
+        named = match and not _NAMES.isdisjoint(words_before(text, start))
+        return _judged(*match.groups(), *match.span()) if match and named else None
     area, separator, group, serial = match.groups()
-    end = match.end()
-    if separator == " " and not _is_named(text, start):
-        if _NOT_IN_LIST.search(text[max(0, start - 2) : start]) or re.match(r" [0-9]", text[end : end + 2]):
-            return None  # part of a row of numbers
-    if _OTHER.search(text[max(0, start - 20) : start].lower()):
-        return None
+    words, end = words_before(text, start), match.end()
+    if _NAMES.isdisjoint(words):
+        if label(words) in _OTHERWISE:
+            return None
+        if separator == " " and (_ROW_BEFORE.match(text, start - 2) or _ROW_AFTER.match(text, end)):
+            return None
     return _judged(area, group, serial, start, end)
 
 
-def bare_tax_number_at(text: str, start: int, end: int) -> Finding | None:
-    """Return the SSN or ITIN that the nine digits from *start* are, where a word before them says so."""
-    if not _is_named(text, start):
+def bare_tax_number_at(text: str, start: int, end: int, words: list[str]) -> Finding | None:
+    """Return the SSN or ITIN that the nine digits from *start* are, where *words* before them say so."""
+    if _NAMES.isdisjoint(words):
         return None
     return _judged(text[start : start + 3], text[start + 3 : start + 5], text[start + 5 : end], start, end)
-
-
-def _is_named(text: str, start: int) -> bool:
-    return _NAMED.search(text[max(0, start - 40) : start].lower()) is not None
 
 
 def _judged(area: str, group: str, serial: str, start: int, end: int) -> Finding | None:

@@ -16,8 +16,9 @@ from or_audit_logging.redaction.finding import Finding, Look, Matcher
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}(?![0-9A-Za-z_]|\.[0-9])(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]|\.[0-9]))?")
-_VERSION = re.compile(r"(?:version|release|build|ver|rev|firmware|v)[\"']?[ :=.]{0,3}[\"']?$|[=<>~!^]=$|[A-Za-z]-$")
-_PRODUCT = re.compile(r"[A-Za-z]/$")
+_VERSIONS = ("version", "release", "build", "firmware", " ver", " rev", " v")
+_PACKAGE = re.compile(r"[=<>~!^]=|[A-Za-z]-")  # x==1.2.3.4, x-1.2.3.4.tar.gz
+_PRODUCT = re.compile(r"[A-Za-z]/")  # Chrome/120.0.0.0
 
 _FULL = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){5}")
 _LEFT = re.compile(r"[0-9A-Fa-f:]{0,39}")
@@ -38,9 +39,11 @@ def ipv4_at(text: str, start: int) -> Finding | None:
     match = _IPV4.match(text, start)
     if match is None:
         return None
-    before = text[max(0, start - 12) : start].lower()
-    if _VERSION.search(before) or (match[0].endswith(".0.0") and _PRODUCT.search(before)):
-        return None  # Chrome/120.0.0.0, pip install x==1.2.3.4
+    before = text[max(0, start - 16) : start]
+    if before.rstrip(" \"':=.").lower().endswith(_VERSIONS) or _PACKAGE.search(before[-2:]):
+        return None
+    if match[0].endswith(".0.0") and _PRODUCT.search(before[-2:]):
+        return None
     return Finding("IP_ADDRESS", "network", start, match.end())
 
 

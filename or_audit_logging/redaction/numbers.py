@@ -12,15 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from or_audit_logging.redaction.contact import bare_phone_at, phone_at
-from or_audit_logging.redaction.finding import Finding, Look, Matcher
+from or_audit_logging.redaction.contact import bare_phone_at, named_phone_at, phone_at
+from or_audit_logging.redaction.finding import Finding, Matcher
 from or_audit_logging.redaction.financial import card_at
 from or_audit_logging.redaction.government import bare_tax_number_at, tax_number_at
 from or_audit_logging.redaction.network import ipv4_at
+from or_audit_logging.redaction.words import words_before
 
 _RUN = re.compile(
     # A digit first, by itself: a pattern that begins with a set of characters is searched fastest.
-    r"[0-9](?:"
+    r"[0-9](?:(?<![0-9A-Za-z_][0-9])(?<![0-9]\.[0-9])|(?<=\\[nrt][0-9]))(?:"
     r"((?<=[12])[09][0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])"
     r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:[+-][0-9]{2}:?[0-9]{2})?)?)"
     r"|(?=(?:[ .()/-]{0,3}[0-9]){6})[0-9]{0,63}(?:[ .()/-]{1,3}[0-9]{1,64}){0,15}"
@@ -38,38 +39,44 @@ def find_numbers(text: str) -> Iterator[Finding]:
         if run.lastindex:
             continue
         start, end = run.span()
-        if run[0].isdigit():
-            if _begins(text, start):
-                found = _bare(text, start, end)
-                if found:
-                    yield found
-        else:
+        digits = run[0]
+        if digits.isdigit():
+            found = _bare(text, start, end) if _begins(text, start) else None
+            if found:
+                yield found
+        elif not digits.replace(".", "", 1).isdigit() or text[start - 1 : start] == "+":
             yield from _grouped(text, start, end)
 
 
 def _bare(text: str, start: int, end: int) -> Finding | None:
     """Return what the digits from *start* to *end*, without separators, are."""
     length = end - start
-    if text[end : end + 1].isalnum() or text.startswith("_", end) or length > 19:
-        return bare_phone_at(text, start, end) if text[end : end + 1] in "xX" and length < 16 else None
+    after = text[end : end + 1]
+    if length > 19 or ((after.isalnum() or after == "_") and after not in "xX"):
+        return None
     if length >= 12:
         found = card_at(text, start)
+        if found or length > 15:
+            return found
+    words = words_before(text, start)
+    if length == 9:
+        found = bare_tax_number_at(text, start, end, words)
         if found:
             return found
-    elif length == 9:
-        found = bare_tax_number_at(text, start, end)
-        if found:
-            return found
-    return bare_phone_at(text, start, end) if length < 16 else None
+    return bare_phone_at(text, start, end, words)
 
 
 def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:
-    done = start
+    """Yield the numbers that begin at a group of the run from *start* to *end*."""
+    done, fresh = start, True
     for group in _GROUP.finditer(text, start, end):
         at = group.start()
         if at < done or not _begins(text, at):
             continue
         found = ipv4_at(text, at) or card_at(text, at) or tax_number_at(text, at) or phone_at(text, at)
+        if not found and fresh:  # the words before the run speak for its first number, and for one after another
+            found = named_phone_at(text, at)
+        fresh = found is not None
         if found:
             done = found.end
             yield found

@@ -1,0 +1,24 @@
+"""The words around a number, which say what it is where its form alone does not."""
+
+from __future__ import annotations
+
+import re
+
+_REACH = 48
+"""How many characters before a number are read."""
+
+_WORD = re.compile(r"[^\W\d_]+")
+_FILLERS = frozenset("are is number numbers no nr num was".split())
+
+
+def words_before(text: str, start: int) -> list[str]:
+    """Return the words, in lower case and in order, that stand shortly before *start*; `a_b` is two words."""
+    return _WORD.findall(text[max(0, start - _REACH) : start].lower())
+
+
+def label(words: list[str]) -> str:
+    """Return the last of *words* that names something: `order` of `order number is`."""
+    for word in reversed(words):
+        if word not in _FILLERS:
+            return word
+    return ""
