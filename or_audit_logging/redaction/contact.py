@@ -144,6 +144,7 @@ _ASKED = re.compile(
 )
 """A request to call that runs right up to the number."""
 _PLACES = frozenset("desk direct home office work".split())
+_TELLING = _TELEPHONES | _ASKING | _PLACES
 _OTHERWISE = frozenset(
     "account acct amount birth bytes card case code col commit cost count created date dob duration epoch expires "
     "hash iban id ids imei index invoice ip isbn issue itin key lat latitude length lng lon longitude mac model offset "
@@ -243,7 +244,7 @@ def _is_told(text: str, start: int, end: int, words: list[str]) -> bool:
     if label(words) in _OTHERWISE:
         return False
     bare = text[start:end].isdigit()
-    if not _TELEPHONES.isdisjoint(words) or not _ASKING.isdisjoint(words) or not _PLACES.isdisjoint(words[-1:]):
+    if not _TELLING.isdisjoint(words):
         before = text[max(0, start - 48) : start].lower().rstrip(" \"'(+[\\")
         if before.endswith(("=", ":")):  # a key speaks for its own value only
             before = _ELSEWHERE.sub("", before)

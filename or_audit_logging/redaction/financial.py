@@ -98,7 +98,10 @@ _IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,30}")
 
 def card_at(text: str, start: int) -> Finding | None:
     """Return the card number that begins at *start*."""
-    for pattern in (_PLAIN, _GROUPED, _FOUR_FOURS):
+    plain = _PLAIN.match(text, start)
+    if plain:
+        return Finding("CARD", "financial", *plain.span()) if _is_card(text, plain) else None
+    for pattern in (_GROUPED, _FOUR_FOURS):
         match = pattern.match(text, start)
         if match and _is_card(text, match):
             return Finding("CARD", "financial", *match.span())

@@ -14,8 +14,7 @@ import re
 from or_audit_logging.redaction.finding import Finding
 from or_audit_logging.redaction.words import label, words_before
 
-_TAX_NUMBER = re.compile(r"([0-9]{3})([ .-])([0-9]{2})\2([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
-_UNEVEN = re.compile(r"([0-9]{3})[ .-]?([0-9]{2})[ .-]?([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
+_TAX_NUMBER = re.compile(r"([0-9]{3})([ .-]?)([0-9]{2})([ .-]?)([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
 _ROW_BEFORE, _ROW_AFTER = re.compile(r"[0-9] "), re.compile(r" [0-9]")
 _NAMES = frozenset("itin social ss ssn taxid taxpayer tin".split())
 _OTHERWISE = frozenset("invoice item model order part product ref serial sku".split())
@@ -25,13 +24,11 @@ def tax_number_at(text: str, start: int) -> Finding | None:
     """Return the SSN or ITIN, in groups, that begins at *start*."""
     match = _TAX_NUMBER.match(text, start)
     if match is None:
-        match = _UNEVEN.match(text, start)
-        named = match and not _NAMES.isdisjoint(words_before(text, start))
-        return _judged(*match.groups(), *match.span()) if match and named else None
-    area, separator, group, serial = match.groups()
+        return None
+    area, separator, group, other, serial = match.groups()
     words, end = words_before(text, start), match.end()
     if _NAMES.isdisjoint(words):
-        if label(words) in _OTHERWISE:
+        if separator != other or label(words) in _OTHERWISE:
             return None
         if separator == " " and (_ROW_BEFORE.match(text, start - 2) or _ROW_AFTER.match(text, end)):
             return None

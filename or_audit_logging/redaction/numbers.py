@@ -24,11 +24,11 @@ _RUN = re.compile(
     r"[0-9](?:(?<![0-9A-Za-z_][0-9])(?<![0-9]\.[0-9])|(?<=\\[nrt][0-9]))(?:"
     r"((?<=[12])[09][0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])"
     r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?:[+-][0-9]{2}:?[0-9]{2})?)?)"
+    r"|((?:(?<!0)[0-9]{1,2})?(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9]))"
     r"|(?=(?:[ .()/-]{0,3}[0-9]){6})[0-9]{0,63}(?:[ .()/-]{1,3}[0-9]{1,64}){0,15}"
-    r"|[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
     r")"
 )
-"""Group 1 is a date; the rest are runs of at least seven digits, or what may be a short IPv4 address."""
+"""Group 1 is a date, group 2 what looks like an IPv4 address; the rest are runs of at least seven digits."""
 
 _GROUP = re.compile(r"[0-9]+")
 
@@ -36,16 +36,20 @@ _GROUP = re.compile(r"[0-9]+")
 def find_numbers(text: str) -> Iterator[Finding]:
     """Yield the numbers in *text* from left to right, without overlaps."""
     for run in _RUN.finditer(text):
-        if run.lastindex:
+        kind, (start, end) = run.lastindex, run.span()
+        if kind == 1 or not _begins(text, start):
             continue
-        start, end = run.span()
-        digits = run[0]
-        if digits.isdigit():
-            found = _bare(text, start, end) if _begins(text, start) else None
-            if found:
-                yield found
-        elif not digits.replace(".", "", 1).isdigit() or text[start - 1 : start] == "+":
+        if kind == 2:
+            found = ipv4_at(text, start)
+        elif (digits := run[0]).isdigit():
+            found = _bare(text, start, end)
+        elif digits.replace(".", "", 1).isdigit() and text[start - 1 : start] != "+":
+            continue  # a decimal
+        else:
             yield from _grouped(text, start, end)
+            continue
+        if found:
+            yield found
 
 
 def _bare(text: str, start: int, end: int) -> Finding | None:
@@ -66,20 +70,45 @@ def _bare(text: str, start: int, end: int) -> Finding | None:
     return bare_phone_at(text, start, end, words)
 
 
-def _grouped(text: str, start: int, end: int) -> Iterator[Finding]:
-    """Yield the numbers that begin at a group of the run from *start* to *end*."""
+def _grouped(text: str, start: int, end: int) -> list[Finding]:
+    """Return the numbers that begin at a group of the run from *start* to *end*."""
+    spans = [group.span() for group in _GROUP.finditer(text, start, end)]
+    lengths = [stop - at for at, stop in spans] + [0]
+    findings: list[Finding] = []
     done, fresh = start, True
-    for group in _GROUP.finditer(text, start, end):
-        at = group.start()
-        if at < done or not _begins(text, at):
+    for index, (at, _) in enumerate(spans):
+        if at < done or not (at == start or _begins(text, at)):
             continue
-        found = ipv4_at(text, at) or card_at(text, at) or tax_number_at(text, at) or phone_at(text, at)
+        found = _formed(text, at, lengths[index], lengths[index + 1])
         if not found and fresh:  # the words before the run speak for its first number, and for one after another
             found = named_phone_at(text, at)
         fresh = found is not None
         if found:
             done = found.end
-            yield found
+            findings.append(found)
+    return findings
+
+
+def _formed(text: str, start: int, length: int, following: int) -> Finding | None:
+    """Return what shows by its form that it begins at *start*, from the lengths of its first two groups."""
+    found = None
+    if length <= 3 and text[start + length : start + length + 1] == ".":
+        found = ipv4_at(text, start)
+    elif length >= 12 or (length == 4 and 4 <= following <= 6) or (length == 6 and following >= 6):
+        found = card_at(text, start)
+    if not found and (length, following) in _TAX_NUMBERS:
+        found = tax_number_at(text, start)
+    if not found and (
+        (length == 3 and following in (3, 7))
+        or text[start] == "0"
+        or (length == 1 and text[start] == "1")
+        or (start and text[start - 1] in "+(")
+    ):
+        found = phone_at(text, start)
+    return found
+
+
+_TAX_NUMBERS = frozenset([(3, 2), (3, 6), (5, 4)])
 
 
 def _begins(text: str, start: int) -> bool:

@@ -8,12 +8,14 @@ _REACH = 48
 """How many characters before a number are read."""
 
 _WORD = re.compile(r"[^\W\d_]+")
+_ASCII_WORD = re.compile(r"[a-z]+")
 _FILLERS = frozenset("are is number numbers no nr num was".split())
 
 
 def words_before(text: str, start: int) -> list[str]:
     """Return the words, in lower case and in order, that stand shortly before *start*; `a_b` is two words."""
-    return _WORD.findall(text[max(0, start - _REACH) : start].lower())
+    before = text[max(0, start - _REACH) : start].lower()
+    return (_ASCII_WORD if before.isascii() else _WORD).findall(before)
 
 
 def label(words: list[str]) -> str:
