@@ -154,6 +154,7 @@ _OTHERWISE = frozenset(
 )
 _TIME = re.compile(r"1[0-9]{9}|(?:19|20)[0-9]{2}[01][0-9][0-3][0-9](?:[0-9]{6})?")
 """Seconds since 1970, and dates and times in digits."""
+_SIGNS_AFTER = " ,(\\-"
 _NAMED_AFTER = re.compile(r"[ ,(\\-]{1,3}(?:fax|mobile|cell|office|desk|phone|tel)(?![a-z_])(?! [a-z])")
 _ELSEWHERE = re.compile(r".*[,;&{}\[\]\n|]", re.DOTALL)
 
@@ -171,12 +172,12 @@ def phone_at(text: str, start: int) -> Finding | None:
     return None
 
 
-def named_phone_at(text: str, start: int) -> Finding | None:
-    """Return the telephone number in any grouping that begins with the digit at *start*, if words say that it is one."""
-    match = _ANY.match(text, start)
-    if match is None or not _is_told(text, start, match.end(), words_before(text, start)):
+def named_phone_at(text: str, start: int, stop: int) -> Finding | None:
+    """Return the telephone number in any grouping that begins at *start*, before *stop*, if words say that it is one."""
+    if not _is_told(text, start, stop, words_before(text, start)):
         return None
-    end = _bounded(match)
+    match = _ANY.match(text, start, stop)
+    end = _bounded(match) if match else 0
     return _phone(text, start, end) if end and _is_plain(text[start:end]) else None
 
 
@@ -241,10 +242,10 @@ def _is_national(number: str, form: re.Pattern[str]) -> bool:
 
 def _is_told(text: str, start: int, end: int, words: list[str]) -> bool:
     """Return whether the words around the number say that it is a telephone number."""
-    if label(words) in _OTHERWISE:
-        return False
     bare = text[start:end].isdigit()
     if not _TELLING.isdisjoint(words):
+        if label(words) in _OTHERWISE:
+            return False
         before = text[max(0, start - 48) : start].lower().rstrip(" \"'(+[\\")
         if before.endswith(("=", ":")):  # a key speaks for its own value only
             before = _ELSEWHERE.sub("", before)
@@ -257,7 +258,12 @@ def _is_told(text: str, start: int, end: int, words: list[str]) -> bool:
             return not (bare and _TIME.fullmatch(text, start, end))
     elif words and not words[-1].isascii() and _TELEPHONES_UNSPACED.search(words[-1]):
         return True
-    return (not bare or end - start >= 9) and _NAMED_AFTER.match(text[end : end + 16].lower()) is not None
+    return (
+        (not bare or end - start >= 9)
+        and text[end : end + 1] in _SIGNS_AFTER
+        and _NAMED_AFTER.match(text[end : end + 16].lower()) is not None
+        and label(words) not in _OTHERWISE
+    )
 
 
 MATCHERS = (Matcher("email", find_emails, may_match=lambda look: "@" in look.text, needle="@"),)

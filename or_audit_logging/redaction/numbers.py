@@ -81,7 +81,7 @@ def _grouped(text: str, start: int, end: int) -> list[Finding]:
             continue
         found = _formed(text, at, lengths[index], lengths[index + 1])
         if not found and fresh:  # the words before the run speak for its first number, and for one after another
-            found = named_phone_at(text, at)
+            found = named_phone_at(text, at, end)
         fresh = found is not None
         if found:
             done = found.end
