@@ -3,33 +3,37 @@
     mailto:o'brien@corp.ie, (415) 555-2671, tel: 030/1234567      -> EMAIL, PHONE, PHONE
 
 Addresses follow RFC 5322 (dot-atoms), RFC 6531 (international ones) and the lengths of RFC 1035 and 5321.
-Telephone numbers follow E.164, the North American numbering plan, and the national form that begins with the
-trunk digit 0 (E.123); any other grouping, and digits without grouping, count only beside a word for telephones.
-They begin in the pass over all numbers, `numbers`.
+Telephone numbers follow E.164, the North American numbering plan, and the national form that begins with
+the trunk digit 0 (E.123); any other grouping, and digits without grouping, count only beside a word for
+telephones. They begin in the pass over all numbers, `numbers`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
-from or_audit_logging.redaction.words import label, words_before
+from or_audit_logging.redaction.words import label, vocabulary, words_before
 
-_LOCAL = re.compile(r"[^\x00-\x20\"(),/:;<=>?@\[\\\]`{|}\x7f-\xa0\u2000-\u206f\u3000-\u3002\uff00-\uff0f]{1,64}")
+_LOCAL = re.compile(
+    r"[^\x00-\x20\"(),/:;<=>?@\[\\\]`{|}\x7f-\xa0\u2000-\u206f\u3000-\u3002\uff00-\uff0f]{1,64}"
+)
 """What may stand left of the @, read backwards. Signs that end a word in text are left out."""
 
-_LABEL = r"[0-9A-Za-z_\u00b7-\u1fff\u200c\u200d\u2c00-\u2fff\u3005-\ud7ff\uf900-\ufeff\U00010000-\U000effff-]{1,63}"
+_LABEL = (
+    r"[0-9A-Za-z_\u00b7-\u1fff\u200c\u200d\u2c00-\u2fff\u3005-\ud7ff\uf900-\ufeff\U00010000-\U000effff-]"
+    r"{1,63}"
+)
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,8}}")
 _LITERAL = re.compile(r"\[?([0-9]{1,3}(?:\.[0-9]{1,3}){3})\]?(?![0-9.])")
 _TOP = re.compile(r"(?i:xn--[0-9a-z-]{1,59}|[a-z]{2,24}|[^\x00-\x7f]{2,24})")
 _VERSION = re.compile(r"v?[0-9]{1,6}\.[0-9]")
-_PICTURES = frozenset("avif bmp gif ico jpeg jpg png svg webp".split())
+_PICTURES = vocabulary("avif bmp gif ico jpeg jpg png svg webp")
 _REPOSITORY_USERS = frozenset(["git", "hg", "svn"])
 _VERP = re.compile(r"=[^\s\"(),/:;<>?@\[\\\]`{|}]{1,64}")  # bounce+ann=example.com@list.org, backwards
 _ESCAPED = re.compile(r"[nrt]|u[0-9A-Fa-f]{4}")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?=[0-9A-Za-z._+-]{1,64}$)")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?=[0-9A-Za-z._+-]{1,64}\Z)")
 """A letter of a script without spaces, before a local part in ASCII."""
 
 
@@ -60,10 +64,8 @@ def _local_start(text: str, at: int, done: int) -> int:
     if start and text[start - 1] == "\\":
         escaped = _ESCAPED.match(text, start, at)  # the n of an escaped line end is no part of the address
         start = escaped.end() if escaped else start
-    unspaced = None
-    for unspaced in _UNSPACED.finditer(text[start:at]):
-        pass
-    start += unspaced.end() if unspaced else 0
+    unspaced = _UNSPACED.search(text, start, at)
+    start = unspaced.end() if unspaced else start
     while start < at and text[start] in ".'*-!&%~^#$":
         start += 1
     return start
@@ -88,7 +90,8 @@ def _domain_end(text: str, start: int) -> int:
 
 def _is_remote(text: str, start: int, at: int, end: int) -> bool:
     """Return whether this is where a repository is fetched from, git@host:path, and nobody's address."""
-    return text[start:at] in _REPOSITORY_USERS and (text[end : end + 1] in (":", "/") or text[start - 3 : start] == "://")
+    fetched = text[end : end + 1] in (":", "/") or text[max(0, start - 3) : start] == "://"
+    return fetched and text[start:at] in _REPOSITORY_USERS
 
 
 _GAP = r"[ .()/-]{1,3}"
@@ -122,35 +125,37 @@ _DATE = re.compile(
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 _ZIP = re.compile(r"[0-9]{5}-[0-9]{4}")
 
-_TELEPHONES = frozenset(
-    "callback cell cellphone cellular celular celulares cellulare dial extension fax handy handynummer homephone hotline "
-    "landline mob mobil mobile mobiles mobilnummer mobilephone movil móvil móviles msisdn pager ph phone phonenumber "
-    "phones portable rufnummer sms switchboard tel telefax telefon telefone telefones telefono telefonos telefonnummer "
-    "telefoonnummer telephone telephones teléfono teléfonos tf tlf tfno tél téléphone téléphones voicemail whatsapp "
-    "workphone тел телефон".split()
+_TELEPHONES = vocabulary(
+    "callback cell cellphone cellular celular celulares cellulare dial extension fax handy handynummer "
+    "homephone hotline landline mob mobil mobile mobiles mobilnummer mobilephone movil móvil móviles "
+    "msisdn pager ph phone phonenumber phones portable rufnummer sms switchboard tel telefax telefon "
+    "telefone telefones telefono telefonos telefonnummer telefoonnummer telephone telephones teléfono "
+    "teléfonos tf tlf tfno tél téléphone téléphones voicemail whatsapp workphone тел телефон"
 )
 _TELEPHONES_UNSPACED = re.compile("电话|電話|手机|手機|携帯|番号|전화|هاتف|فون|फ़ोन|फोन|โทร")
-_ASKING = frozenset(
-    "answer answered answering appeler appelez anrufen call called calling calls chiamare chiamami contact contacted "
-    "contacting dialed dialled dialling emergency line llama llamada llamar llame llamé messages message my his her your "
-    "our their reach reached reaching registered ring text texted".split()
+_ASKING = vocabulary(
+    "answer answered answering appeler appelez anrufen call called calling calls chiamare chiamami "
+    "contact contacted contacting dialed dialled dialling emergency line llama llamada llamar llame "
+    "llamé messages message my his her your our their reach reached reaching registered ring text "
+    "texted"
 )
 _ASKED = re.compile(
     r"(?<![^\W_])(?:call(?:ed|ing|s)?|llam(?:a|ada|ar|e|é)|appele[rz]|anrufen|chiama(?:re|mi)|reach(?:ed|ing)?|ring"
-    r"|diall?(?:ed|ing)|text(?:ed)?|contact(?:ed|ing)?|answer(?:ed|ing)?|messages?|registered|emergency|main line"
-    r"|(?:my|his|her|your|our|their)(?: [a-z]{2,12})? number)"
-    r"(?:[ :]{1,2}(?:me|us|him|her|them|you|back|now|on|at|to|is|was|are|the|my|number|al|le|numbers?|no|manager|office"
-    r"|line|desk|hotline|support|directly|urgently|or|and|[0-9()+.-]{3,20}))*[ :]{0,3}$"
+    r"|diall?(?:ed|ing)|text(?:ed)?|contact(?:ed|ing)?|answer(?:ed|ing)?|messages?|registered|emergency"
+    r"|main line|(?:my|his|her|your|our|their)(?: [a-z]{2,12})? number)"
+    r"(?:[ :]{1,2}(?:me|us|him|her|them|you|back|now|on|at|to|is|was|are|the|my|al|le|numbers?|no|manager"
+    r"|office|line|desk|hotline|support|directly|urgently|or|and|[0-9()+.-]{3,20}))*[ :]{0,3}$"
 )
 """A request to call that runs right up to the number."""
-_PLACES = frozenset("desk direct home office work".split())
+_PLACES = vocabulary("desk direct home office work")
 _TELLING = _TELEPHONES | _ASKING | _PLACES
-_OTHERWISE = frozenset(
-    "account acct amount birth bytes card case code col commit cost count created date dob duration epoch expires "
-    "hash iban id ids imei index invoice ip isbn issue itin key lat latitude length lng lon longitude mac model offset "
-    "order page part pid pin port postcode price product ref reference release request rev row score seconds seed seq "
-    "sequence serial session size sku span ssn ticket time timestamp tin token tokens total trace tracking ts updated "
-    "usd uuid ver version year zip zipcode".split()
+_OTHERWISE = vocabulary(
+    "account acct amount birth bytes card case code col commit cost count created date dob duration "
+    "epoch expires hash iban id ids imei index invoice ip isbn issue itin key lat latitude length lng "
+    "lon longitude mac model offset order page part pid pin port postcode price product ref reference "
+    "release request rev row score seconds seed seq sequence serial session size sku span ssn ticket "
+    "time timestamp tin token tokens total trace tracking ts updated usd uuid ver version year zip "
+    "zipcode"
 )
 _TIME = re.compile(r"1[0-9]{9}|(?:19|20)[0-9]{2}[01][0-9][0-3][0-9](?:[0-9]{6})?")
 """Seconds since 1970, and dates and times in digits."""
@@ -173,7 +178,7 @@ def phone_at(text: str, start: int) -> Finding | None:
 
 
 def named_phone_at(text: str, start: int, stop: int) -> Finding | None:
-    """Return the telephone number in any grouping that begins at *start*, before *stop*, if words say that it is one."""
+    """Return the telephone number that begins at *start*, before *stop*, in any grouping, if words say so."""
     if not _is_told(text, start, stop, words_before(text, start)):
         return None
     match = _ANY.match(text, start, stop)
@@ -182,7 +187,7 @@ def named_phone_at(text: str, start: int, stop: int) -> Finding | None:
 
 
 def bare_phone_at(text: str, start: int, end: int, words: list[str]) -> Finding | None:
-    """Return the telephone number that the digits from *start* to *end* are: after a +, or where *words* say so."""
+    """Return the telephone number from *start* to *end*, without grouping: after a +, or if *words* say so."""
     if text[start - 1 : start] == "+":
         return _international(text, start)
     return _phone(text, start, end) if _is_told(text, start, end, words) else None

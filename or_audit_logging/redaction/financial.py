@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
-from or_audit_logging.redaction.words import words_before
+from or_audit_logging.redaction.words import vocabulary, words_before
 
 _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
     (low, high, frozenset(lengths))
@@ -59,9 +59,9 @@ _GROUPED = re.compile(
     r")(?![0-9A-Za-z_]|[.][0-9])"
 )
 _FOUR_FOURS = re.compile(r"[0-9]{4}( {1,2}|[.-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?![0-9A-Za-z_])")
-_CARDS = frozenset(
-    "amex card cardno cardnumber cards carta carte cartão cartao cc credit creditcard debit diners karte kreditkarte "
-    "maestro mastercard pan tarjeta visa".split()
+_CARDS = vocabulary(
+    "amex card cardno cardnumber cards carta carte cartão cartao cc credit creditcard debit diners "
+    "karte kreditkarte maestro mastercard pan tarjeta visa"
 )
 
 _LENGTHS = {

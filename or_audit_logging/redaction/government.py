@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 
 from or_audit_logging.redaction.finding import Finding
-from or_audit_logging.redaction.words import label, words_before
+from or_audit_logging.redaction.words import label, vocabulary, words_before
 
 _TAX_NUMBER = re.compile(r"([0-9]{3})([ .-]?)([0-9]{2})([ .-]?)([0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])")
 _ROW_BEFORE, _ROW_AFTER = re.compile(r"[0-9] "), re.compile(r" [0-9]")
-_NAMES = frozenset("itin social ss ssn taxid taxpayer tin".split())
-_OTHERWISE = frozenset("invoice item model order part product ref serial sku".split())
+_NAMES = vocabulary("itin social ss ssn taxid taxpayer tin")
+_OTHERWISE = vocabulary("invoice item model order part product ref serial sku")
 
 
 def tax_number_at(text: str, start: int) -> Finding | None:
@@ -47,7 +47,7 @@ def _judged(area: str, group: str, serial: str, start: int, end: int) -> Finding
         return None
     if area >= "900":
         second = int(group)
-        issued = 50 <= second <= 65 or 70 <= second <= 99 and second not in (89, 93)
+        issued = 50 <= second <= 65 or (70 <= second <= 99 and second not in (89, 93))
         return Finding("ITIN", "government", start, end) if issued else None
     if area in ("000", "666") or group == "00":
         return None

@@ -15,19 +15,22 @@ from collections.abc import Iterator
 from or_audit_logging.redaction.finding import Finding, Look, Matcher
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}(?![0-9A-Za-z_]|\.[0-9])(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]|\.[0-9]))?")
+_IPV4 = re.compile(
+    rf"{_BYTE}(?:\.{_BYTE}){{3}}(?![0-9A-Za-z_]|\.[0-9])(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]|\.[0-9]))?"
+)
 _VERSIONS = ("version", "release", "build", "firmware", " ver", " rev", " v")
 _PACKAGE = re.compile(r"[=<>~!^]=|[A-Za-z]-")  # x==1.2.3.4, x-1.2.3.4.tar.gz
 _PRODUCT = re.compile(r"[A-Za-z]/")  # Chrome/120.0.0.0
 
 _FULL = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){5}")
 _LEFT = re.compile(r"[0-9A-Fa-f:]{0,39}")
-_RIGHT = re.compile(r"[0-9A-Fa-f:]{0,39}(?:(?<=:)[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?<=[0-9])(?:\.[0-9]{1,3}){3})?")
+_RIGHT = re.compile(r"[0-9A-Fa-f:]{0,39}(?:(?<=[0-9])(?:\.[0-9]{1,3}){3})?")
 _GLUED = re.compile(r"\w|[:.][0-9A-Fa-f]")
 _SUFFIX = re.compile(r"(?:%[0-9A-Za-z]{1,16})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?")
 
 _SUBSCRIPTED = re.compile(r"[\w\])]\[")
 
+_INSIDE = re.compile(r"[\w:]\Z|\w[.-]\Z")
 _MAC = re.compile(
     r"[0-9A-Fa-f](?:[0-9A-Fa-f]([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
     r"|[0-9A-Fa-f]{3}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![0-9A-Za-z_:]|[.-][0-9A-Fa-f])"
@@ -111,8 +114,7 @@ def find_mac_addresses(text: str) -> Iterator[Finding]:
     """Yield the EUI-48 addresses in *text*: `00:1A:2B:3C:4D:5E`, with hyphens, and `001a.2b3c.4d5e`."""
     for match in _MAC.finditer(text):
         start = match.start()
-        before = text[start - 1] if start else " "
-        if not before.isalnum() and before not in "_:" and not (before in ".-" and text[start - 2 : start - 1].isalnum()):
+        if not _INSIDE.search(text[max(0, start - 2) : start]):
             yield Finding("MAC_ADDRESS", "network", *match.span())
 
 

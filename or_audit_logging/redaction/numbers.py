@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.contact import bare_phone_at, named_phone_at, phone_at
-from or_audit_logging.redaction.finding import Finding, Matcher
 from or_audit_logging.redaction.financial import card_at
+from or_audit_logging.redaction.finding import Finding, Matcher
 from or_audit_logging.redaction.government import bare_tax_number_at, tax_number_at
 from or_audit_logging.redaction.network import ipv4_at
 from or_audit_logging.redaction.words import words_before
@@ -80,7 +80,7 @@ def _grouped(text: str, start: int, end: int) -> list[Finding]:
         if at < done or not (at == start or _begins(text, at)):
             continue
         found = _formed(text, at, lengths[index], lengths[index + 1])
-        if not found and fresh:  # the words before the run speak for its first number, and for one after another
+        if not found and fresh:  # words speak for the first number of a run, and for the next after one found
             found = named_phone_at(text, at, end)
         fresh = found is not None
         if found:

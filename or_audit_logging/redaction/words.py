@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
+
+def vocabulary(words: str) -> frozenset[str]:
+    """Return the set of the *words* that one text holds."""
+    return frozenset(words.split())
+
+
 _REACH = 48
 """How many characters before a number are read."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _ASCII_WORD = re.compile(r"[a-z]+")
-_FILLERS = frozenset("are is number numbers no nr num was".split())
+_FILLERS = vocabulary("are is number numbers no nr num was")
 
 
 def words_before(text: str, start: int) -> list[str]:

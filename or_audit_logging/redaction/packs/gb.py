@@ -2,7 +2,8 @@
 
     AB 12 34 56 C, NHS 943 476 5919      -> NINO, NHS_NUMBER
 
-NINO: HMRC's manual NIM39110. NHS number: the NHS Data Dictionary, ten digits, the last a check digit modulo 11.
+NINO: HMRC's manual NIM39110. NHS number: the NHS Data Dictionary, ten digits, the last a check digit
+modulo 11.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
-from or_audit_logging.redaction.words import words_before
+from or_audit_logging.redaction.words import vocabulary, words_before
 
 _DIGITS = re.compile(r"([0-9]{2})[ -]?([0-9]{2})[ -]?([0-9]{2})[ -]?([A-Da-d])(?![0-9A-Za-z_])")
 _PREFIX = re.compile(r"([A-CEGHJ-PR-TW-Z])([A-CEGHJ-NPR-TW-Z])[ -]?$")
-_NEVER = frozenset("BG GB KN NK NT TN ZZ".split())
+_NEVER = vocabulary("BG GB KN NK NT TN ZZ")
 _NHS = re.compile(r"[0-9](?<![0-9A-Za-z_.][0-9])[0-9]{2}([ -]?)[0-9]{3}\1[0-9]{4}(?![0-9A-Za-z_]|[.-][0-9])")
 _NHS_WORDS = frozenset(["nhs", "patient"])
 

@@ -12,11 +12,16 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Matcher
-from or_audit_logging.redaction.words import words_before
+from or_audit_logging.redaction.words import vocabulary, words_before
 
-_AADHAAR = re.compile(r"[2-9](?<![0-9A-Za-z_.][0-9])(?<![0-9][ -][0-9])[0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}(?![0-9A-Za-z_]|[ .-][0-9])")
-_AADHAAR_WORDS = frozenset("aadhaar aadhar adhar uid uidai आधार".split())
-_PAN = re.compile(r"[0-9](?<=[A-Za-z]{5}[0-9])(?<![0-9A-Za-z_][A-Za-z]{5}[0-9])[0-9]{3}[A-Za-z](?![0-9A-Za-z_])")
+_AADHAAR = re.compile(
+    r"[2-9](?<![0-9A-Za-z_.][0-9])(?<![0-9][ -][0-9])[0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}"
+    r"(?![0-9A-Za-z_]|[ .-][0-9])"
+)
+_AADHAAR_WORDS = vocabulary("aadhaar aadhar adhar uid uidai आधार")
+_PAN = re.compile(
+    r"[0-9](?<=[A-Za-z]{5}[0-9])(?<![0-9A-Za-z_][A-Za-z]{5}[0-9])[0-9]{3}[A-Za-z](?![0-9A-Za-z_])"
+)
 _HOLDERS = frozenset("ABCFGHJLPT")
 
 _TIMES = (
@@ -31,7 +36,16 @@ _TIMES = (
     "8765932104",
     "9876543210",
 )
-_PERMUTED = ("0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258")
+_PERMUTED = (
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+)
 """The multiplication of the dihedral group of order ten, and Verhoeff's permutation with its powers."""
 
 
@@ -39,7 +53,8 @@ def find_aadhaars(text: str) -> Iterator[Finding]:
     """Yield the Aadhaar numbers in *text*; without grouping only beside a word for them."""
     for match in _AADHAAR.finditer(text):
         digits = "".join(filter(str.isdigit, match[0]))
-        if verhoeff(digits) and (match[1] or not _AADHAAR_WORDS.isdisjoint(words_before(text, match.start()))):
+        named = match[1] or not _AADHAAR_WORDS.isdisjoint(words_before(text, match.start()))
+        if named and verhoeff(digits):
             yield Finding("AADHAAR", "government", *match.span())
 
 
