@@ -165,7 +165,7 @@ _ELSEWHERE = re.compile(r".*[,;&{}\[\]\n|]", re.DOTALL)
 
 
 def phone_at(text: str, start: int) -> Finding | None:
-    """Return the telephone number that begins with the digit at *start* and shows by its grouping what it is."""
+    """Return the telephone number that begins at *start* and shows by its grouping what it is."""
     before = text[start - 1 : start]
     if before == "+" or (before == "(" and text[start - 2 : start] == "+("):
         return _international(text, start)
@@ -187,7 +187,7 @@ def named_phone_at(text: str, start: int, stop: int) -> Finding | None:
 
 
 def bare_phone_at(text: str, start: int, end: int, words: list[str]) -> Finding | None:
-    """Return the telephone number from *start* to *end*, without grouping: after a +, or if *words* say so."""
+    """Return the telephone number from *start* to *end*, ungrouped: after a +, or if *words* say so."""
     if text[start - 1 : start] == "+":
         return _international(text, start)
     return _phone(text, start, end) if _is_told(text, start, end, words) else None

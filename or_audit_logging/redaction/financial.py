@@ -2,8 +2,8 @@
 
     card 4111 1111 1111 1111, DE89 3704 0044 0532 0130 00      -> CARD, IBAN
 
-Cards follow ISO/IEC 7812 (issuer ranges, lengths and Luhn's check digit) and begin in the pass over all numbers,
-`numbers`; IBANs follow ISO 13616 (lengths by country, remainder 1 modulo 97) and are found here.
+Cards follow ISO/IEC 7812 (issuer ranges, lengths and Luhn's check digit) and begin in the pass over all
+numbers, `numbers`; IBANs follow ISO 13616 (lengths by country, remainder 1 modulo 97) and are found here.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = tuple(
 )
 """First and last value of the first four digits, and the lengths issued.
 
-Maestro's short numbers and ranges of local issuers are left out, as ids look like them; beside a word for a card
-the check digit alone decides.
+Maestro's short numbers and ranges of local issuers are left out, as ids look like them; beside a word for a
+card the check digit alone decides.
 """
 
 _PLAIN = re.compile(r"[0-9]{12,19}(?![0-9A-Za-z_]|\.[0-9])")

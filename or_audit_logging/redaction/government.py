@@ -2,9 +2,9 @@
 
     SSN 536-90-4399, ITIN 911-70-1234      -> SSN, ITIN
 
-The areas that the Social Security Administration never issues (000, 666, 900 to 999), group 00 and serial 0000
-are not SSNs; in area 9xx the groups of the IRS make an ITIN. Nine digits without separators count only beside a
-word for them. Both begin in the pass over all numbers, `numbers`. Other countries' numbers are in `packs`.
+The areas that the Social Security Administration never issues (000, 666, 900 to 999), group 00 and serial
+0000 are not SSNs; in area 9xx the groups of the IRS make an ITIN. Nine digits without separators count only
+beside a word for them. Both begin in the pass over all numbers, `numbers`. Other countries are in `packs`.
 """
 
 from __future__ import annotations

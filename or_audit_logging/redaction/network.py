@@ -77,7 +77,7 @@ def _colons(text: str) -> Iterator[int]:
 
 def _ipv6_around(text: str, colon: int) -> tuple[int, int] | None:
     """Return the span of the address that the colon at *colon* belongs to."""
-    left = _LEFT.match(text[colon - 1 :: -1][:40]) if colon else None
+    left = _LEFT.match(text[max(0, colon - 40) : colon][::-1])
     start = colon - (left.end() if left else 0)
     right = _RIGHT.match(text, colon)
     end = right.end() if right else colon
@@ -86,7 +86,7 @@ def _ipv6_around(text: str, colon: int) -> tuple[int, int] | None:
     if text[start] == ":" and text[start + 1] != ":":
         start += 1
     before = text[start - 1 : start]
-    if before.isalnum() or (before and before in "_:."):
+    if before.isalnum() or before in ("_", "."):
         return None
     if _GLUED.match(text, end) or not _is_ipv6(text[start:end]):
         return None

@@ -3,7 +3,8 @@
     Steuer-ID 86 095 742 719, 65 170839 J 003      -> TAX_ID, PENSION_NUMBER
 
 Steuerliche Identifikationsnummer: section 139b AO, eleven digits, one of the first ten twice or thrice, check
-digit of ISO 7064 modulo 11, 10. Rentenversicherungsnummer: section 147 SGB VI and the VKVV, check digit modulo 10.
+digit of ISO 7064 modulo 11, 10. Rentenversicherungsnummer: section 147 SGB VI and the VKVV, check digit
+modulo 10.
 """
 
 from __future__ import annotations
