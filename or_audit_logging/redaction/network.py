@@ -23,6 +23,7 @@ _PACKAGE = re.compile(r"[=<>~!^]=|[A-Za-z]-")  # x==1.2.3.4, x-1.2.3.4.tar.gz
 _PRODUCT = re.compile(r"[A-Za-z]/")  # Chrome/120.0.0.0
 
 _FULL = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){5}")
+_DOUBLE = re.compile("::+")
 _LEFT = re.compile(r"[0-9A-Fa-f:]{0,39}")
 _RIGHT = re.compile(r"[0-9A-Fa-f:]{0,39}(?:(?<=[0-9])(?:\.[0-9]{1,3}){3})?")
 _GLUED = re.compile(r"\w|[:.][0-9A-Fa-f]")
@@ -64,15 +65,15 @@ def find_ipv6(text: str) -> Iterator[Finding]:
 
 def _colons(text: str) -> Iterator[int]:
     """Yield where an address may be: at each `::`, and at each colon before five groups and more."""
-    full = _FULL.search(text)
-    double = text.find("::")
-    while full or double >= 0:
-        if full and (double < 0 or full.start() < double):
+    full, double = _FULL.search(text), _DOUBLE.search(text)
+    while full or double:
+        if full and (double is None or full.start() < double.start()):
             yield full.start()
             full = _FULL.search(text, full.end() - 1)
-        else:
-            yield double
-            double = text.find("::", double + 2)
+        elif double:
+            if len(double[0]) == 2:
+                yield double.start()
+            double = _DOUBLE.search(text, double.end())
 
 
 def _ipv6_around(text: str, colon: int) -> tuple[int, int] | None:
