@@ -127,6 +127,15 @@ def test_honest_histories_give_no_finding(
     assert verify(folder, anchors=anchors).verdict == "verified"
 
 
+def test_a_fragment_below_the_base_is_still_what_the_log_says_of_it(tmp_path: Path) -> None:
+    """A log.recover that stands behind the deleted head holds the torn file before it to its bytes."""
+    log = build([("torn_file", b"\0"), ("delete", 0)])
+    assert verify(log.save(tmp_path), key=RING, anchors=[log.anchor()]).findings == ()
+    (torn,) = (name for name, content in log.segments.items() if content == b"\0")
+    log.segments[torn] += b"\0"
+    assert verify(log.save(tmp_path), key=RING, anchors=[log.anchor()]).verdict == "tampered"
+
+
 @quick
 @given(STEPS, st.data())
 def test_damaged_histories_do_not_pass(

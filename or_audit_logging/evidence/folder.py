@@ -71,7 +71,13 @@ def check_beside(
                 observations.find(place.finding("foreign-file", message))
             elif source.kind == "empty":
                 observations.note(place.note("empty", "the file is empty, as a crash leaves it"))
-            elif deleted and source.kind == "fragment" and oldest is not None and source.place < oldest:
+            elif (
+                deleted
+                and source.kind == "fragment"
+                and source.name not in recovered
+                and oldest is not None
+                and source.place < oldest
+            ):
                 said = "the file should be gone: it holds no line, and the segments after it were deleted"
                 observations.note(place.note("below-base", said))
             elif source.kind == "fragment":
