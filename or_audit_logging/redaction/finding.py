@@ -31,7 +31,9 @@ class Finding:
 
 _DIGITS_ONLY = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _SEPARATORS = b" \t-./()"
-_TOKENS = bytes(0x78 if chr(byte).isalnum() and byte < 0x80 or byte in b"_-" else 0x20 for byte in range(256))
+_TOKENS = bytes(
+    0x78 if (chr(byte).isalnum() and byte < 0x80) or byte in b"_-" else 0x20 for byte in range(256)
+)
 
 
 class Look:
