@@ -72,7 +72,7 @@ class Actions:
         if not callable(action):
             return FAILED
         try:
-            new = action(finding, text)
+            new: object = action(finding, text)
         except Exception:  # noqa: BLE001 - a callable of the user's; the text must not pass
             return FAILED
         return new if isinstance(new, str) else FAILED

@@ -25,7 +25,7 @@ from or_audit_logging.redaction.known import KnownSecrets
 from or_audit_logging.redaction.matchers import matchers_of
 from or_audit_logging.redaction.plain import Remapped, plain_text
 from or_audit_logging.redaction.recognizers import Recognizer, recognizer
-from or_audit_logging.redaction.spans import beside_placeholders, in_windows, united
+from or_audit_logging.redaction.spans import WHOLE, beside_placeholders, in_windows, united
 from or_audit_logging.redaction.values import DENY_KEYS, Keys, walk
 
 __all__ = ["FAILED", "LONGEST", "RULES_VERSION", "Redacted", "Redactor"]
@@ -36,7 +36,8 @@ RULES_VERSION = 2
 LONGEST = 2_000_000
 """Characters that one value may have, all its texts together; those of a longer one are not let through."""
 
-_ROUNDS = 4
+_ROUNDS = 8
+_SHORT, _REMEMBERED = 64, 4_096
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 
@@ -82,6 +83,9 @@ class Redactor:
         own = [recognizer(given) for given in _items(recognizers, "recognizers")]
         self._own = tuple(find for find, _ in own)
         self._known = KnownSecrets(_texts(known_secrets, "known_secrets"))
+        self._has_own = bool(self._own or self._known.hashes)
+        self._harmless: set[str] = set()
+        """Short texts in which nothing was found: in values they repeat."""
         policy = {
             "rules": RULES_VERSION,
             "matchers": [matcher.name for matcher in matchers],
@@ -117,14 +121,20 @@ class Redactor:
         left as it is. Never raises.
         """
         counts: Counter[str] = Counter()
-        room = LONGEST
+        room, harmless = LONGEST, self._harmless
 
         def text(original: str) -> str:
             nonlocal room
+            if original in harmless:
+                return original
             room -= len(original)
             redacted = self.redact(original) if room >= 0 else _failed(original)
             if redacted.findings:
                 counts.update([finding.type for finding in redacted.findings])
+            elif len(original) <= _SHORT:
+                if len(harmless) >= _REMEMBERED:
+                    harmless.clear()
+                harmless.add(original)
             return redacted.text
 
         return walk(value, text, self._keys, counts), dict(counts)
@@ -157,17 +167,19 @@ class Redactor:
 
     def _find(self, text: str) -> Sequence[Finding]:
         """Return what is found in *text* as it stands and as it is meant, but for what the policy spares."""
-        found = self._not_spared(text, self._scan(text))
+        found = self._scan(text)
         plain = plain_text(text)
         if plain is not None:
             found = [_widened(finding, plain) for finding in found]
-            meant = self._not_spared(plain.text, self._scan(plain.text))
-            found += [_moved(finding, plain) for finding in meant]
-        return beside_placeholders(text, found)
+            found += [_moved(finding, plain) for finding in self._scan(plain.text)]
+        return beside_placeholders(text, found) if found else found
 
-    def _scan(self, text: str) -> Iterator[Finding]:
-        yield from self._known.find(text)
-        yield from in_windows(text, self._find_in_window)
+    def _scan(self, text: str) -> list[Finding]:
+        if len(text) <= WHOLE and not self._has_own:
+            found = [finding for matcher in self._gate.select(text) for finding in matcher.find(text)]
+        else:
+            found = [*self._known.find(text), *in_windows(text, self._find_in_window)]
+        return self._not_spared(text, found) if found else found
 
     def _find_in_window(self, text: str) -> Iterator[Finding]:
         for matcher in self._gate.select(text):

@@ -15,6 +15,8 @@ from or_audit_logging.redaction.finding import Finding
 WINDOW = 24_576
 """Characters that are searched at once; a finding that begins in them may reach `BEYOND` further."""
 BEYOND = 8_192
+WHOLE = WINDOW + BEYOND
+"""A text up to this length is searched as a whole."""
 _FURTHER = 65_536
 _BEFORE = 128
 
@@ -65,7 +67,7 @@ def in_windows(text: str, find: Callable[[str], Iterable[Finding]]) -> Iterator[
 
     Each part overlaps the next, and a finding counts for the part that it begins in.
     """
-    if len(text) <= WINDOW + BEYOND:
+    if len(text) <= WHOLE:
         yield from find(text)
         return
     for begin in range(0, len(text), WINDOW):
