@@ -5,7 +5,7 @@
     plain.original(19, 34)          -> (19, 36)          where that stands in the original
 
 Every piece that is read otherwise becomes one character or none, so time and size grow with the text alone.
-Each is read once: an escape of an escape stays one.
+Each is read once: a percent sign escaped twice stays an escape.
 """
 
 from __future__ import annotations
@@ -82,24 +82,28 @@ def plain_text(text: str) -> Remapped | None:
 _BYTE = "%[89ABab][0-9A-Fa-f]"
 _ESCAPED = (
     rf"(?:(?<=%)(?:[2-7][0-9A-Fa-f]|(?:[Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f]){_BYTE}|[Ee][0-9A-Fa-f](?:{_BYTE}){{2}})"
-    r"|(?<=\\)(?:\\{0,3}u[0-9A-Fa-f]{4}|[nrtbf/\"])"
+    r"|(?<=\\)(?:\\{0,7}(?:u[0-9A-Fa-f]{4}|[nrtbf/\"])|\\{1,7})"
     r"|(?<=&)(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});)?"
 )
 """What follows a sign that escapes. The sign comes first, alone: sets of characters are searched fastest."""
 _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
 _SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010-\u2013\u2212"
-_FORMS = "\ufe50-\ufe6b\uff01-\uff5e\uff61"  # small and full-width forms of ASCII
+_FORMS = "\ufe50-\ufe6b\uff02-\uff0b\uff0d-\uff1a\uff1c-\uff1e\uff20-\uff5e\uff61"
+"""Small and full-width forms of ASCII, but for , ; ! and ?, which are all over Chinese prose."""
 _DIGITS = "".join(
-    f"{chr(code)}-{chr(code + 9)}" for code in range(0x80, 0xFF00) if unicodedata.decimal(chr(code), -1) == 0
+    f"{chr(code)}-{chr(code + 9)}"
+    for code in range(0x80, 0xFF00)
+    if code & 15 in (0, 6) and unicodedata.decimal(chr(code), -1) == 0
 )
-"""The decimal digits of other scripts, which stand in runs from 0 to 9."""
+"""The decimal digits of other scripts, which stand in runs from 0 to 9 at such places."""
 _BEYOND = "\U00010000-\U0001ffff"  # more digits, among others: one range, since many are searched slowly
 
 _IN_ASCII = re.compile(rf"[%\\&]{_ESCAPED}")
 _ANYWHERE = re.compile(rf"[%\\&{_INVISIBLE}{_SPACES}{_DASHES}{_FORMS}{_DIGITS}{_BEYOND}]{_ESCAPED}")
 
-_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "/": "/", '"': '"'}
+_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "/": "/", '"': '"', "": "\\"}
+"""What follows backslashes; JSON in JSON has several."""
 _IDEOGRAPHIC_STOP = "\uff61"
 
 
@@ -112,7 +116,8 @@ def _meant(piece: str) -> str | None:
     if first == "%":
         return _character(bytes.fromhex(piece.replace("%", "")).decode("utf-8", "replace"))
     if first == "\\":
-        return _LETTERS[piece[1]] if len(piece) == 2 else _character(chr(int(piece[-4:], 16)))
+        escaped = piece.lstrip("\\")
+        return _LETTERS[escaped] if len(escaped) < 2 else _character(chr(int(escaped[1:], 16)))
     return _entity(piece[1:-1])
 
 
