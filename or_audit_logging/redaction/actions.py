@@ -22,6 +22,7 @@ from or_audit_logging.digest import pseudonym
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.policy import DigestKey
 from or_audit_logging.redaction.finding import Finding
+from or_audit_logging.redaction.plain import plain_text
 
 Action: TypeAlias = str | Callable[[Finding, str], str]
 
@@ -63,12 +64,12 @@ class Actions:
         action = self._action(finding)
         if action == "replace":
             return f"[{finding.type}]"
-        if action == "mask":
-            return _masked(finding, text)
         if action == "drop":
             return ""
+        if action == "mask":
+            return _masked(finding, _meant(text))
         if action == "pseudonym" and self._key is not None:
-            return pseudonym(finding.type, text, self._key)
+            return pseudonym(finding.type, _meant(text), self._key)
         if not callable(action):
             return FAILED
         try:
@@ -91,6 +92,11 @@ class Actions:
             raise ConfigError(f"actions: {name} is one of {', '.join(_WORDS)}, or a callable; not {action!r}")
         if action == "pseudonym" and self._key is None:
             raise ConfigError(f"actions: the pseudonym of {name} needs a key")
+
+
+def _meant(text: str) -> str:
+    plain = plain_text(text)
+    return text if plain is None else plain.text
 
 
 def _masked(finding: Finding, text: str) -> str:

@@ -58,7 +58,18 @@ def compiled(pattern: object, *, name: str) -> re.Pattern[str]:
 def ways(pattern: str) -> float:
     """Return in how many ways *pattern* can read what stands at one place; infinite without bounds."""
     parsed = _parser.parse(pattern)
-    return _row(list(parsed), _Flags(parsed.state.flags))
+    return _row(list(parsed), _Flags(parsed.state.flags | _flags_inside(parsed)))
+
+
+def _flags_inside(items: Iterable[tuple[Any, Any]]) -> int:
+    """Return the flags that groups set for themselves; all are taken to hold everywhere."""
+    flags = 0
+    for kind, value in items:
+        if str(kind) == "SUBPATTERN":
+            flags |= int(value[1]) & (re.IGNORECASE | re.DOTALL)
+        for part in _parts(str(kind), value):
+            flags |= _flags_inside(part)
+    return flags
 
 
 class _Flags:
@@ -166,17 +177,22 @@ def _all(item: tuple[Any, Any], flags: _Flags) -> frozenset[str]:
         return frozenset()
     if kind in _ONE:
         return flags.reads(item)
-    if kind.endswith("REPEAT"):
-        parts = [list(value[2])]
-    elif kind == "SUBPATTERN":
-        parts = [list(value[3])]
-    elif kind == "ATOMIC_GROUP":
-        parts = [list(value)]
-    elif kind == "BRANCH":
-        parts = [list(branch) for branch in value[1]]
-    else:
+    if not (parts := _parts(kind, value)):
         return _SOME
     return frozenset().union(*(_all(part, flags) for row in parts for part in row))
+
+
+def _parts(kind: str, value: Any) -> list[list[tuple[Any, Any]]]:
+    """Return the rows of items that an item of *kind* holds, alternatives apart; none where it holds none."""
+    if kind.endswith("REPEAT"):
+        return [list(value[2])]
+    if kind == "SUBPATTERN":
+        return [list(value[3])]
+    if kind == "ATOMIC_GROUP":
+        return [list(value)]
+    if kind in ("ASSERT", "ASSERT_NOT"):
+        return [list(value[1])]
+    return [list(branch) for branch in value[1]] if kind == "BRANCH" else []
 
 
 def _may_be_empty(item: tuple[Any, Any]) -> bool:
