@@ -56,6 +56,8 @@ class RedactionFilter(logging.Filter):
             return True
         kept: bool | logging.LogRecord = redacted
         if sys.version_info < (3, 12):
+            for name in record.__dict__.keys() - redacted.__dict__.keys():
+                del record.__dict__[name]  # an extra whose own name was redacted
             record.__dict__.update(redacted.__dict__)
             kept = True
         return kept
