@@ -10,6 +10,7 @@ Each is read once: a percent sign escaped twice stays an escape.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from bisect import bisect_right
@@ -107,6 +108,7 @@ _LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "/": "/", '"'
 _IDEOGRAPHIC_STOP = "\uff61"
 
 
+@functools.lru_cache(maxsize=4_096)
 def _meant(piece: str) -> str | None:
     """Return the character that *piece* means, empty for an invisible one; None where it means itself."""
     first = piece[0]
