@@ -23,8 +23,6 @@ from or_audit_logging.sealing.control import MEMBERS
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 FORMAT = (REPOSITORY / "docs" / "format.md").read_text("utf-8")
-
-
 REDACTION = (REPOSITORY / "docs" / "redaction.md").read_text("utf-8")
 
 

@@ -11,7 +11,8 @@ from or_audit_logging.redaction.patterns import FINDERS, iban_checks, luhn
 
 __all__ = ["MATCHERS", "PACKS", "iban_checks", "luhn", "matchers_of"]
 
-PACKS = ("gb", "de", "in")
+PACKS = {"gb": "gb", "de": "de", "in": "in_"}
+"""Packs by name, with the module that each is; `in` is a word of Python's."""
 
 
 def _any_text(look: Look) -> bool:
@@ -31,5 +32,5 @@ def matchers_of(packs: Iterable[str]) -> tuple[Matcher, ...]:
     for pack in sorted(set(packs)):
         if pack not in PACKS:
             raise ConfigError(f"there is no pack {pack!r}; there are {', '.join(PACKS)}")
-        out += importlib.import_module(f"or_audit_logging.redaction.packs.{pack}").MATCHERS
+        out += importlib.import_module(f"or_audit_logging.redaction.packs.{PACKS[pack]}").MATCHERS
     return tuple(out)

@@ -34,8 +34,9 @@ class Remapped:
         for start, end, new in places:
             pieces += (original[at:start], new)
             length += start - at
-            self._before.append((start, end))
-            self._after += (length, length + len(new))
+            if end - start != 1 or len(new) != 1:  # one character for another moves nothing
+                self._before.append((start, end))
+                self._after += (length, length + len(new))
             length, at = length + len(new), end
         pieces.append(original[at:])
         self.text = "".join(pieces)
@@ -80,14 +81,15 @@ def plain_text(text: str) -> Remapped | None:
     return Remapped(text, places) if places else None
 
 
+_INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
 _BYTE = "%[89ABab][0-9A-Fa-f]"
 _ESCAPED = (
     rf"(?:(?<=%)(?:[2-7][0-9A-Fa-f]|(?:[Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f]){_BYTE}|[Ee][0-9A-Fa-f](?:{_BYTE}){{2}})"
     r"|(?<=\\)(?:\\{0,7}(?:u[0-9A-Fa-f]{4}|[nrtbf/\"])|\\{1,7})"
-    r"|(?<=&)(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});)?"
+    r"|(?<=&)(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+    rf"|(?<=[{_INVISIBLE}])[{_INVISIBLE}]{{1,64}})?"
 )
-"""What follows a sign that escapes. The sign comes first, alone: sets of characters are searched fastest."""
-_INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+"""What follows a sign that escapes, or an invisible one, which comes first: sets are searched fastest."""
 _SPACES = "\u00a0\u2000-\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010-\u2013\u2212"
 _FORMS = "\ufe50-\ufe6b\uff02-\uff0b\uff0d-\uff1a\uff1c-\uff1e\uff20-\uff5e\uff61"
@@ -120,7 +122,7 @@ def _meant(piece: str) -> str | None:
     if first == "\\":
         escaped = piece.lstrip("\\")
         return _LETTERS[escaped] if len(escaped) < 2 else _character(chr(int(escaped[1:], 16)))
-    return _entity(piece[1:-1])
+    return _entity(piece[1:-1]) if first == "&" else ""
 
 
 def _entity(name: str) -> str | None:
