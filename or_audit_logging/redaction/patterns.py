@@ -11,23 +11,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A place in the original text: `text[start:end]` is personal data or a secret.
-
-    `category` is contact, government, financial, credential or network; `vendor` says whose key it is,
-    where that is known.
-    """
-
-    type: str
-    category: str
-    start: int
-    end: int
-    vendor: str | None = None
-
+from or_audit_logging.redaction.finding import Finding
 
 Find = Callable[[str], Iterator[Finding]]
 
@@ -90,12 +75,6 @@ _SECRETS: tuple[tuple[str, str, str], ...] = (
     ("npm", "npm_", r"npm_[A-Za-z0-9]{36}"),
     ("pypi", "pypi-", r"pypi-[A-Za-z0-9_-]{50,300}"),
 )
-
-
-def find_all(text: str) -> Iterator[Finding]:
-    """Yield every finding in *text*; findings may overlap."""
-    for find in FINDERS:
-        yield from find(text)
 
 
 def _emails(text: str) -> Iterator[Finding]:
