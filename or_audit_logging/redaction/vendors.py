@@ -110,7 +110,6 @@ FORMATS: tuple[Format, ...] = (
     Format("clickhouse", ("4b1d",), rf"{_A}{{38}}", "clickhouse.com/docs: cloud API keys"),
     Format("defined", ("dnkey-",), r"[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}", "docs.defined.net"),
     Format("dynatrace", ("dt0",), rf"[a-z][0-9]{{2}}\.[A-Za-z0-9]{{8,24}}\.[A-Za-z0-9]{{64}}", "docs.dynatrace.com: token format"),
-    Format("lark", ("t-g", "u-g", "a-g"), r"[0-9a-zA-Z.]{24,60}", "open.larksuite.com"),
     # Code hosts and packages
     Format("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), rf"{_A}{{30,255}}", "docs.github.com: token formats"),
     Format("github", ("github_pat_",), rf"{_W}{{50,255}}", "docs.github.com: fine-grained tokens"),
@@ -157,7 +156,6 @@ FORMATS: tuple[Format, ...] = (
     Format("duffel", ("duffel_live_", "duffel_test_"), r"[A-Za-z0-9_=-]{43}", "duffel.com/docs"),
     Format("plaid", ("access-sandbox-", "access-production-", "access-development-"), _UUID, "plaid.com/docs"),
     Format("lob", ("live_pub_", "test_pub_", "live_", "test_"), rf"{_HEX}{{31,35}}", "docs.lob.com"),
-    Format("coinbase", ("cb_", "organizations-"), rf"{_W}{{40,120}}", "docs.cdp.coinbase.com"),
     # Chat, mail and documents
     Format("slack", ("xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "xwfp-"), r"[A-Za-z0-9%/+=_-]{10,400}", "docs.slack.dev: token types"),
     Format("slack", ("xoxe.",), r"xox[bp]-[A-Za-z0-9-]{20,400}", "docs.slack.dev: token rotation"),
@@ -190,36 +188,35 @@ FORMATS: tuple[Format, ...] = (
     Format("honeycomb", ("hcaik_", "hcbik_", "hcaic_", "hcamk_"), r"[a-z0-9]{50,80}", "docs.honeycomb.io"),
     Format("launchdarkly", ("sdk-", "api-", "mob-"), _UUID, "launchdarkly.com/docs: keys"),
     Format("rootly", ("rootly_",), rf"{_HEX}{{64}}", "docs.rootly.com"),
-    Format("pagerduty", ("u+", "y_"), r"[A-Za-z0-9_+-]{18}(?![A-Za-z0-9_+-])", "support.pagerduty.com"),
 )  # fmt: skip
 """Rows are tried in this order where prefixes overlap."""
 
 
 class _Shape(NamedTuple):
-    """A key without a prefix: a hint that is always in it, its pattern, and the group that is secret."""
+    """A key without a prefix: a hint that is always in it, its pattern, and that of RE2's gate."""
 
     vendor: str
     hint: str
     pattern: re.Pattern[str]
+    needle: str
 
 
 _SHAPES = (
-    _Shape("telegram", ":AA", re.compile(rf"(?<![0-9])[0-9]{{8,10}}:AA{_W}{{32,36}}")),
-    _Shape("mailchimp", "-us", re.compile(rf"(?<!{_A}){_HEX}{{32}}-us[0-9]{{1,2}}(?!{_A})")),
-    _Shape("azure", "Q~", re.compile(r"(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}")),
-    _Shape("azure", "JQQJ99", re.compile(rf"(?<!{_A}){_A}{{52}}JQQJ99{_A}{{26}}")),
-    _Shape("azure", "==", re.compile(r"(?<![A-Za-z0-9+/-])[A-Za-z0-9+/]{86}==")),
-    _Shape("terraform", ".atlasv1.", re.compile(rf"(?<!{_A}){_A}{{10,20}}\.atlasv1\.[A-Za-z0-9_=-]{{40,90}}")),
-    _Shape("slack", "hooks.slack.com/", re.compile(r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,160}")),
-    _Shape("discord", "/webhooks/", re.compile(rf"(?<=/webhooks/)[0-9]{{16,20}}/{_W}{{30,90}}")),
-    _Shape("microsoft", ".webhook.office.com/", re.compile(rf"(?<=\.webhook\.office\.com/)webhookb2/{_HEX}[A-Za-z0-9@/_-]{{60,260}}")),
-    _Shape("zapier", "hooks.zapier.com/", re.compile(r"(?<=hooks\.zapier\.com/)hooks/catch/[A-Za-z0-9/]{8,60}")),
-    _Shape("facebook", "|", re.compile(rf"(?<![0-9])[0-9]{{13,17}}\|{_W}{{27}}(?!{_W})")),
-    _Shape("asana", "1/", re.compile(r"(?<![0-9A-Za-z/])[012]/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-zA-Z]{32}")),
+    _Shape("telegram", ":AA", re.compile(rf"(?<![0-9])[0-9]{{8,10}}:AA{_W}{{32,36}}"), r"[0-9]{8}:AA"),
+    _Shape("mailchimp", "-us", re.compile(rf"(?<!{_A}){_HEX}{{32}}-us[0-9]{{1,2}}(?!{_A})"), r"[0-9a-fA-F]{8}-us[0-9]"),
+    _Shape("azure", "Q~", re.compile(r"(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}"), r"[0-9]Q~"),
+    _Shape("azure", "JQQJ99", re.compile(rf"(?<!{_A}){_A}{{52}}JQQJ99{_A}{{26}}"), r"JQQJ99"),
+    _Shape("azure", "==", re.compile(r"(?<![A-Za-z0-9+/-])[A-Za-z0-9+/]{86}=="), r"[A-Za-z0-9+/]{16}=="),
+    _Shape("terraform", ".atlasv1.", re.compile(rf"(?<!{_A}){_A}{{10,20}}\.atlasv1\.[A-Za-z0-9_=-]{{40,90}}"), r"\.atlasv1\."),
+    _Shape("slack", "hooks.slack.com/", re.compile(r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,160}"), r"hooks\.slack\.com/"),
+    _Shape("discord", "/webhooks/", re.compile(rf"(?<=/webhooks/)[0-9]{{16,20}}/{_W}{{30,90}}"), r"/webhooks/[0-9]"),
+    _Shape("microsoft", ".webhook.office.com/", re.compile(rf"(?<=\.webhook\.office\.com/)webhookb2/{_HEX}[A-Za-z0-9@/_-]{{60,260}}"), r"\.webhook\.office\.com/"),
+    _Shape("zapier", "hooks.zapier.com/", re.compile(r"(?<=hooks\.zapier\.com/)hooks/catch/[A-Za-z0-9/]{8,60}"), r"hooks\.zapier\.com/"),
+    _Shape("facebook", "|", re.compile(rf"(?<![0-9])[0-9]{{13,17}}\|{_W}{{27}}(?!{_W})"), r"[0-9]{13}\|"),
+    _Shape("asana", "1/", re.compile(r"(?<![0-9A-Za-z/])[012]/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-zA-Z]{32}"), r"[012]/[0-9]{13}"),
 )  # fmt: skip
 
 _LEAST = 16
-_STRIPE_LIKE = 3
 
 _Row = tuple[str, re.Pattern[str]]
 
@@ -260,7 +257,7 @@ def find(text: str) -> Iterator[Finding]:
                     yield Finding("API_KEY", "credential", at, done, vendor)
                     break
     if done or _LONG in tokens:
-        for vendor, hint, pattern in _SHAPES:
+        for vendor, hint, pattern, _ in _SHAPES:
             if hint in text:
                 for match in pattern.finditer(text):
                     yield Finding("API_KEY", "credential", *match.span(), vendor)
@@ -314,11 +311,20 @@ def may_match(look: Look) -> bool:
 
 
 def _needle() -> str:
-    literals = [prefix for row in FORMATS for prefix in row.prefixes if row.vendor != "discord"]
-    literals += [shape.hint for shape in _SHAPES]
-    short = sorted(literals, key=len)
-    least = [a for i, a in enumerate(short) if not any(b in a for b in short[:i])]
-    return "|".join([*map(re.escape, least), r"[MNO][A-Za-z0-9_-]{21,27}\.[A-Za-z0-9_-]{6}\."])
+    short = sorted((p for row in FORMATS for p in row.prefixes if row.vendor not in _OWN_NEEDLES), key=len)
+    least = [a for i, a in enumerate(short) if not any(a.startswith(b) for b in short[:i])]
+    after = r"[A-Za-z0-9+/=_.%~$-]{10}"
+    literals = "|".join(map(re.escape, least))
+    return "|".join([f"(?:{literals}){after}", *_OWN_NEEDLES.values(), *(shape.needle for shape in _SHAPES)])
 
+
+_OWN_NEEDLES = {
+    "openrouter": r"sk-or-",
+    "shortened": r"sk-[A-Za-z0-9_-]{0,30}(?:\.\.|\*\*\*|\x{2026}|\x{2022})",
+    "adyen": r"AQE[A-Za-z0-9]{2}",
+    "fly": r"fo1_|fm1r_|fm1a_|fm2_|FlyV1",
+    "discord": r"[MNO][A-Za-z0-9_-]{21,27}\.[A-Za-z0-9_-]{6}\.",
+}
+"""Where fewer than ten characters follow the prefix, or others than those of `after`."""
 
 MATCHERS: tuple[Matcher, ...] = (Matcher("api_key", find, may_match, _needle()),)
