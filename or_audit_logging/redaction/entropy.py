@@ -19,7 +19,8 @@ from or_audit_logging.redaction.tokens import is_known_id, is_plain, long_runs
 _LEAST, _MOST = 20, 160
 _LONG = b"x" * _LEAST
 
-_NEIGHBOURS = re.compile(r"[A-Za-z0-9+/=_.~:%@-]")
+_SPARED = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+"""What looks like an IBAN: their own matcher says whether it is one."""
 _DIGIT_GROUPS = re.compile(r"[0-9]{1,40}")
 _CASE_CHANGES = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[a-z0-9])|[0-9](?=[A-Za-z])")
 _SEPARATORS = re.compile(r"[-_]")
@@ -33,20 +34,23 @@ def find(text: str) -> Iterator[Finding]:
             continue
         if text[start - 1 : start] in ("\\", "%") and text[start : start + 1] in tuple("nrtu23"):
             start += 1
-        span = _widened(text, start, end)
-        if span and is_random(text[start:end]):
-            yield Finding("SECRET", "credential", *span)
+        if is_random(text[start:end]):
+            span = _widened(text, start, end)
+            if span:
+                yield Finding("SECRET", "credential", *span)
 
 
 def is_random(token: str) -> bool:
     """Return whether *token*, a run of letters, digits, `_` and `-`, is too irregular for a name or a known id."""
-    if is_known_id(token) or is_plain(token):
+    if not token.strip("0123456789abcdef-") or is_known_id(token) or is_plain(token) or _SPARED.fullmatch(token):
         return False
     digits = _DIGIT_GROUPS.findall(token)
     if len(digits) < 2:
         return False
     letters = len(token) - sum(map(len, digits))
     if letters < 4:
+        return False
+    if _is_blob(token):
         return False
     parts = _SEPARATORS.split(token)
     if len(parts) > 2 and sum(map(is_plain, parts)) * 2 > len(parts):
@@ -56,6 +60,11 @@ def is_random(token: str) -> bool:
     if changes * 5 < len(token) or (in_words * 2 > len(token) and changes * 3 < len(token)):
         return False
     return _shannon(token) >= 3.0 + 0.3 * math.log2(len(token) / _LEAST)
+
+
+def _is_blob(token: str) -> bool:
+    """Return whether *token* is rather the base64 of something long than a key."""
+    return len(token) >= 72 and len(token) % 4 == 0 and token.isalnum() and not (token.islower() or token.isupper())
 
 
 def _shannon(token: str) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -40,10 +41,13 @@ def find_jwts(text: str) -> Iterator[Finding]:
         for start in (run, *(text.find(s, run + 1, end) for s in _JWT_STARTS)):
             if start >= done and text.startswith(_JWT_STARTS, start):
                 match = _JWT.match(text, start)
-                if match and _is_jose_header(match[0].partition(".")[0]):
+                if match and (_is_jose_header(match[0].partition(".")[0]) or _TWO_OBJECTS.match(match[0])):
                     done = match.end()
                     yield _secret(start, done)
                     break
+
+
+_TWO_OBJECTS = re.compile(r"eyJ[A-Za-z0-9_-]{16,4000}\.eyJ[A-Za-z0-9_-]{16}")
 
 
 def _is_jose_header(encoded: str) -> bool:
@@ -68,14 +72,13 @@ _PUTTY = re.compile(r"Private-Lines: [0-9]{1,4}[\r\n\\rn]{1,4}([A-Za-z0-9+/=\s\\
 
 def find_private_keys(text: str) -> Iterator[Finding]:
     """Yield private keys in PEM (RFC 7468), line ends escaped or not, cut short or not, and PuTTY's."""
-    at = text.find("-- BEGIN ") if "---- BEGIN " in text else -1
     at, end_at = text.find("BEGIN "), -1
     while at >= 0:
         begin = _PEM_BEGIN.match(text, max(0, at - 5))
         if not begin:
             at = text.find("BEGIN ", at + 6)
             continue
-        if end_at is not None and end_at < begin.end():
+        if end_at < begin.end():
             end_at = text.find("PRIVATE KEY", begin.end())
             end_at = len(text) + _PEM_MOST if end_at < 0 else end_at
         end = begin.end()
@@ -109,7 +112,7 @@ def find_url_passwords(text: str) -> Iterator[Finding]:
     while at >= 0:
         match = _AUTHORITY.match(text, at + 3) or _LOOSE_PASSWORD.match(text, at + 3)
         if match:
-            if match[2] and not _is_placeholder(match[2]):
+            if match[2] and not _MASKED.fullmatch(match[2]):
                 yield _secret(*match.span(2))
             if len(match[1]) >= 16 and _looks_random(match[1], 16):
                 yield _secret(*match.span(1))
@@ -150,10 +153,9 @@ _NOT_SECRET = frozenset(
 )
 _KEY_SPARED = frozenset("public pub foreign partition sort cache idempotency object routing group dedup index row map dict lookup unique primary s3 hot short shortcut keyboard arrow enter".split())
 
-_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "sess", "sig", "cookie", "jwt", "pat", "sid", "code", "pw", "login")  # fmt: skip
-_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic")
-_KEYWORDS_EQUALS = ("sess", "sid=", "sig=", "signature", "code=", "jwt", "_pat", "contrasena", "senha", "kennwort", "pw=", "salt")
-"""Looked for only where there is an equals sign or a colon after them anyway."""
+_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer")
+_KEYWORDS_EQUALS = ("sess", "sid=", "sig", "code=", "jwt", "_pat", "pw=")
+"""Looked for only where there is an equals sign."""
 
 _MOST_NAME = 64
 _MOST_VALUE = 1024
@@ -163,7 +165,7 @@ _OPERATOR = re.compile(
     (?:\s{0,8}:[ ]?[A-Za-z][A-Za-z0-9_.\[\]|]{0,24}(?=\s{1,4}=)     # a type: `token: str =`
       |[ \t]{1,4}(?!is\b|was\b)[A-Za-z][A-Za-z0-9]{0,15}(?=[ \t]{1,4}=))?         # `var token string =`
     [ \t]{0,12}
-    (?:(?P<op>(?:[:?.+|!=]{0,2}=>?|:(?!:)|=>|->)(?:%3D)?|%3[Dd]|\\u003[dD]|\bas\b)\s{0,12})""",
+    (?:(?P<op>(?:[:?.+|!=]{0,2}=>?|:(?!:)|=>|->)|%3[Dd]|\\u003[dD])(?:[ \t]{0,12}(?:\r?\n\s{0,24}(?=["'`]))?))""",
     re.VERBOSE,
 )
 _ELEMENT = re.compile(r"(?:[ \t]{1,4}[^<>\r\n]{0,80})?>\s{0,16}")
@@ -172,7 +174,7 @@ _PAIRED = re.compile(r"""\\{0,4}["'`]?[\s,]{1,16}\\{0,4}["']?[vV]alue\\{0,4}["']
 _OPTION = re.compile(r"[ \t]{1,4}(?![-])")
 _SAID = re.compile(
     r"""["'`]?(?:[ ](?:is|was|are|provided|of|used|for|with|to|as|set|value|named|this|the|your|my|here|follows|id|here's)){0,4}
-    [ ]{0,2}[:=-]?\s{1,4}["'`(<\[]?""",
+    [ ]{0,2}[:=-]?[ \t]{1,4}["'`(<\[]?""",
     re.VERBOSE,
 )
 
@@ -184,19 +186,24 @@ _SCHEME = re.compile(
 )
 _RUN_ON = frozenset(["digest", "hawk", "hmac", "aws4-hmac-sha256", "oauth"])
 
-_PLACEHOLDER = re.compile(
-    r"""(?ix)
+_MASKED_FORMS = r"""
     [*x.\u2022\u2026_#-]{1,200}                                        # ****, xxxx, ...
     |.{0,24}\[[A-Z_]{2,40}(?::[^\]\s]{0,80})?\].{0,8}                 # [SECRET], [API_KEY:k1:...]
     |<[^<>]{0,200}>|\{\{?[^{}]{0,200}\}?\}|\$\{.{0,200}|\$\(.{0,200}|\#\{.{0,200}|%\([A-Za-z_]{1,60}\)s?|%[sdr]|\{[0-9]*\}|@[A-Za-z]{1,20}@
     |\$[A-Z_][A-Z0-9_]{0,60}|\$[a-z_]{1,60}|%[A-Z_]{2,60}%
+"""
+_MASKED = re.compile(_MASKED_FORMS, re.VERBOSE | re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    _MASKED_FORMS
+    + r"""
     |(?:my|your|the|an?|insert|enter|replace|change|put|example|dummy|fake|some|test|sample)[_ -].{0,80}
     |your(?:api|key|token|secret|password)\w{0,40}
     |none|null|nil|true|false|yes|no|on|off|empty|undefined|unset|string|str|text|bytes|int|integer|number|bool|boolean|object|any
     |required|optional|secret|token|key|password|passwd|pwd|pass|hidden|redacted|removed|masked|filtered|default|value|unknown|n/a|tbd|todo
     |(?:process\.)?env[.\[:].{0,80}|os\.(?:environ|getenv).{0,80}|getenv.{0,80}|vault:.{0,100}|secretref:.{0,100}|arn:.{0,200}|file:.{0,200}|ssm:.{0,80}
-    |api[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret|secret[_-]?key|user(?:name)?|admin_?password\??|basic|bearer|oauth2?|digest|session
-    """
+    |api[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret|secret[_-]?key|user(?:name)?|basic|bearer|oauth2?|digest|session
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 _LETTERS_ONLY = re.compile(r"[A-Za-z_][A-Za-z_.]{0,200}(?:->[A-Za-z_.]{1,80})?")
 _PROSE = re.compile(r"[^\W\d_]{1,40}[,.:;!?]?(?:\s{1,2}[^\W\d_][\w'’-]{0,40}[,.:;!?]?){0,80}")
@@ -218,6 +225,9 @@ def find_named(text: str) -> Iterator[Finding]:
         resume = end
         if end - start > _MOST_NAME or (start == 0 and hit > _MOST_NAME):
             continue
+        after = text[end : end + 1]
+        if after in _NO_VALUE or after == " " and text[start] != "-" and not _NEAR.search(text, end, end + 50):
+            continue
         if text[start - 1 : start] == "\\" and text[start] in "nrt":
             start += 1
         yielded = _value(text, low, start, end)
@@ -226,9 +236,13 @@ def find_named(text: str) -> Iterator[Finding]:
             resume = yielded.end
 
 
+_NO_VALUE = frozenset(["", ".", ";", "!", "/", "(", "*", "|", "@", "&", "+", "~", "^", "#"])
+_NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
+
+
 def _hits(low: str) -> list[int]:
     hits: list[int] = []
-    words = _KEYWORDS + _KEYWORDS_EQUALS if "=" in low or ":" in low else _KEYWORDS
+    words = _KEYWORDS + _KEYWORDS_EQUALS if "=" in low else _KEYWORDS
     for word in words:
         at = low.find(word)
         while at >= 0:
@@ -259,32 +273,39 @@ def _value(text: str, low: str, start: int, end: int) -> Finding | None:
 
 def _rank(text: str, start: int, end: int) -> str | None:
     """Return what the name says of its value: password, token, weak, or None for nothing."""
-    words = [word.lower() for word in _WORD.findall(text[start:end])]
+    rank = _rank_of(text[start:end])
+    if rank == "key":
+        before = _word_before(text, start) if text[max(0, start - 1) : start] == " " else ""
+        return None if before in _KEY_SPARED else "token" if before in _KEY_BEFORE else "weak"
+    return rank
+
+
+@functools.lru_cache(maxsize=2048)
+def _rank_of(name: str) -> str | None:
+    words = [word.lower() for word in _WORD.findall(name)]
     while words and (words[-1].isdigit() or words[-1] in _TRAILERS):
         words.pop()
     if not words:
         return None
     last = words[-1]
     before = words[-2] if len(words) > 1 else ""
-    if last in _PASSWORD_WORDS or last.endswith(_SECRET_ENDINGS[:5]):
+    if last in _PASSWORD_WORDS or last.endswith(_SECRET_ENDINGS[:5]) or (last in ("pass", "pw") and before):
         return "password"
-    if last in ("pass", "pw") and before:
-        return "password"
-    if last in _SECRET_WORDS or last.endswith(_SECRET_ENDINGS):
+    if last in _SECRET_WORDS or last.endswith(_SECRET_ENDINGS) and last not in _NOT_SECRET:
         return "token"
     if last == "key":
+        if not before:
+            return "key"
         if before in _KEY_SPARED:
             return None
-        if not before and text[max(0, start - 1) : start] == " ":
-            before = _word_before(text, start)
-        return "token" if before in _KEY_BEFORE or len(words) > 2 else "weak"
+        return "token" if before in _KEY_BEFORE or before in _VENDOR_NAMES or len(words) > 2 else "weak"
     if last in _NOT_SECRET:
         return None
-    if last in _WEAK_WORDS:
-        return "token" if last in ("authorization", "sig", "signature") else "weak"
-    if any(word in _PASSWORD_WORDS or word in _SECRET_WORDS for word in words):
+    if last in ("authorization", "sig", "signature"):
+        return "token"
+    if last in _WEAK_WORDS or last.endswith(("sessid", "sessionid")):
         return "weak"
-    return None
+    return "weak" if any(word in _PASSWORD_WORDS or word in _SECRET_WORDS for word in words) else None
 
 
 _TRAILERS = frozenset("base value val str string text raw plain confirmation confirm hash b64 base64 encoded encrypted old new prod dev test live v".split())
@@ -344,17 +365,20 @@ def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> tuple[
     if _LETTERS_ONLY.fullmatch(value):
         if rank not in ("password", "header") or text[stop : stop + 1] in ("(", "[", ".", ")"):
             return None
-        if spaced and not (text[stop : stop + 1] in ("", "\n", "\r") and value.islower() and len(value) >= 6):
+        if spaced and not (text[stop : stop + 1] in ("", "\n", "\r") and value.islower()):
             return None
         if any(word in value.lower() for word in ("pass", "token", "secret", "key", "self.", "config", "args", "input", "env")):
             return None
         if rank == "header" and len(value) < 16:
             return None
-        if len(value) < 5 or "." in value:
+        if "." in value:
             return None
-    elif re.match(r"[A-Za-z_][\w.]{0,80}[(\[]", value) and value[-1] in ")]([":
+    elif _CODE.match(value):
         return None
     return (at, stop) if _is_secret(value, rank, quoted=False) else None
+
+
+_CODE = re.compile(r"[A-Za-z_][A-Za-z_.]{0,80}(?:[(\[{]|[A-Za-z0-9_.]{0,80}\()")
 
 
 def _balanced(value: str) -> bool:
@@ -410,9 +434,13 @@ def _elsewhere(text: str, start: int, end: int, rank: str) -> tuple[int, int] | 
             value = value_match[0].rstrip(".,;:!?)]}")
             if rank == "password" and _follows_login(text, start) and not _is_placeholder(value):
                 return match.end(), match.end() + len(value)
-            if len(value) >= (8 if rank == "password" else 12) and _looks_random(value, 8) and not is_plain(value):
+            if len(value) >= (8 if rank == "password" else 12) and _is_said(value):
                 return match.end(), match.end() + len(value)
     return None
+
+
+def _is_said(value: str) -> bool:
+    return bool(_DIGIT.search(value)) and _looks_random(value, 8) and not is_plain(value) and not _is_placeholder(value)
 
 
 def _follows_login(text: str, start: int) -> bool:
@@ -433,7 +461,10 @@ def _is_secret(value: str, rank: str, *, quoted: bool) -> bool:
         return False
     if rank == "token":
         return _looks_random(value, 8)
-    return len(value) >= 16 and _looks_random(value, 16) and not is_known_id(value)
+    return len(value) >= 16 and _looks_random(value, 16) and (not is_known_id(value) or _HEX_KEY.fullmatch(value) is not None)
+
+
+_HEX_KEY = re.compile(r"[0-9a-f]{32,128}|[0-9A-F]{32,128}")
 
 
 def _is_placeholder(value: str) -> bool:
@@ -454,7 +485,7 @@ def _looks_random(value: str, least: int) -> bool:
         return not (is_plain(value) and not _dense(value)) and not _SPARED_IDS.fullmatch(value)
     if _LETTERS_ONLY.fullmatch(value.replace("-", "_")):
         return _is_letter_noise(value)
-    return len(value) >= 12 and not _PROSE.fullmatch(value)
+    return len(re.findall(r"[^A-Za-z0-9_.,:/ -]", value)) >= 3 or _is_letter_noise(re.sub(r"[^A-Za-z]", "", value))
 
 
 def _dense(value: str) -> bool:
@@ -544,9 +575,10 @@ def find_curl_users(text: str) -> Iterator[Finding]:
 
 def _may_be_named(look: Look) -> bool:
     low = look.lower
-    return any(word in low for word in _KEYWORDS) or (
-        ("=" in low or ":" in low) and any(word in low for word in _KEYWORDS_EQUALS)
-    )
+    for word in _KEYWORDS:
+        if word in low:
+            return True
+    return "=" in low and any(word in low for word in _KEYWORDS_EQUALS)
 
 
 MATCHERS: tuple[Matcher, ...] = (

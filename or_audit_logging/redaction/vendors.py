@@ -177,7 +177,7 @@ FORMATS: tuple[Format, ...] = (
     Format("adobe", ("p8e-",), rf"{_A}{{32}}", "developer.adobe.com: client secret"),
     Format("intra42", ("s-s4t2ud-", "s-s4t2af-"), rf"{_HEX}{{64}}", "api.intra.42.fr"),
     Format("facebook", ("EAA",), rf"(?=[A-Za-z]{{0,40}}[0-9]){_A}{{80,400}}", "developers.facebook.com: access tokens"),
-    Format("twitter", ("AAAAAAAAAAAAAAAAAAAAA",), r"[A-Za-z0-9%]{60,110}", "developer.x.com: bearer tokens"),
+    Format("twitter", ("AAAAAAAAAAAAAAAAAAAAA",), r"(?=[A-Za-z]{0,40}[0-9%])[A-Za-z0-9%]{60,110}", "developer.x.com: bearer tokens"),
     Format("mapbox", ("sk.ey", "pk.ey", "tk.ey"), rf"{_W}{{40,120}}\.{_W}{{20,30}}", "docs.mapbox.com: tokens"),
     # Observability and feature flags
     Format("newrelic", ("NRAK-", "NRJS-", "NRII-", "NRRA-", "NRSP-", "NRIQ-", "NRAA-"), rf"{_W}{{19,48}}", "docs.newrelic.com: API keys"),
@@ -230,6 +230,14 @@ def _by_start() -> dict[str, tuple[_Row, ...]]:
 
 
 _BY_START = _by_start()
+_RUN_STARTS = frozenset(start.rstrip("-_") for start in _BY_START)
+
+_JOINTS = "./:$~+"
+_JOINTED = frozenset(
+    prefix[:2] for row in FORMATS for prefix in row.prefixes if row.vendor in ("dynatrace", "snyk") or set(prefix) & set(_JOINTS)
+)
+"""How keys begin whose first part may be shorter than a long run."""
+_SHORT_SHAPES = tuple(shape for shape in _SHAPES if shape.hint == "Q~")
 
 # What services and error messages show of a key: sk-or-v1-77a...f2c, sk-proj-****1234.
 _SHORTENED = re.compile(
@@ -256,38 +264,34 @@ def find(text: str) -> Iterator[Finding]:
                     done = match.end()
                     yield Finding("API_KEY", "credential", at, done, vendor)
                     break
-    if done or _LONG in tokens:
-        for vendor, hint, pattern, _ in _SHAPES:
-            if hint in text:
-                for match in pattern.finditer(text):
-                    yield Finding("API_KEY", "credential", *match.span(), vendor)
+    for vendor, hint, pattern, _ in _SHAPES if _LONG in tokens else _SHORT_SHAPES:
+        if hint in text:
+            for match in pattern.finditer(text):
+                yield Finding("API_KEY", "credential", *match.span(), vendor)
     yield from _shortened(text)
 
 
-def _starts(text: str, tokens: bytes, start: int, end: int) -> Iterator[int]:
-    """Yield where in the run *start* to *end*, or in the short runs before it, a key may begin."""
+def _starts(text: str, tokens: bytes, start: int, end: int) -> list[int]:
+    """Return where in the run *start* to *end*, or in the short runs before it, a key may begin."""
+    starts = []
     before = start
-    for _ in range(2):
-        if before and text[before - 1] in "./:$~+":
-            before = tokens.rfind(b" ", max(0, before - 25), before - 1) + 1
-            if before <= start - 40:
-                break
-            yield before
-        else:
-            break
-    if start >= 1 and text[start - 1] in "\\%":
+    while before and text[before - 1] in _JOINTS and start - before < 24:
+        before = tokens.rfind(b" ", max(0, before - 25), before - 1) + 1
+        if text[before : before + 2] in _JOINTED:
+            starts.append(before)
+    if start and text[start - 1] in "\\%":
         escaped = _ESCAPED.match(text, start - 1)
         if escaped:
-            yield escaped.end()
-    yield start
+            starts.append(escaped.end())
+    run = text[start:end]
+    if not run.strip("0123456789abcdef-") and not run.startswith("fc-"):
+        return starts  # a UUID or a digest
     at = start
-    while True:
-        dash, underscore = text.find("-", at, end), text.find("_", at, end)
-        at = min(dash, underscore) if dash >= 0 and underscore >= 0 else max(dash, underscore)
-        if at < 0:
-            return
-        at += 1
-        yield at
+    for piece in run.replace("_", "-").split("-"):
+        if piece[:2] in _RUN_STARTS:
+            starts.append(at)
+        at += len(piece) + 1
+    return starts
 
 
 def _shortened(text: str) -> Iterator[Finding]:
@@ -307,7 +311,7 @@ _LONG = b"x" * _LEAST
 
 def may_match(look: Look) -> bool:
     """Return whether *look* has a long run, or the start of a key that is shown shortened."""
-    return _LONG in look.tokens or "sk-" in look.text
+    return _LONG in look.tokens or "sk-" in look.text or "Q~" in look.text
 
 
 def _needle() -> str:
