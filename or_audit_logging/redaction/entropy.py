@@ -29,13 +29,12 @@ _WORDS = re.compile(r"[A-Z]?[a-z]{3,40}")
 
 def find(text: str) -> Iterator[Finding]:
     """Yield the tokens in *text* that look random."""
-    for start, end in long_runs(Look(text).tokens, _LEAST):
-        if end - start > _MOST:
+    for start, end in long_runs(text)[1]:
+        if not _LEAST <= end - start <= _MOST:
             continue
-        if text[start - 1 : start] in ("\\", "%") and text[start : start + 1] in tuple("nrtu23"):
-            start += 1
-        if is_random(text[start:end]):
-            span = _widened(text, start, end)
+        escaped = text[start - 1 : start] == "\\" and text[start] in "nrt"
+        if is_random(text[start + escaped : end]):
+            span = _widened(text, start + escaped, end)
             if span:
                 yield Finding("SECRET", "credential", *span)
 
@@ -75,11 +74,9 @@ def _shannon(token: str) -> float:
 
 def _widened(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Return the whole token around a run, None where it is a part of a path, a digest or a blob."""
-    left, right = start, end
-    while left > 0 and start - left < _MOST and text[left - 1] in _BASE64:
+    left, right = start, _AFTER.match(text, end).end()  # type: ignore[union-attr] # it also matches nothing
+    while left > 0 and start - left <= _MOST and text[left - 1] in _BASE64:
         left -= 1
-    while right < len(text) and right - end < _MOST and text[right] in _BASE64:
-        right += 1
     before, after = text[left - 1 : left], text[right : right + 1]
     whole = text[left:right]
     if right - left > _MOST:
@@ -89,7 +86,7 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int] | None:
             return None
         if any(is_plain(part) for part in whole.split("/") if len(part) > 1):
             return None
-    if before in ("@",) or after == "@" or text[left - 7 : left].lower() in ("sha256:", "sha512:", "sha384:"):
+    if before == "@" or after == "@" or text[left - 7 : left].lower() in ("sha256:", "sha512:", "sha384:"):
         return None
     if whole.startswith(("sha256-", "sha384-", "sha512-", "SHA256:")):
         return None
@@ -101,6 +98,7 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int] | None:
     return left, right
 
 
+_AFTER = re.compile(rf"[A-Za-z0-9+/=_-]{{0,{_MOST + 1}}}")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
 

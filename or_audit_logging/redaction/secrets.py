@@ -17,10 +17,8 @@ import re
 from collections.abc import Iterator
 
 from or_audit_logging.redaction.finding import Finding, Look, Matcher
-from or_audit_logging.redaction.tokens import ascii_lower, is_known_id, is_plain, long_runs
+from or_audit_logging.redaction.tokens import LONG_RUN, ascii_lower, is_known_id, is_plain, long_runs
 from or_audit_logging.redaction.vendors import FORMATS
-
-_LONG_RUN = b"x" * 16
 
 
 def _secret(start: int, end: int) -> Finding:
@@ -37,7 +35,7 @@ _JWT_STARTS = ("eyJ", "eyA", "ewo", "ew0")
 def find_jwts(text: str) -> Iterator[Finding]:
     """Yield the tokens whose header decodes to JSON that names an algorithm (RFC 7519, 7515, 7516)."""
     done = 0
-    for run, end in long_runs(Look(text).tokens, 16):
+    for run, end in long_runs(text)[1]:
         for start in (run, *(text.find(s, run + 1, end) for s in _JWT_STARTS)):
             if start >= done and text.startswith(_JWT_STARTS, start):
                 match = _JWT.match(text, start)
@@ -59,7 +57,7 @@ def _is_jose_header(encoded: str) -> bool:
 
 
 def _may_be_jwt(look: Look) -> bool:
-    return _LONG_RUN in look.tokens and any(start in look.text for start in _JWT_STARTS)
+    return LONG_RUN in look.tokens and any(start in look.text for start in _JWT_STARTS)
 
 
 # --- Private keys ----------------------------------------------------------------------------------------
@@ -103,20 +101,28 @@ def _may_hold_private_key(look: Look) -> bool:
 # --- URLs ------------------------------------------------------------------------------------------------
 
 _AUTHORITY = re.compile(r"([^\s/?#\"'<>`\\@:]{0,256})(?::([^\s/?#\"'<>`\\]{1,512}))?@(?=[\w.\[{$-])")
+_MOST_AUTHORITY = 800
 _LOOSE_PASSWORD = re.compile(r"([^\s/:\"'<>`\\@]{0,256}):(?![0-9]{1,5}(?:[/?#\s]|$))([^\s\"'<>`\\@]{1,256})@(?=[\w.\[-])")
 
 
 def find_url_passwords(text: str) -> Iterator[Finding]:
     """Yield passwords, and tokens in place of a user, from the userinfo of URLs (RFC 3986, section 3.2.1)."""
-    at = text.find("://")
+    at, sign = text.find("://"), 0
     while at >= 0:
+        if sign < at:
+            sign = text.find("@", at)
+            if sign < 0:
+                return
+        if sign - at > _MOST_AUTHORITY:
+            at = text.find("://", at + 3)
+            continue
         match = _AUTHORITY.match(text, at + 3) or _LOOSE_PASSWORD.match(text, at + 3)
         if match:
             if match[2] and not _MASKED.fullmatch(match[2]):
                 yield _secret(*match.span(2))
             if len(match[1]) >= 16 and _looks_random(match[1], 16):
                 yield _secret(*match.span(1))
-        at = text.find("://", at + 3)
+        at = text.find("://", match.end() if match else at + 3)
 
 
 def _may_hold_url_password(look: Look) -> bool:
@@ -179,7 +185,11 @@ _SAID = re.compile(
 )
 
 _OPEN = re.compile(r"(?:[rRbBuUfF@$]{1,2}(?=[\\\"'`]))?(\\{0,4})(\"{3}|'{3}|[\"'`])")
-_BARE = re.compile(r"(?:[^\s\"'`<>\\]|\\(?![nrtbfu\"'\\]))(?:[^\s\"'`<\\]|\\(?![nrtbfu\"'\\])){0,1023}")
+_BARE = re.compile(
+    r"(?:[^\s\"'`<>\\]|\\(?![nrtbfu\"'\\]))[^\s\"'`<\\]{0,511}(?:\\(?![nrtbfu\"'\\])[^\s\"'`<\\]{0,511}){0,4}"
+)
+_CHAIN = re.compile(r"(?:[A-Za-z_-]{1,40}[=:]){3}")
+"""More names rather than a value."""
 _CUT = re.compile(r"[,;&](?=$|\s|[{}\[\]()]|[A-Za-z_$][\w.$-]{0,40}[\"']?(?:=|:))")
 _SCHEME = re.compile(
     r"(?i)(bearer|basic|token|api-?token|api-?key|apikey|digest|negotiate|ntlm|hawk|sso-key|key|hmac|aws4-hmac-sha256|splunk|oauth|dpop)(?:[ \t]{1,8}|%20|\+)"
@@ -214,10 +224,10 @@ _DIGIT = re.compile(r"[0-9]")
 def find_named(text: str) -> Iterator[Finding]:
     """Yield the values of names that announce a secret: in code, configuration, JSON, headers, queries, commands."""
     low = ascii_lower(text)
-    tokens = Look(text).tokens
+    tokens = long_runs(text)[0]
     resume = 0
     for hit in _hits(low):
-        if hit < resume:
+        if hit < resume or _OTHER_WORDS.match(low, hit):
             continue
         start = tokens.rfind(b" ", max(0, hit - _MOST_NAME), hit) + 1
         end = tokens.find(b" ", hit)
@@ -236,6 +246,7 @@ def find_named(text: str) -> Iterator[Finding]:
             resume = yielded.end
 
 
+_OTHER_WORDS = re.compile(r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)")
 _NO_VALUE = frozenset(["", ".", ";", "!", "/", "(", "*", "|", "@", "&", "+", "~", "^", "#"])
 _NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
 
@@ -350,7 +361,7 @@ def _rest_of_header(text: str, scheme: re.Match[str]) -> tuple[int, int] | None:
 def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> tuple[int, int] | None:
     """Return the span of the unquoted value at *at*, if it is a secret."""
     match = _BARE.match(text, at)
-    if not match:
+    if not match or _CHAIN.match(text, at):
         return None
     stop = match.end()
     if query:
@@ -449,7 +460,7 @@ def _follows_login(text: str, start: int) -> bool:
 
 
 def _is_secret(value: str, rank: str, *, quoted: bool) -> bool:
-    if len(value) < 4 or _is_placeholder(value):
+    if len(value) < 4 or (len(value) > 128 and not _DIGIT.search(value)) or _is_placeholder(value):
         return False
     if rank == "header":
         return True
@@ -485,7 +496,10 @@ def _looks_random(value: str, least: int) -> bool:
         return not (is_plain(value) and not _dense(value)) and not _SPARED_IDS.fullmatch(value)
     if _LETTERS_ONLY.fullmatch(value.replace("-", "_")):
         return _is_letter_noise(value)
-    return len(re.findall(r"[^A-Za-z0-9_.,:/ -]", value)) >= 3 or _is_letter_noise(re.sub(r"[^A-Za-z]", "", value))
+    return len(value) <= 128 and len(_SIGNS.findall(value)) >= 3
+
+
+_SIGNS = re.compile(r"[^A-Za-z0-9_.,:/ -]")
 
 
 def _dense(value: str) -> bool:

@@ -1,6 +1,6 @@
 """Tokens in text: where long runs of letters and digits are, and which of them are no secrets.
 
-    list(long_runs(Look(text).tokens, 16))      -> [(start, end), ...], offsets in the text
+    long_runs(text)[1]                          -> ((start, end), ...)
     is_known_id("chatcmpl-...")                 -> True: an id that LLM stacks write
 
 A run is made of ASCII letters, digits, `_` and `-`.
@@ -8,8 +8,14 @@ A run is made of ASCII letters, digits, `_` and `-`.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+
+from or_audit_logging.redaction.finding import Look
+
+LONG = 16
+LONG_RUN = b"x" * LONG
+"""In `Look.tokens`: the least that a key with a vendor's prefix has."""
 
 _KNOWN_ID = re.compile(
     # ids of requests, messages, calls, files and jobs, as OpenRouter, OpenAI, Anthropic and their kind write them
@@ -32,16 +38,22 @@ _PLAIN_PART = r"(?:[A-Za-z]{1,64}[0-9]{0,4}|[0-9]{1,32}(?:[A-Za-z]{1,2}|st|nd|rd
 _PLAIN = re.compile(rf"[-_./:]{{0,4}}{_PLAIN_PART}(?:[-_./:]{{1,3}}{_PLAIN_PART}){{0,40}}[-_./:]{{0,4}}")
 
 
-def long_runs(tokens: bytes, least: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of every run of at least *least* characters in `Look.tokens`."""
-    needle = b"x" * least
-    start = tokens.find(needle)
+@functools.lru_cache(maxsize=8)
+def long_runs(text: str) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    """Return `Look.tokens` of *text*, and (start, end) of every run of at least `LONG` characters.
+
+    Several matchers ask for the same text in turn, so the last answers are kept.
+    """
+    tokens = Look(text).tokens
+    found = []
+    start = tokens.find(LONG_RUN)
     while start >= 0:
-        end = tokens.find(b" ", start + least)
+        end = tokens.find(b" ", start + LONG)
         if end < 0:
             end = len(tokens)
-        yield start, end
-        start = tokens.find(needle, end)
+        found.append((start, end))
+        start = tokens.find(LONG_RUN, end)
+    return tokens, tuple(found)
 
 
 def ascii_lower(text: str) -> str:

@@ -10,11 +10,12 @@ Cohere, Datadog, DeepSeek's 32 digits after `sk-`) are found by the name before 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from or_audit_logging.redaction.finding import Finding, Look, Matcher
-from or_audit_logging.redaction.tokens import long_runs
+from or_audit_logging.redaction.tokens import LONG_RUN, long_runs
 
 
 class Format(NamedTuple):
@@ -179,6 +180,7 @@ FORMATS: tuple[Format, ...] = (
     Format("facebook", ("EAA",), rf"(?=[A-Za-z]{{0,40}}[0-9]){_A}{{80,400}}", "developers.facebook.com: access tokens"),
     Format("twitter", ("AAAAAAAAAAAAAAAAAAAAA",), r"(?=[A-Za-z]{0,40}[0-9%])[A-Za-z0-9%]{60,110}", "developer.x.com: bearer tokens"),
     Format("mapbox", ("sk.ey", "pk.ey", "tk.ey"), rf"{_W}{{40,120}}\.{_W}{{20,30}}", "docs.mapbox.com: tokens"),
+    Format("asana", ("0/", "1/", "2/"), r"[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-zA-Z]{32}", "developers.asana.com: personal access tokens"),
     # Observability and feature flags
     Format("newrelic", ("NRAK-", "NRJS-", "NRII-", "NRRA-", "NRSP-", "NRIQ-", "NRAA-"), rf"{_W}{{19,48}}", "docs.newrelic.com: API keys"),
     Format("sentry", ("sntrys_", "sntryu_", "sntryi_", "sntrya_"), r"[A-Za-z0-9+/=_-]{40,500}", "docs.sentry.io: auth tokens"),
@@ -212,11 +214,8 @@ _SHAPES = (
     _Shape("discord", "/webhooks/", re.compile(rf"(?<=/webhooks/)[0-9]{{16,20}}/{_W}{{30,90}}"), r"/webhooks/[0-9]"),
     _Shape("microsoft", ".webhook.office.com/", re.compile(rf"(?<=\.webhook\.office\.com/)webhookb2/{_HEX}[A-Za-z0-9@/_-]{{60,260}}"), r"\.webhook\.office\.com/"),
     _Shape("zapier", "hooks.zapier.com/", re.compile(r"(?<=hooks\.zapier\.com/)hooks/catch/[A-Za-z0-9/]{8,60}"), r"hooks\.zapier\.com/"),
-    _Shape("facebook", "|", re.compile(rf"(?<![0-9])[0-9]{{13,17}}\|{_W}{{27}}(?!{_W})"), r"[0-9]{13}\|"),
-    _Shape("asana", "1/", re.compile(r"(?<![0-9A-Za-z/])[012]/[0-9]{13,17}(?:/[0-9]{13,17})?:[0-9a-zA-Z]{32}"), r"[012]/[0-9]{13}"),
+    _Shape("facebook", "|", re.compile(rf"[0-9]{{13,17}}\|{_W}{{27}}(?!{_W})"), r"[0-9]{13}\|"),
 )  # fmt: skip
-
-_LEAST = 16
 
 _Row = tuple[str, re.Pattern[str]]
 
@@ -246,15 +245,16 @@ _SHORTENED = re.compile(
     r"|sk-or-v[0-9]{1,2}-[A-Za-z0-9_-]{2,200}(?:\.{2,6}|\u2026|\*{3,200})?"
 )
 
+_RUN = frozenset(string.ascii_letters + string.digits + "_-")
 _ESCAPED = re.compile(r"\\(?:[nrtbf]|u00[0-9a-fA-F]{2}|x[0-9a-fA-F]{2})|%[0-9a-fA-F]{2}")
 """What may stand right before a key in escaped text and looks like its first characters."""
 
 
 def find(text: str) -> Iterator[Finding]:
     """Yield the keys in *text*."""
-    tokens = Look(text).tokens
+    tokens, runs = long_runs(text)
     done = 0
-    for start, end in long_runs(tokens, _LEAST):
+    for start, end in runs:
         for at in _starts(text, tokens, start, end):
             if at < done:
                 continue
@@ -264,7 +264,7 @@ def find(text: str) -> Iterator[Finding]:
                     done = match.end()
                     yield Finding("API_KEY", "credential", at, done, vendor)
                     break
-    for vendor, hint, pattern, _ in _SHAPES if _LONG in tokens else _SHORT_SHAPES:
+    for vendor, hint, pattern, _ in _SHAPES if runs else _SHORT_SHAPES:
         if hint in text:
             for match in pattern.finditer(text):
                 yield Finding("API_KEY", "credential", *match.span(), vendor)
@@ -275,7 +275,7 @@ def _starts(text: str, tokens: bytes, start: int, end: int) -> list[int]:
     """Return where in the run *start* to *end*, or in the short runs before it, a key may begin."""
     starts = []
     before = start
-    while before and text[before - 1] in _JOINTS and start - before < 24:
+    while before and text[before - 1] in _JOINTS and start - before < 40:
         before = tokens.rfind(b" ", max(0, before - 25), before - 1) + 1
         if text[before : before + 2] in _JOINTED:
             starts.append(before)
@@ -297,7 +297,7 @@ def _starts(text: str, tokens: bytes, start: int, end: int) -> list[int]:
 def _shortened(text: str) -> Iterator[Finding]:
     at = text.find("sk-")
     while at >= 0:
-        if not at or not (text[at - 1].isascii() and text[at - 1].isalnum()) or _ESCAPED.search(text, at - 6, at):
+        if not at or text[at - 1] not in _RUN or _ESCAPED.search(text, max(0, at - 6), at):
             match = _SHORTENED.match(text, at)
             if match:
                 vendor = "openrouter" if text.startswith("sk-or-", at) else "anthropic" if text.startswith("sk-ant-", at) else "openai"
@@ -306,12 +306,9 @@ def _shortened(text: str) -> Iterator[Finding]:
         at = text.find("sk-", at + 3)
 
 
-_LONG = b"x" * _LEAST
-
-
 def may_match(look: Look) -> bool:
     """Return whether *look* has a long run, or the start of a key that is shown shortened."""
-    return _LONG in look.tokens or "sk-" in look.text or "Q~" in look.text
+    return LONG_RUN in look.tokens or "sk-" in look.text or "Q~" in look.text
 
 
 def _needle() -> str:
@@ -327,6 +324,7 @@ _OWN_NEEDLES = {
     "shortened": r"sk-[A-Za-z0-9_-]{0,30}(?:\.\.|\*\*\*|\x{2026}|\x{2022})",
     "adyen": r"AQE[A-Za-z0-9]{2}",
     "fly": r"fo1_|fm1r_|fm1a_|fm2_|FlyV1",
+    "asana": r"[012]/[0-9]{13}",
     "discord": r"[MNO][A-Za-z0-9_-]{21,27}\.[A-Za-z0-9_-]{6}\.",
 }
 """Where fewer than ten characters follow the prefix, or others than those of `after`."""
