@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections import Counter
 from collections.abc import Iterator
 
@@ -41,7 +42,7 @@ def find(text: str) -> Iterator[Finding]:
 
 def is_random(token: str) -> bool:
     """Return whether *token*, a run of letters, digits, `_` and `-`, is too irregular for a name or a known id."""
-    if not token.strip("0123456789abcdef-") or is_known_id(token) or is_plain(token) or _SPARED.fullmatch(token):
+    if is_known_id(token) or is_plain(token) or _SPARED.fullmatch(token):
         return False
     digits = _DIGIT_GROUPS.findall(token)
     if len(digits) < 2:
@@ -74,9 +75,9 @@ def _shannon(token: str) -> float:
 
 def _widened(text: str, start: int, end: int) -> tuple[int, int] | None:
     """Return the whole token around a run, None where it is a part of a path, a digest or a blob."""
-    left, right = start, _AFTER.match(text, end).end()  # type: ignore[union-attr] # it also matches nothing
-    while left > 0 and start - left <= _MOST and text[left - 1] in _BASE64:
-        left -= 1
+    before, after = text[max(0, start - _MOST - 1) : start], text[end : end + _MOST + 1]
+    left = start - (len(before) - len(before.rstrip(_BASE64)))
+    right = end + (len(after) - len(after.lstrip(_BASE64)))
     before, after = text[left - 1 : left], text[right : right + 1]
     whole = text[left:right]
     if right - left > _MOST:
@@ -98,8 +99,7 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int] | None:
     return left, right
 
 
-_AFTER = re.compile(rf"[A-Za-z0-9+/=_-]{{0,{_MOST + 1}}}")
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
+_BASE64 = string.ascii_letters + string.digits + "+/=_-"
 
 
 def may_match(look: Look) -> bool:

@@ -159,7 +159,7 @@ _NOT_SECRET = frozenset(
 )
 _KEY_SPARED = frozenset("public pub foreign partition sort cache idempotency object routing group dedup index row map dict lookup unique primary s3 hot short shortcut keyboard arrow enter".split())
 
-_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer")
+_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic ")
 _KEYWORDS_EQUALS = ("sess", "sid=", "sig", "code=", "jwt", "_pat", "pw=")
 """Looked for only where there is an equals sign."""
 
@@ -167,16 +167,18 @@ _MOST_NAME = 64
 _MOST_VALUE = 1024
 
 _OPERATOR = re.compile(
-    r"""\\{0,4}["'`]?[\])]{0,2}                                 # the name's closing quotation mark or bracket
+    r"""\\{0,4}["'`]?(?:\*\*|[\])]{0,2})                        # the name's closing quotation mark or bracket
     (?:\s{0,8}:[ ]?[A-Za-z][A-Za-z0-9_.\[\]|]{0,24}(?=\s{1,4}=)     # a type: `token: str =`
       |[ \t]{1,4}(?!is\b|was\b)[A-Za-z][A-Za-z0-9]{0,15}(?=[ \t]{1,4}=))?         # `var token string =`
     [ \t]{0,12}
-    (?:(?P<op>(?:[:?.+|!=]{0,2}=>?|:(?!:)|=>|->)|%3[Dd]|\\u003[dD])(?:[ \t]{0,12}(?:\r?\n\s{0,24}(?=["'`]))?))""",
+    (?:(?P<op>(?:[:?.+|!=]{0,2}=>?|:(?!:)|=>|->)|%3[Dd]|\\u003[dD])(?:(?:\*\*)?[ \t]{0,12}(?:\r?\n\s{0,24}(?=["'`]))?))""",
     re.VERBOSE,
 )
 _ELEMENT = re.compile(r"(?:[ \t]{1,4}[^<>\r\n]{0,80})?>\s{0,16}")
 _ARGUMENT = re.compile(r"""\\{0,4}["'`]\s{0,4},\s{0,16}(?=\\{0,4}["'`])""")
 _PAIRED = re.compile(r"""\\{0,4}["'`]?[\s,]{1,16}\\{0,4}["']?[vV]alue\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
+_CALL = re.compile(r"""\(\s{0,8}(?=\\{0,4}["'`])""")
+_IS_NAME = re.compile(r"""\\{0,4}["'`]\s{0,4}:""")
 _OPTION = re.compile(r"[ \t]{1,4}(?![-])")
 _SAID = re.compile(
     r"""["'`]?(?:[ ](?:is|was|are|provided|of|used|for|with|to|as|set|value|named|this|the|your|my|here|follows|id|here's)){0,4}
@@ -188,8 +190,9 @@ _OPEN = re.compile(r"(?:[rRbBuUfF@$]{1,2}(?=[\\\"'`]))?(\\{0,4})(\"{3}|'{3}|[\"'
 _BARE = re.compile(
     r"(?:[^\s\"'`<>\\]|\\(?![nrtbfu\"'\\]))[^\s\"'`<\\]{0,511}(?:\\(?![nrtbfu\"'\\])[^\s\"'`<\\]{0,511}){0,4}"
 )
-_CHAIN = re.compile(r"(?:[A-Za-z_-]{1,40}[=:]){3}")
-"""More names rather than a value."""
+_LINK = r"[^\s\w\"'<>]{0,3}[A-Za-z_-]{1,40}[=:]"
+_CHAIN = re.compile(rf"[A-Za-z_-]{{1,40}}[=:](?:{_LINK}){{2,400}}(?={_LINK})")
+"""Names upon names: only the last may have a value."""
 _CUT = re.compile(r"[,;&](?=$|\s|[{}\[\]()]|[A-Za-z_$][\w.$-]{0,40}[\"']?(?:=|:))")
 _SCHEME = re.compile(
     r"(?i)(bearer|basic|token|api-?token|api-?key|apikey|digest|negotiate|ntlm|hawk|sso-key|key|hmac|aws4-hmac-sha256|splunk|oauth|dpop)(?:[ \t]{1,8}|%20|\+)"
@@ -240,6 +243,11 @@ def find_named(text: str) -> Iterator[Finding]:
             continue
         if text[start - 1 : start] == "\\" and text[start] in "nrt":
             start += 1
+        if after in ("=", ":"):
+            chain = _CHAIN.match(text, start)
+            if chain:
+                resume = chain.end()
+                continue
         yielded = _value(text, low, start, end)
         if yielded:
             yield yielded
@@ -247,7 +255,7 @@ def find_named(text: str) -> Iterator[Finding]:
 
 
 _OTHER_WORDS = re.compile(r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)")
-_NO_VALUE = frozenset(["", ".", ";", "!", "/", "(", "*", "|", "@", "&", "+", "~", "^", "#"])
+_NO_VALUE = frozenset(["", ".", ";", "!", "/", "|", "@", "&", "+", "~", "^", "#"])
 _NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
 
 
@@ -273,9 +281,11 @@ def _value(text: str, low: str, start: int, end: int) -> Finding | None:
     rank = _rank(text, start, end)
     if rank is None:
         return None
-    found = _after_operator(text, start, end, name, rank)
-    if not found and rank != "weak":
-        found = _elsewhere(text, start, end, rank)
+    operator = _OPERATOR.match(text, end)
+    if operator:
+        found = _after_operator(text, start, operator, name, rank)
+    else:
+        found = _elsewhere(text, start, end, rank) if rank != "weak" else None
     if not found:
         return None
     vendor = _vendor(low[max(0, start - 16) : end])
@@ -327,11 +337,10 @@ def _word_before(text: str, start: int) -> str:
     return words[-1].lower() if words else ""
 
 
-def _after_operator(text: str, start: int, end: int, name: str, rank: str) -> tuple[int, int] | None:
-    match = _OPERATOR.match(text, end)
-    if not match:
-        return None
-    at = match.end()
+def _after_operator(
+    text: str, start: int, operator: re.Match[str], name: str, rank: str
+) -> tuple[int, int] | None:
+    at = operator.end()
     scheme = _SCHEME.match(text, at) if rank != "password" else None
     opened = _OPEN.match(text, at)
     if opened:
@@ -361,7 +370,7 @@ def _rest_of_header(text: str, scheme: re.Match[str]) -> tuple[int, int] | None:
 def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> tuple[int, int] | None:
     """Return the span of the unquoted value at *at*, if it is a secret."""
     match = _BARE.match(text, at)
-    if not match or _CHAIN.match(text, at):
+    if not match:
         return None
     stop = match.end()
     if query:
@@ -419,14 +428,25 @@ def _elsewhere(text: str, start: int, end: int, rank: str) -> tuple[int, int] | 
             if _is_secret(value, rank, quoted=True):
                 return match.end(), match.end() + len(value)
         return None
+    if after == "(":
+        match = _CALL.match(text, end)
+        opened = _OPEN.match(text, match.end()) if match else None
+        stop_at = _closing(text, opened.end(), opened[1] + opened[2]) if opened else None
+        if opened and stop_at:
+            value = text[opened.end() : stop_at]
+            if _DIGIT.search(value) and not any(c.isspace() for c in value) and _is_secret(value, rank, quoted=True):
+                return opened.end(), stop_at
+        return None
     for pattern in (_ARGUMENT, _PAIRED):
         match = pattern.match(text, end)
         if match:
             opened = _OPEN.match(text, match.end())
             if opened:
                 stop_at = _closing(text, opened.end(), opened[1] + opened[2])
-                value = text[opened.end() : stop_at] if stop_at else ""
-                return (opened.end(), opened.end() + len(value)) if _is_secret(value, rank, quoted=True) else None
+                if not stop_at or _IS_NAME.match(text, stop_at):
+                    return None
+                value = text[opened.end() : stop_at]
+                return (opened.end(), stop_at) if _is_secret(value, rank, quoted=True) else None
             return _bare(text, match.end(), rank, spaced=True, query=False)
     if text[start] == "-" or text[start - 1 : start] == "-":
         match = _OPTION.match(text, end)
@@ -442,7 +462,7 @@ def _elsewhere(text: str, start: int, end: int, rank: str) -> tuple[int, int] | 
     if match:
         value_match = _BARE.match(text, match.end())
         if value_match:
-            value = value_match[0].rstrip(".,;:!?)]}")
+            value = value_match[0].rstrip(".,;:)]}" if rank == "password" else ".,;:!?)]}")
             if rank == "password" and _follows_login(text, start) and not _is_placeholder(value):
                 return match.end(), match.end() + len(value)
             if len(value) >= (8 if rank == "password" else 12) and _is_said(value):

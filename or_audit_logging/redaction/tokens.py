@@ -17,6 +17,7 @@ LONG = 16
 LONG_RUN = b"x" * LONG
 """In `Look.tokens`: the least that a key with a vendor's prefix has."""
 
+_DIGEST = "(?:[0-9a-f]{8,32}|[0-9a-f]{40}|[0-9a-f]{48}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 _KNOWN_ID = re.compile(
     # ids of requests, messages, calls, files and jobs, as OpenRouter, OpenAI, Anthropic and their kind write them
     r"(?:gen-(?:[a-z]{1,12}-)?[0-9]{9,11}-|chatcmpl-|cmpl-|embd-|modr-|ftjob-|file-|org-|proj-|user-|asst-|msg-|req-|tool-"
@@ -29,7 +30,7 @@ _KNOWN_ID = re.compile(
     r"|(?:[A-Za-z]{1,16}[_-])?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?:[_-][0-9]{1,6})?"
     r"|[0-7][0-9A-HJKMNP-TV-Z]{25}"
     r"|00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
-    r"|(?:0x|sha1[-_]|sha256[-_]|sha512[-_]|md5[-_])?[0-9a-f]{8,128}|(?:0x)?[0-9A-F]{8,128}"
+    rf"|(?:0x|sha1[-_]|sha256[-_]|sha512[-_]|md5[-_])?{_DIGEST}|(?:0x)?{_DIGEST.replace('a-f', 'A-F')}"
     r"|[0-9a-fA-F]{1,64}(?:[-_][0-9a-fA-F]{1,64}){1,16}"
     r"|[0-9]{4}-?[01][0-9]-?[0-3][0-9][T_-]?[0-9]{2}-?[0-9]{2}-?[0-9]{2}[0-9_-]{0,12}Z?"
 )
