@@ -41,7 +41,7 @@ def find(text: str) -> Iterator[Finding]:
 
 
 def is_random(token: str) -> bool:
-    """Return whether *token*, a run of letters, digits, `_` and `-`, is too irregular for a name or a known id."""
+    """Return whether *token*, a run of letters, digits, `_` and `-`, is no name and no known id."""
     if is_known_id(token) or is_plain(token) or _SPARED.fullmatch(token):
         return False
     digits = _DIGIT_GROUPS.findall(token)
@@ -64,7 +64,12 @@ def is_random(token: str) -> bool:
 
 def _is_blob(token: str) -> bool:
     """Return whether *token* is rather the base64 of something long than a key."""
-    return len(token) >= 72 and len(token) % 4 == 0 and token.isalnum() and not (token.islower() or token.isupper())
+    return (
+        len(token) >= 72
+        and len(token) % 4 == 0
+        and token.isalnum()
+        and not (token.islower() or token.isupper())
+    )
 
 
 def _shannon(token: str) -> float:

@@ -19,7 +19,7 @@ LONG_RUN = b"x" * LONG
 
 _DIGEST = "(?:[0-9a-f]{8,32}|[0-9a-f]{40}|[0-9a-f]{48}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 _KNOWN_ID = re.compile(
-    # ids of requests, messages, calls, files and jobs, as OpenRouter, OpenAI, Anthropic and their kind write them
+    # requests, messages, calls, files and jobs, as OpenRouter, OpenAI, Anthropic and their kind write them
     r"(?:gen-(?:[a-z]{1,12}-)?[0-9]{9,11}-|chatcmpl-|cmpl-|embd-|modr-|ftjob-|file-|org-|proj-|user-|asst-|msg-|req-|tool-"
     r"|msg_|resp_|req_|call_|toolu_|srvtoolu_|tooluse_|mcptoolu_|mcpu?_|run_|thread_|asst_|step_|file_|rs_|fc_|ws_|fs_|ci_"
     r"|ig_|cu_|lsh_|cntr_|container_|batch_|batch-|msgbatch_|vs_|vsf_|item_|event_|evt_|evtrun_|eval_|evalrun_"
@@ -35,7 +35,11 @@ _KNOWN_ID = re.compile(
     r"|[0-9]{4}-?[01][0-9]-?[0-3][0-9][T_-]?[0-9]{2}-?[0-9]{2}-?[0-9]{2}[0-9_-]{0,12}Z?"
 )
 
-_PLAIN_PART = r"(?:[A-Za-z]{1,64}[0-9]{0,4}|[0-9]{1,32}(?:[A-Za-z]{1,2}|st|nd|rd|th|bit|px|ms)?|[vVxX][0-9]{1,4}[a-z]?)"
+_PLAIN_PART = (
+    r"(?:[A-Za-z]{1,64}[0-9]{0,4}"
+    r"|[0-9]{1,32}(?:[A-Za-z]{1,2}|st|nd|rd|th|bit|px|ms)?"
+    r"|[vVxX][0-9]{1,4}[a-z]?)"
+)
 _PLAIN = re.compile(rf"[-_./:]{{0,4}}{_PLAIN_PART}(?:[-_./:]{{1,3}}{_PLAIN_PART}){{0,40}}[-_./:]{{0,4}}")
 
 

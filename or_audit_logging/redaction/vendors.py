@@ -46,7 +46,7 @@ FORMATS: tuple[Format, ...] = (
     Format("google", ("AIza",), rf"{_W}{{31,40}}", "cloud.google.com: API keys"),
     Format("google", ("AQ.Ab",), rf"{_W}{{30,90}}", "ai.google.dev: authorization keys"),
     Format("google", ("GOCSPX-",), rf"{_W}{{20,40}}", "developers.google.com: OAuth client secret"),
-    Format("google", ("ya29.",), rf"[A-Za-z0-9._-]{{20,2000}}", "developers.google.com: OAuth access token"),
+    Format("google", ("ya29.",), r"[A-Za-z0-9._-]{20,2000}", "developers.google.com: OAuth access token"),
     Format("google", ("1//0",), rf"{_W}{{20,250}}", "developers.google.com: OAuth refresh token"),
     Format("xai", ("xai-",), rf"{_W}{{32,160}}", "docs.x.ai: API keys"),
     Format("groq", ("gsk_",), rf"{_A}{{32,80}}", "console.groq.com"),
@@ -60,11 +60,11 @@ FORMATS: tuple[Format, ...] = (
     Format("langsmith", ("lsv2_pt_", "lsv2_sk_", "ls__"), rf"{_W}{{32,90}}", "docs.smith.langchain.com: API keys"),
     Format("cerebras", ("csk-",), rf"{_A}{{32,80}}", "inference-docs.cerebras.ai"),
     Format("nvidia", ("nvapi-",), rf"{_W}{{40,120}}", "docs.api.nvidia.com"),
-    Format("voyage", ("pa-", "al-"), rf"(?=[A-Za-z_-]{{0,30}}[0-9])[A-Za-z0-9_-]{{40,60}}", "docs.voyageai.com, MongoDB Atlas models"),
+    Format("voyage", ("pa-", "al-"), r"(?=[A-Za-z_-]{0,30}[0-9])[A-Za-z0-9_-]{40,60}", "docs.voyageai.com, MongoDB Atlas models"),
     Format("tavily", ("tvly-",), rf"{_W}{{20,80}}", "docs.tavily.com"),
     Format("jina", ("jina_",), rf"{_W}{{40,90}}", "jina.ai"),
     Format("firecrawl", ("fc-",), rf"{_HEX}{{32}}", "docs.firecrawl.dev"),
-    Format("elevenlabs", ("sk_",), rf"[0-9a-f]{{48}}", "elevenlabs.io/docs: authentication"),
+    Format("elevenlabs", ("sk_",), r"[0-9a-f]{48}", "elevenlabs.io/docs: authentication"),
     Format("e2b", ("e2b_",), rf"{_HEX}{{32,64}}", "e2b.dev/docs"),
     Format("runpod", ("rpa_",), rf"{_A}{{36,64}}", "docs.runpod.io"),
     Format("wandb", ("wandb_v1_",), rf"{_W}{{40,120}}", "docs.wandb.ai"),
@@ -93,7 +93,7 @@ FORMATS: tuple[Format, ...] = (
     Format("neon", ("napi_",), rf"{_A}{{40,90}}", "neon.com/docs"),
     Format("scaleway", ("SCW",), r"[A-Z0-9]{17}", "scaleway.com/docs: access key"),
     Format("yandex", ("AQVN", "YCAJE", "YCM"), rf"{_W}{{22,80}}", "yandex.cloud/docs"),
-    Format("yandex", ("t1.9", "y0_"), rf"[A-Za-z0-9._=-]{{30,300}}", "yandex.cloud/docs: IAM token, OAuth"),
+    Format("yandex", ("t1.9", "y0_"), r"[A-Za-z0-9._=-]{30,300}", "yandex.cloud/docs: IAM token, OAuth"),
     Format("databricks", ("dapi", "dose", "dkea"), rf"{_HEX}{{32}}(?:-[0-9]{{1,2}})?", "docs.databricks.com: personal access tokens"),
     Format("vault", ("hvs.", "hvb.", "hvr."), rf"{_W}{{20,400}}", "developer.hashicorp.com: Vault tokens"),
     Format("vault", ("s.", "b.", "r."), rf"(?=[A-Za-z]{{0,20}}[0-9]){_A}{{24}}(?![A-Za-z0-9])", "developer.hashicorp.com: Vault tokens before 1.10"),
@@ -110,7 +110,7 @@ FORMATS: tuple[Format, ...] = (
     Format("confluent", ("cflt",), r"[A-Za-z0-9+/]{60}", "docs.confluent.io: API secrets"),
     Format("clickhouse", ("4b1d",), rf"{_A}{{38}}", "clickhouse.com/docs: cloud API keys"),
     Format("defined", ("dnkey-",), r"[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52}", "docs.defined.net"),
-    Format("dynatrace", ("dt0",), rf"[a-z][0-9]{{2}}\.[A-Za-z0-9]{{8,24}}\.[A-Za-z0-9]{{64}}", "docs.dynatrace.com: token format"),
+    Format("dynatrace", ("dt0",), r"[a-z][0-9]{2}\.[A-Za-z0-9]{8,24}\.[A-Za-z0-9]{64}", "docs.dynatrace.com: token format"),
     # Code hosts and packages
     Format("github", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), rf"{_A}{{30,255}}", "docs.github.com: token formats"),
     Format("github", ("github_pat_",), rf"{_W}{{50,255}}", "docs.github.com: fine-grained tokens"),
@@ -146,7 +146,7 @@ FORMATS: tuple[Format, ...] = (
     Format("square", ("sq0atp-", "sq0csp-", "sq0idp-", "sq0idb-"), rf"{_W}{{20,64}}", "developer.squareup.com"),
     Format("square", ("EAAA",), rf"(?=[A-Za-z_-]{{0,40}}[0-9]){_W}{{56,64}}", "developer.squareup.com: access tokens"),
     Format("shopify", ("shpat_", "shpca_", "shppa_", "shpss_", "shptka_"), rf"{_HEX}{{32,64}}", "shopify.dev: token prefixes"),
-    Format("adyen", ("AQE",), rf"[A-Za-z0-9]{{2,8}}[A-Za-z0-9+/=.\-_\[\]{{}}()<>|&%$#@!^*:;,?~]{{60,160}}", "docs.adyen.com: API key"),
+    Format("adyen", ("AQE",), r"[A-Za-z0-9]{2,8}[A-Za-z0-9+/=.\-_\[\]{}()<>|&%$#@!^*:;,?~]{60,160}", "docs.adyen.com: API key"),
     Format("braintree", ("access_token$production$", "access_token$sandbox$"), rf"[0-9a-z]{{16}}\${_HEX}{{32}}", "developer.paypal.com: Braintree"),
     Format("paypal", ("A21AA",), rf"{_W}{{50,120}}", "developer.paypal.com: access tokens"),
     Format("razorpay", ("rzp_live_", "rzp_test_"), rf"{_A}{{14,24}}", "razorpay.com/docs"),
@@ -233,7 +233,10 @@ _RUN_STARTS = frozenset(start.rstrip("-_") for start in _BY_START)
 
 _JOINTS = "./:$~+"
 _JOINTED = frozenset(
-    prefix[:2] for row in FORMATS for prefix in row.prefixes if row.vendor in ("dynatrace", "snyk") or set(prefix) & set(_JOINTS)
+    prefix[:2]
+    for row in FORMATS
+    for prefix in row.prefixes
+    if row.vendor in ("dynatrace", "snyk") or set(prefix) & set(_JOINTS)
 )
 """How keys begin whose first part may be shorter than a long run."""
 _SHORT_SHAPES = tuple(shape for shape in _SHAPES if shape.hint == "Q~")
@@ -300,7 +303,13 @@ def _shortened(text: str) -> Iterator[Finding]:
         if not at or text[at - 1] not in _RUN or _ESCAPED.search(text, max(0, at - 6), at):
             match = _SHORTENED.match(text, at)
             if match:
-                vendor = "openrouter" if text.startswith("sk-or-", at) else "anthropic" if text.startswith("sk-ant-", at) else "openai"
+                vendor = (
+                    "openrouter"
+                    if text.startswith("sk-or-", at)
+                    else "anthropic"
+                    if text.startswith("sk-ant-", at)
+                    else "openai"
+                )
                 yield Finding("API_KEY", "credential", *match.span(), vendor)
                 at = match.end() - 3
         at = text.find("sk-", at + 3)
