@@ -101,11 +101,13 @@ def find(text: str) -> Iterator[Finding]:
             continue
         after = text[end : end + 1]
         if after in _NO_VALUE or (
-            after == " " and text[start] != "-" and not _NEAR.search(text, end, end + 50)
+            after == " " and text[start] != "-" and low[hit] != "b" and not _NEAR.search(text, end, end + 50)
         ):
             continue
         if text[start - 1 : start] == "\\" and text[start] in "nrt":
             start += 1
+        if text[start - 1 : start] == "[" and _REDACTED.match(text, start - 1):
+            continue
         if after in ("=", ":"):
             chain = _CHAIN.match(text, start)
             if chain:
@@ -121,6 +123,7 @@ _OTHER_WORDS = re.compile(
     r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])"
     r"|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)"
 )
+_REDACTED = re.compile(r"\[[A-Z_]{2,40}:[^\]\s]{1,80}\]")
 _NO_VALUE = frozenset(["", ".", ";", "!", "/", "|", "@", "&", "+", "~", "^", "#"])
 _NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
 

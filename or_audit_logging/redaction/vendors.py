@@ -158,7 +158,7 @@ FORMATS: tuple[Format, ...] = (
     Format("plaid", ("access-sandbox-", "access-production-", "access-development-"), _UUID, "plaid.com/docs"),
     Format("lob", ("live_pub_", "test_pub_", "live_", "test_"), rf"{_HEX}{{31,35}}", "docs.lob.com"),
     # Chat, mail and documents
-    Format("slack", ("xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "xwfp-"), r"[A-Za-z0-9%/+=_-]{10,400}", "docs.slack.dev: token types"),
+    Format("slack", ("xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "xwfp-"), r"[A-Za-z0-9%/+=_-]{12,400}", "docs.slack.dev: token types"),
     Format("slack", ("xoxe.",), r"xox[bp]-[A-Za-z0-9-]{20,400}", "docs.slack.dev: token rotation"),
     Format("discord", ("MT", "Mj", "Mz", "ND", "NT", "Nj", "Nz", "OD", "OT"), rf"{_W}{{20,26}}\.{_W}{{6}}\.{_W}{{27,38}}", "discord.com/developers: bot tokens"),
     Format("sendgrid", ("SG.",), rf"{_W}{{16,32}}\.{_W}{{16,64}}", "docs.sendgrid.com: API keys"),
@@ -231,12 +231,9 @@ def _by_start() -> dict[str, tuple[_Row, ...]]:
 _BY_START = _by_start()
 _RUN_STARTS = frozenset(start.rstrip("-_") for start in _BY_START)
 
-_JOINTS = "./:$~+"
+_JOINTS = "./:$~+=%"
 _JOINTED = frozenset(
-    prefix[:2]
-    for row in FORMATS
-    for prefix in row.prefixes
-    if row.vendor in ("dynatrace", "snyk") or set(prefix) & set(_JOINTS)
+    prefix[:2] for row in FORMATS for prefix in row.prefixes if set(prefix + row.tail) & set("./:$~+=%")
 )
 """How keys begin whose first part may be shorter than a long run."""
 _SHORT_SHAPES = tuple(shape for shape in _SHAPES if shape.hint == "Q~")
@@ -282,6 +279,10 @@ def _starts(text: str, tokens: bytes, start: int, end: int) -> list[int]:
         before = tokens.rfind(b" ", max(0, before - 25), before - 1) + 1
         if text[before : before + 2] in _JOINTED:
             starts.append(before)
+        if before and text[before - 1] in "\\%":
+            escaped = _ESCAPED.match(text, before - 1)
+            if escaped and escaped.end() < start:
+                starts.append(escaped.end())
     if start and text[start - 1] in "\\%":
         escaped = _ESCAPED.match(text, start - 1)
         if escaped:
