@@ -38,8 +38,7 @@ def _pieces(parsed: Any, chance: random.Random) -> Iterator[str]:
             case "LITERAL":
                 yield chr(value)
             case "IN":
-                kind, among = chance.choice(value)
-                yield chr(among if str(kind) == "LITERAL" else chance.randint(*among))
+                yield chance.choice([c for c in map(chr, range(33, 127)) if _among(c, value)])
             case "MAX_REPEAT":
                 for _ in range(chance.randint(value[0], min(value[1], value[0] + 8))):
                     yield from _pieces(value[2], chance)
@@ -47,6 +46,13 @@ def _pieces(parsed: Any, chance: random.Random) -> Iterator[str]:
                 yield from _pieces(chance.choice(value[1]), chance)
             case "SUBPATTERN":
                 yield from _pieces(value[3], chance)
+
+
+def _among(char: str, values: Any) -> bool:
+    return any(
+        ord(char) == among if str(kind) == "LITERAL" else among[0] <= ord(char) <= among[1]
+        for kind, among in values
+    )
 
 
 @pytest.mark.parametrize(("row", "prefix"), ROWS, ids=[f"{row.vendor}-{prefix}" for row, prefix in ROWS])
