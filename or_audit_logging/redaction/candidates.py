@@ -43,6 +43,8 @@ _HEX_KEY = re.compile(r"[0-9a-f]{32,128}|[0-9A-F]{32,128}")
 _SPARED_IDS = re.compile(
     r"(?:gen|chatcmpl|cmpl|msg|resp|call|toolu|run|thread|asst|req|file|batch)[-_][A-Za-z0-9_-]{8,80}"
 )
+_PASSPHRASE_WORDS = 4
+"""In quotation marks so many words are a passphrase; more are a sentence about one."""
 _SIGNS = re.compile(r"[^A-Za-z0-9_.,:/ -]")
 
 
@@ -64,7 +66,9 @@ def is_secret(value: str, rank: str, *, quoted: bool) -> bool:
         return True
     if rank == "password":
         if any(c.isspace() for c in value):
-            return quoted and not _PROSE.fullmatch(value) and value.count(" ") <= 6
+            words = value.count(" ") + 1
+            is_sentence = value[-1] in ".!?:" or words > _PASSPHRASE_WORDS
+            return quoted and words <= 7 and not (is_sentence and _PROSE.fullmatch(value))
         return quoted or not (value.isdigit() and len(value) < 4)
     if any(c.isspace() for c in value) or "://" in value:
         return False

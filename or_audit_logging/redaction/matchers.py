@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.redaction.finding import Finding, Look, Matcher
-from or_audit_logging.redaction.patterns import FINDERS, iban_checks, luhn
-
-__all__ = ["MATCHERS", "PACKS", "iban_checks", "luhn", "matchers_of"]
+from or_audit_logging.redaction import contact, entropy, financial, network, numbers, secrets, vendors
+from or_audit_logging.redaction.finding import Matcher
 
 PACKS = {"gb": "gb", "de": "de", "in": "in_"}
 """Packs by name, with the module that each is; `in` is a word of Python's."""
 
-
-def _any_text(look: Look) -> bool:
-    return bool(look.text)
-
-
-def _wrapped(number: int, find: Callable[[str], Iterable[Finding]]) -> Matcher:
-    return Matcher(f"finder {number}", find, may_match=_any_text, needle="(?s:.)")
-
-
-MATCHERS: tuple[Matcher, ...] = tuple(_wrapped(number, find) for number, find in enumerate(FINDERS))
+MATCHERS: tuple[Matcher, ...] = (
+    *vendors.MATCHERS,
+    *secrets.MATCHERS,
+    *financial.MATCHERS,
+    *contact.MATCHERS,
+    *numbers.MATCHERS,
+    *network.MATCHERS,
+    *entropy.MATCHERS,
+)
 
 
 def matchers_of(packs: Iterable[str]) -> tuple[Matcher, ...]:

@@ -72,8 +72,13 @@ _TRAILERS = frozenset([
 """Words after which the word before counts: `secret_key_base`, `password_confirmation`."""
 
 
+_HEADERS = frozenset(["x-api-key", "x-auth-token", "x-access-token", "authorization", "proxy-authorization"])
+
+
 def rank(text: str, start: int, end: int) -> str | None:
-    """Return what the name text[start:end] says of its value: password, token, weak, or None for nothing."""
+    """Return what the name text[start:end] says of its value: header, password, token, weak, or None."""
+    if text[end : end + 1] == ":" and text[start:end].lower() in _HEADERS:
+        return "header"
     found = _rank_of(text[start:end])
     if found != "key":
         return found

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.redaction.actions import CATEGORIES
 from or_audit_logging.redaction.cost import compiled
+from or_audit_logging.redaction.financial import iban_checks, luhn
 from or_audit_logging.redaction.finding import Finding
-from or_audit_logging.redaction.matchers import iban_checks, luhn
 
 Find: TypeAlias = Callable[[str], Iterable[Finding]]
 Recognizer: TypeAlias = Find | Mapping[str, Any]

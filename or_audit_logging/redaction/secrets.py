@@ -103,6 +103,8 @@ def _may_hold_private_key(look: Look) -> bool:
 # --- URLs ------------------------------------------------------------------------------------------------
 
 _AUTHORITY = re.compile(r"([^\s/?#\"'<>`\\@:]{0,256})(?::([^\s/?#\"'<>`\\]{1,512}))?@(?=[\w.\[{$-])")
+_FURTHER_PASSWORD = re.compile(r"[^\s/.?#\"'<>`\\@:]{1,64}/[^\s?#\"'<>`\\]{0,256}@(?=[\w.\[-])")
+"""What goes on to another @ where no host with a dot or a port follows the first: a password with both."""
 _MOST_AUTHORITY = 800
 _LOOSE_PASSWORD = re.compile(
     r"([^\s/:\"'<>`\\@]{0,256}):(?![0-9]{1,5}(?:[/?#\s]|$))"
@@ -124,7 +126,8 @@ def find_url_passwords(text: str) -> Iterator[Finding]:
         match = _AUTHORITY.match(text, at + 3) or _LOOSE_PASSWORD.match(text, at + 3)
         if match:
             if match[2] and not MASKED.fullmatch(match[2]):
-                yield _secret(*match.span(2))
+                further = _FURTHER_PASSWORD.match(text, match.end())
+                yield _secret(match.start(2), further.end() - 1 if further else match.end(2))
             if len(match[1]) >= 16 and looks_random(match[1], 16):
                 yield _secret(*match.span(1))
         at = text.find("://", match.end() if match else at + 3)
