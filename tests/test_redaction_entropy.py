@@ -78,7 +78,7 @@ def test_ids_and_names(text: str) -> None:
     assert hidden(MATCHERS, text) == text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(texts)
 def test_gates_hide_nothing(text: str) -> None:
     """Where a token is found, both gates are open."""

@@ -137,7 +137,7 @@ def test_a_vendor_named_before_the_value() -> None:
     assert (finding.type, finding.vendor) == ("API_KEY", "mistral")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(deadline=None)
 @given(texts)
 def test_gates_hide_nothing(text: str) -> None:
     """Where a secret is found, both gates are open."""

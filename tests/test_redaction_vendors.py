@@ -140,7 +140,7 @@ def test_what_is_no_key(text: str) -> None:
     assert found(MATCHERS, text) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(texts)
 def test_gates_hide_nothing(text: str) -> None:
     """Where a key is found, both gates are open."""

@@ -5,12 +5,17 @@
 
 With google-re2 installed (extra `fast`) one scan looks for the needles of all matchers at once; without it,
 each matcher's cheap test is asked. Both select every matcher that would find something.
+
+RE2 holds locks of its own while it searches. A child that was forked while other threads were running may
+have inherited a held one, so it does without RE2.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import os
+import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -18,6 +23,36 @@ from or_audit_logging.redaction.finding import Look, Matcher
 
 _MAX_MEMORY = 1 << 26
 """RE2 says that nothing matched where its automaton has no room left, so it gets plenty."""
+
+
+def _installed() -> Any:
+    try:
+        return importlib.import_module("re2")
+    except ImportError:  # the extra "fast" is not installed
+        return None
+
+
+re2: Any = _installed()
+"""Imported with this module: a signal handler or a forked child must not be the first to import it."""
+
+
+class _Forking:
+    """Whether RE2 may be used in this process."""
+
+    is_safe = True
+    alone = True
+
+    @classmethod
+    def before(cls) -> None:
+        cls.alone = threading.active_count() == 1
+
+    @classmethod
+    def in_child(cls) -> None:
+        cls.is_safe = cls.is_safe and cls.alone
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_Forking.before, after_in_child=_Forking.in_child)
 
 
 class Gate(Protocol):
@@ -46,7 +81,6 @@ class Re2Gate:
     __slots__ = ("_match", "_matchers", "_otherwise")
 
     def __init__(self, matchers: Sequence[Matcher]) -> None:
-        re2: Any = importlib.import_module("re2")
         options = re2.Options()
         options.max_mem = _MAX_MEMORY
         options.log_errors = False
@@ -60,6 +94,8 @@ class Re2Gate:
 
     def select(self, text: str) -> list[Matcher]:
         """Return the matchers that may find something in *text*, in their order."""
+        if not _Forking.is_safe:
+            return self._otherwise.select(text)
         try:
             hits = self._match(text)
         except UnicodeEncodeError:  # half a surrogate pair, which is no UTF-8
@@ -70,7 +106,9 @@ class Re2Gate:
 @functools.lru_cache(maxsize=32)
 def gate_for(matchers: tuple[Matcher, ...]) -> Gate:
     """Return the faster gate that is to be had for *matchers*."""
+    if re2 is None or not _Forking.is_safe:
+        return StandardGate(matchers)
     try:
         return Re2Gate(matchers)
-    except Exception:  # noqa: BLE001 - google-re2 is not installed, or refuses a needle
+    except Exception:  # noqa: BLE001 - a needle of somebody's recognizer that RE2 refuses
         return StandardGate(matchers)
