@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from or_audit_logging.handlers.file import AuditFileHandler
     from or_audit_logging.handlers.filters import RedactionFilter
     from or_audit_logging.handlers.formatters import AuditJsonFormatter
+    from or_audit_logging.handlers.redacting import RedactingHandler
     from or_audit_logging.handlers.stream import AuditStreamHandler
     from or_audit_logging.record import AuditRecord
     from or_audit_logging.redaction import Redactor
@@ -45,6 +46,7 @@ _HOMES = {
     "AuditWriteError": "errors",
     "AuditedOpenRouter": "capture.client",
     "ConfigError": "errors",
+    "RedactingHandler": "handlers.redacting",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
     "VerificationReport": "evidence.report",
@@ -69,6 +71,7 @@ __all__ = [
     "AuditWriteError",
     "AuditedOpenRouter",
     "ConfigError",
+    "RedactingHandler",
     "RedactionFilter",
     "Redactor",
     "VerificationReport",

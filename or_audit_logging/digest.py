@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import unicodedata
 from binascii import b2a_base64
 from collections import deque
 from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set, ValuesView
@@ -31,6 +32,8 @@ from or_audit_logging.sealing.mac import HmacSha256
 DigestBy: TypeAlias = DigestKey | Literal["sha256"]
 
 _PSEUDONYM_LABEL = b"or-audit/v1/pseudonym\0"
+
+_NUMBERS = frozenset(["PHONE", "CARD", "SSN", "IBAN"])
 
 _MOST_PIECES = 64
 _LONG = 1_024
@@ -103,11 +106,14 @@ def pseudonym(kind: str, value: str, key: DigestKey) -> str:
     """Return `[<kind>:<key id>:<16 hex>]`, the same for every spelling of *value* that means the same.
 
     The hex is the first 8 bytes of HMAC-SHA-256(digest key, "or-audit/v1/pseudonym" || 0 || kind || 0 ||
-    value), the value in UTF-8 without surrounding white space; an EMAIL in addition case-folded.
+    value), the value in UTF-8 without surrounding white space. An EMAIL is case-folded; of a PHONE, CARD, SSN
+    or IBAN only letters and digits count, and the + of a PHONE, which 00 also stands for.
     """
     plain = value.strip()
     if kind == "EMAIL":
         plain = plain.casefold()
+    elif kind in _NUMBERS:
+        plain = _number(plain, plus=kind == "PHONE")
     data = _PSEUDONYM_LABEL + _utf8(kind) + b"\0" + _utf8(plain)
     return f"[{kind}:{key.key_id}:{_prepared(key.secret).digest(data)[:8].hex()}]"
 
@@ -129,6 +135,14 @@ def canonical_json(value: object) -> bytes | None:
         return _utf8(_encode(value))
     except Exception:  # noqa: BLE001 - a caller's object may fail in any way when asked for its value
         return None
+
+
+def _number(text: str, *, plus: bool) -> str:
+    """Return the letters and digits of *text*, digits of other scripts as ASCII; none: *text* itself."""
+    kept = "".join(str(unicodedata.decimal(c, c)) for c in text if c.isalnum() or (plus and c == "+"))
+    if plus and kept.startswith("00"):
+        kept = f"+{kept[2:]}"
+    return kept or text
 
 
 def _written(data: bytes, key: DigestBy) -> str:

@@ -66,6 +66,11 @@ class KeyRing:
         """The key for prompt hashes and pseudonyms."""
         return digest_key(self._secrets[0])
 
+    @property
+    def digest_keys(self) -> tuple[DigestKey, ...]:
+        """Those of every secret, the current one first: older records have theirs."""
+        return tuple(map(digest_key, self._secrets))
+
     def new_log_keys(self, log_id: bytes) -> LogKeys:
         """Return the keys that a new log starts with."""
         return LogKeys(self._secrets[0], log_id=log_id)

@@ -478,7 +478,7 @@ def test_a_configuration_mistake_fails_at_construction(
 
 def test_unknown_filter_options_are_refused() -> None:
     """With the ones it takes."""
-    with pytest.raises(ConfigError, match="allow, deny_keys, known_secrets"):
+    with pytest.raises(ConfigError, match="packs, actions, allow, deny_keys"):
         RedactionFilter(allowed=["x"])
 
 

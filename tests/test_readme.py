@@ -23,6 +23,7 @@ from or_audit_logging.sealing.control import MEMBERS
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 FORMAT = (REPOSITORY / "docs" / "format.md").read_text("utf-8")
+REDACTION = (REPOSITORY / "docs" / "redaction.md").read_text("utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -184,3 +185,14 @@ def test_the_module_runs_as_a_command() -> None:
     )
     assert done.stdout.startswith("or-audit ")
     assert SECRET.decode() not in done.stdout
+
+
+def test_the_redaction_page_s_examples_work(audit_key: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Python runs, and the options of its filter are taken as they stand."""
+    for block in blocks(REDACTION, "python"):
+        exec(compile(block, "redaction.md", "exec"), {})
+    options = yaml.safe_load(blocks(REDACTION, "yaml")[0])["filters"]["redact"]
+    monkeypatch.setenv("OPENROUTER_API_KEY", "not in the usual form")
+    redactor = logging.config.DictConfigurator({"f": options}).configure_custom(options).redactor
+    text = "staff EMP-123456, +1 415 555 0123, 192.168.1.1, not in the usual form"
+    assert redactor.redact(text).text == "staff [STAFF_NUMBER], +1 415 555 0123, 192.168.1.1, [SECRET]"

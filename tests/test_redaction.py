@@ -31,13 +31,13 @@ REDACTOR = Redactor()
         ("from 192.168.1.10 and fe80::1ff:fe23:4567:890a", "from [IP_ADDRESS] and [IP_ADDRESS]"),
         ("sk-or-v1-0123456789abcdef", "[API_KEY]"),
         ("key: sk-ant-api03-fakefakefakefake, sk-proj-fakefakefakefakefake", "key: [API_KEY], [API_KEY]"),
-        ("ghp_" + "a1B2" * 9, "[SECRET]"),
-        ("Authorization: Bearer abc.def-ghi", "Authorization: [SECRET]"),
-        ("with bearer abc.def-ghi-jkl", "with bearer [SECRET]"),
+        ("ghp_" + "a1B2" * 9, "[API_KEY]"),
+        ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer [SECRET]"),
+        ("with bearer a1b2.c3d4-e5f6", "with bearer [SECRET]"),
         ('said {\\"password\\": \\"two words\\"}', 'said {\\"password\\": \\"[SECRET]\\"}'),
         (
-            "AWS_SECRET_ACCESS_KEY=abcdefgh refresh_token=abcdefgh",
-            "AWS_SECRET_ACCESS_KEY=[SECRET] refresh_token=[SECRET]",
+            "AWS_SECRET_ACCESS_KEY=fake0KEY1fake2 refresh_token=fake3TOKEN4fake5",
+            "AWS_SECRET_ACCESS_KEY=[API_KEY] refresh_token=[SECRET]",
         ),
         ("Cookie: sid=1; theme=dark\nnext", "Cookie: [SECRET]\nnext"),
         ("https://u:p@ss/word@host/x", "https://u:[SECRET]@host/x"),
@@ -48,7 +48,7 @@ REDACTOR = Redactor()
         ("card 4111\u00a01111\u00a01111\u00a01111", "card [CARD]"),
         ("postgres://bob:s3cret@db/x", "postgres://bob:[SECRET]@db/x"),
         ('{"password": "hunter22!"}', '{"password": "[SECRET]"}'),
-        ("eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2Q", "[SECRET]"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2Qfake", "[SECRET]"),
     ],
 )
 def test_what_is_personal_or_secret_is_replaced(text: str, redacted: str) -> None:

@@ -17,14 +17,16 @@ from or_audit_logging.cli import (
     demo,
     init,
     prove,
+    redact,
     rotate_key,
+    token,
     verify,
 )
 from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, demo)
+COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, redact, token, demo)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -118,6 +118,7 @@ class AuditHandler(logging.Handler, AuditSink):
         self._written = self._failed = self._checkpoints = self._checkpoints_not_taken = 0
         self._last_report = -_QUIET_SECONDS
         self._default_formatter = AuditJsonFormatter()
+        _default_redactor()  # here, and not by a signal handler or a forked child that comes first
         _open_handlers.add(self)
 
     @property

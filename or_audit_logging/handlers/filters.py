@@ -14,8 +14,8 @@ from typing import Any
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.handlers.formatters import STANDARD_ATTRIBUTES, audit_of
+from or_audit_logging.handlers.redactors import redactor_from
 from or_audit_logging.policy import Redacts
-from or_audit_logging.redaction import Redactor
 from or_audit_logging.redaction.records import redacted_record
 from or_audit_logging.redaction.redactor import FAILED
 
@@ -23,6 +23,11 @@ CHECKPOINT_LOGGER = "or_audit_logging.checkpoint"
 """Checkpoints are handed out under this name; they hold hashes only and stay as they are."""
 
 _STAMP = "_redacted_under"
+_NAMES = ("name", "threadName", "processName", "taskName")
+"""Attributes that are given once, by the application, and seldom change."""
+_REMEMBERED = 1_024
+_harmless_names: dict[str, set[str]] = {}
+_log = logging.getLogger("or_audit_logging")
 _formatter = logging.Formatter()
 
 
@@ -30,33 +35,43 @@ class RedactionFilter(logging.Filter):
     """Redacts records on any handler: message and arguments, exceptions, stack, extras, audit records."""
 
     def __init__(self, name: str = "", *, redactor: Redacts | None = None, **options: Any) -> None:
-        """Take a ready *redactor*, or the options of `Redactor`; raises `ConfigError`."""
+        """Take a ready *redactor*, or the options of `redactor_from`; raises `ConfigError`."""
         super().__init__(name)
         if redactor is not None and options:
             raise ConfigError("RedactionFilter takes a redactor or options for one, not both")
-        try:
-            listed: dict[str, Any] = {key: _listed(value) for key, value in options.items()}
-            self.redactor: Redacts = redactor or Redactor(**listed)
-        except TypeError:
-            known = "allow, deny_keys, known_secrets"
-            raise ConfigError(
-                f"RedactionFilter has no option among {', '.join(options)}; it takes {known}"
-            ) from None
+        self.redactor = redactor or redactor_from(options)
+        self._place_checked = False
 
     def filter(self, record: logging.LogRecord) -> Any:
         """Return a redacted copy of *record*, or True where there is nothing to redact.
 
-        Python 3.11 ignores a returned record, so there the record itself is redacted in place; audit
-        handlers call `redacted` and leave it as it is on every version.
+        Python 3.11 ignores a returned record, so there the record itself is redacted in place, which the
+        handlers after this one see; `RedactingHandler` works on a copy there too, and so do audit handlers.
         """
+        if not self._place_checked:
+            self._place_checked = True
+            self._warn_on_logger()
         redacted = redacted_copy(record, self.redactor)
         if redacted is record:
             return True
         kept: bool | logging.LogRecord = redacted
         if sys.version_info < (3, 12):
+            for name in record.__dict__.keys() - redacted.__dict__.keys():
+                del record.__dict__[name]  # an extra whose own name was redacted
             record.__dict__.update(redacted.__dict__)
             kept = True
         return kept
+
+    def _warn_on_logger(self) -> None:
+        """Say so, once, where this filter is on a logger: records of the loggers below it pass it by."""
+        loggers = [logging.root, *logging.root.manager.loggerDict.copy().values()]
+        for logger in loggers:
+            if isinstance(logger, logging.Logger) and self in logger.filters:
+                _log.warning(
+                    "a RedactionFilter is on the logger %s, where it does not see the records of the loggers "
+                    "below; put it on handlers, or use RedactingHandler",
+                    logger.name,
+                )
 
 
 def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRecord:
@@ -73,13 +88,17 @@ def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRe
         del out.__dict__[key]
     try:
         out.__dict__.update(_redacted_text(record, redactor))
-        out.__dict__.update(_redacted_extras(extras, redactor))
+        if extras:
+            out.__dict__.update(_redacted_extras(extras, redactor))
         if audit is not None:
             out.__dict__["audit"] = redacted_record(audit, redactor)
+        elif "audit" in out.__dict__:  # not ours, so an extra like any other
+            out.__dict__.update(_redacted_extras({"audit": out.__dict__["audit"]}, redactor))
     except Exception:  # noqa: BLE001 - what cannot be redacted does not pass, and does not end the call
         out.__dict__.update(
             msg=FAILED, args=(), message=FAILED, exc_info=None, exc_text=None, stack_info=None
         )
+        out.__dict__.update(dict.fromkeys(_NAMES, FAILED))
         out.__dict__.pop("audit", None)
     out.__dict__[_STAMP] = redactor.digest
     return out
@@ -92,26 +111,58 @@ def _redacted_extras(extras: dict[str, object], redactor: Redacts) -> dict[str, 
 
 
 def _redacted_text(record: logging.LogRecord, redactor: Redacts) -> dict[str, object]:
-    """Return the redacted message (rendered first: a secret may be split over template and argument)."""
-    out: dict[str, object] = {"args": (), "name": redactor.redact(record.name).text}
-    if isinstance(record.msg, dict):
-        out["msg"] = redactor.redact_value(record.msg)[0]
-    else:
-        try:
-            message = record.getMessage()
-        except Exception:  # noqa: BLE001 - arguments that do not fit the template are redacted one by one
-            message = _unrendered(record)
-        out["msg"] = redactor.redact(message).text
+    """Return what is redacted of the attributes that every record has."""
+    out = _redacted_message(record, redactor)
+    for name in _NAMES:
+        value = record.__dict__.get(name)
+        if isinstance(value, str):
+            out[name] = _redacted_name(value, redactor)
     if "message" in record.__dict__:
-        out["message"] = out["msg"]
+        out["message"] = redactor.redact(str(record.message)).text
     if record.exc_info:
         out["exc_text"] = redactor.redact(record.exc_text or _formatter.formatException(record.exc_info)).text
         out["exc_info"] = None
     elif record.exc_text:
         out["exc_text"] = redactor.redact(record.exc_text).text
     if record.stack_info:
-        out["stack_info"] = redactor.redact(record.stack_info).text
+        out["stack_info"] = redactor.redact(str(record.stack_info)).text
     return out
+
+
+def _redacted_message(record: logging.LogRecord, redactor: Redacts) -> dict[str, object]:
+    """Return message and arguments redacted together: a secret may be split over template and argument.
+
+    Template and arguments stay apart where redacting each gives the same, for those who read the arguments.
+    """
+    if isinstance(record.msg, dict):
+        return {"msg": redactor.redact_value(record.msg)[0], "args": ()}
+    try:
+        message = redactor.redact(record.getMessage()).text
+    except Exception:  # noqa: BLE001 - arguments that do not fit the template are redacted one by one
+        return {"msg": redactor.redact(_unrendered(record)).text, "args": ()}
+    if record.args and isinstance(record.msg, str):
+        template = redactor.redact(record.msg).text
+        args, _ = redactor.redact_value(record.args)
+        if isinstance(args, list):
+            args = tuple(args)
+        try:
+            if template % args == message:
+                return {"msg": template, "args": args}
+        except Exception:  # noqa: BLE001, S110 - they no longer fit; the message says it all
+            pass
+    return {"msg": message, "args": ()}
+
+
+def _redacted_name(name: str, redactor: Redacts) -> str:
+    harmless = _harmless_names.setdefault(redactor.digest, set())
+    if name in harmless:
+        return name
+    redacted = redactor.redact(name).text
+    if redacted == name:
+        if len(harmless) >= _REMEMBERED:
+            harmless.clear()
+        harmless.add(name)
+    return redacted
 
 
 def _unrendered(record: logging.LogRecord) -> str:
@@ -123,8 +174,3 @@ def _unrendered(record: logging.LogRecord) -> str:
         except Exception:  # noqa: BLE001 - an object of the caller's that cannot even be shown
             parts.append(f"[{type(part).__name__}]")
     return " ".join(parts)
-
-
-def _listed(value: object) -> object:
-    """Return a list read by index: dictConfig converts `ext://` entries only on access."""
-    return [value[index] for index in range(len(value))] if isinstance(value, (list, tuple)) else value

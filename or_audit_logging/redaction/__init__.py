@@ -2,11 +2,13 @@
 
     Redactor().redact("write to ann@example.com").text      -> "write to [EMAIL]"
 
-`patterns` says what is looked for, `redactor` applies it to text, `values` to dicts and lists, `records` to
-audit records.
+A text goes through three steps. `plain` reads what is escaped or oddly written; a gate (`gate`) selects the
+matchers (`matchers`) that may find something; `spans` makes one of findings that overlap. What then stands in
+their place, `actions` says. `redactor` is the whole for a text, `values` for dicts, lists and objects,
+`records` for audit records. `allow`, `known`, `recognizers` and `cost` are what a configuration may add.
 """
 
-from or_audit_logging.redaction.patterns import Finding
+from or_audit_logging.redaction.finding import Finding
 from or_audit_logging.redaction.redactor import Redacted, Redactor
 
 __all__ = ["Finding", "Redacted", "Redactor"]

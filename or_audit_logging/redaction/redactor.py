@@ -1,7 +1,9 @@
 """`Redactor`: text in, text without personal data and secrets out, with what was found and where.
 
+    Redactor(packs=["gb"], actions={"CARD": "mask"}, allow=["@example.com"]).redact(text)
+
 Names and postal addresses are not covered. A value that cannot be redacted becomes [REDACTION_FAILED]:
-nothing is let through because something went wrong.
+nothing is let through because something went wrong, or would take too long.
 """
 
 from __future__ import annotations
@@ -9,19 +11,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.redaction.patterns import Finding, find_all
-from or_audit_logging.redaction.values import DENY_KEYS, walk
+from or_audit_logging.policy import DigestKey
+from or_audit_logging.redaction.actions import FAILED, Action, Actions
+from or_audit_logging.redaction.allow import Allowed
+from or_audit_logging.redaction.finding import Finding
+from or_audit_logging.redaction.gate import gate_for
+from or_audit_logging.redaction.known import KnownSecrets
+from or_audit_logging.redaction.matchers import matchers_of
+from or_audit_logging.redaction.plain import Remapped, plain_text
+from or_audit_logging.redaction.recognizers import Recognizer, recognizer
+from or_audit_logging.redaction.spans import WHOLE, beside_placeholders, in_windows, united
+from or_audit_logging.redaction.values import DENY_KEYS, Keys, walk
 
-RULES_VERSION = 1
-"""Changes with the patterns, so that the policy digest in a log tells which rules applied."""
+__all__ = ["FAILED", "LONGEST", "RULES_VERSION", "Redacted", "Redactor"]
 
-FAILED = "[REDACTION_FAILED]"
+RULES_VERSION = 2
+"""Changes with the rules, so that the policy digest in a log tells which applied."""
 
-_WINDOW, _OVERLAP = 32_768, 16_384
+LONGEST = 2_000_000
+"""Characters that one value may have, all its texts together; those of a longer one are not let through."""
+
+_ROUNDS, _ROUNDS_OF_LONG, _LONG = 8, 3, 4_096
+_SHORT, _REMEMBERED = 64, 4_096
+_NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,110 +50,173 @@ class Redacted:
 
 
 class Redactor:
-    """Finds and replaces personal data and secrets; holds no state between calls."""
+    """Finds and replaces personal data and secrets."""
 
     def __init__(
         self,
         *,
+        packs: Iterable[str] = (),
+        actions: Mapping[str, Action] = _NO_ACTIONS,
         allow: Iterable[str] = (),
         deny_keys: Iterable[str] = DENY_KEYS,
+        safe_keys: Iterable[str] = (),
+        recognizers: Iterable[Recognizer] = (),
         known_secrets: Iterable[str] = (),
+        key: DigestKey | None = None,
     ) -> None:
         """Prepare a redactor; raises `ConfigError`.
 
-        *allow*: exact values that are never redacted. *deny_keys*: dict keys whose values are always
-        redacted, compared without case and punctuation. *known_secrets*: exact values to redact wherever
-        they stand, at least 8 characters each.
+        *packs*: national identifiers to look for as well. *actions*: what is done with a type or category,
+        see `actions`; pseudonyms are made under *key*. *allow*: what is never redacted, see `allow`.
+        *deny_keys*: dict keys whose values always are, compared without case and punctuation. *safe_keys*:
+        dict keys whose values never are; our own ids, hashes, times and numbers need not be named.
+        *recognizers*: callables from text to Findings, or mappings, see `recognizers`. *known_secrets*: exact
+        values to redact wherever they stand, at least 8 characters each.
         """
-        self._allow = frozenset(_texts(allow, "allow"))
-        self._deny_keys = frozenset(_texts(deny_keys, "deny_keys"))
-        self._known = tuple(sorted(_texts(known_secrets, "known_secrets"), key=len, reverse=True))
-        if any(len(secret) < 8 for secret in self._known):
-            raise ConfigError(
-                "a known secret has at least 8 characters; a shorter one would hit ordinary words"
-            )
+        matchers = matchers_of(_texts(packs, "packs"))
+        self._gate = gate_for(matchers)
+        self._actions = Actions(actions, key=key)
+        allowed = _texts(allow, "allow")
+        self._allowed = Allowed(allowed)
+        denied, safe = _texts(deny_keys, "deny_keys"), _texts(safe_keys, "safe_keys")
+        self._keys = Keys(denied, safe)
+        own = [recognizer(given) for given in _items(recognizers, "recognizers")]
+        self._own = tuple(find for find, _ in own)
+        self._known = KnownSecrets(_texts(known_secrets, "known_secrets"))
+        self._has_own = bool(self._own or self._known.hashes)
+        self._harmless: set[str] = set()
+        """Short texts in which nothing was found: in values they repeat."""
         policy = {
             "rules": RULES_VERSION,
-            "allow": sorted(self._allow),
-            "deny_keys": sorted(self._deny_keys),
-            "known_secrets": [
-                hashlib.sha256(s.encode("utf-8", "surrogatepass")).hexdigest() for s in self._known
-            ],
+            "matchers": [matcher.name for matcher in matchers],
+            "actions": self._actions.policy,
+            "allow": sorted(set(allowed)),
+            "deny_keys": sorted(set(denied)),
+            "safe_keys": sorted(set(safe)),
+            "recognizers": [told for _, told in own],
+            "known_secrets": self._known.hashes,
         }
         self.digest = hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()
         """SHA-256 of the policy: rules and options, known secrets by their hash."""
 
     def redact(self, text: str) -> Redacted:
-        """Return *text* with each finding replaced by its type in brackets, such as [EMAIL]."""
+        """Return *text* with each finding replaced, by default by its type in brackets, such as [EMAIL].
+
+        Never raises: what fails, or is longer than `LONGEST`, becomes [REDACTION_FAILED] as a whole.
+        """
         try:
-            findings = _resolve(
-                finding
-                for finding in self._find(text)
-                if text[finding.start : finding.end] not in self._allow
-            )
-            return Redacted(_replaced(text, findings), findings)
+            if len(text) > LONGEST:
+                return _failed(text)
+            findings = self._find(text)
+            if not findings:
+                return Redacted(text, ())
+            return self._replaced(text, united(findings))
         except Exception:  # noqa: BLE001 - whatever went wrong, the text must not pass unredacted
-            return Redacted(FAILED, (Finding("REDACTION_FAILED", "credential", 0, len(text)),))
+            return _failed(text)
 
     def redact_value(self, value: object) -> tuple[object, dict[str, int]]:
         """Return a redacted copy of *value* in plain JSON types, and what was found, by type.
 
         Dict keys, bytes, dataclasses and objects are covered (an object by its str()); *value* itself is
-        left as it is.
+        left as it is. Never raises.
         """
         counts: Counter[str] = Counter()
+        room, harmless = LONGEST, self._harmless
 
         def text(original: str) -> str:
-            redacted = self.redact(original)
-            counts.update(finding.type for finding in redacted.findings)
+            nonlocal room
+            if original in harmless:
+                return original
+            room -= len(original)
+            redacted = self.redact(original) if room >= 0 else _failed(original)
+            if redacted.findings:
+                counts.update([finding.type for finding in redacted.findings])
+            elif len(original) <= _SHORT:
+                if len(harmless) >= _REMEMBERED:
+                    harmless.clear()
+                harmless.add(original)
             return redacted.text
 
-        return walk(value, text, self._deny_keys, counts), dict(counts)
+        return walk(value, text, self._keys, counts), dict(counts)
 
-    def _find(self, text: str) -> Iterable[Finding]:
-        for secret in self._known:
-            start = text.find(secret)
-            while start >= 0:
-                yield Finding("SECRET", "credential", start, start + len(secret))
-                start = text.find(secret, start + len(secret))
-        if len(text) <= _WINDOW + _OVERLAP:
-            yield from find_all(text)
-            return
-        for base in range(0, len(text), _WINDOW):
-            for f in find_all(text[base : base + _WINDOW + _OVERLAP]):
-                yield Finding(f.type, f.category, base + f.start, base + f.end, f.vendor)
+    def _replaced(self, text: str, findings: tuple[Finding, ...]) -> Redacted:
+        """Return *text* with *findings* replaced, and what is found only then, until there is no more.
 
-
-def _resolve(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings without overlaps: those that overlap become one, named by the first kind."""
-    ranked = sorted(enumerate(findings), key=lambda pair: (pair[1].start, pair[0]))
-    merged: list[tuple[int, Finding]] = []
-    for rank, finding in ranked:
-        if merged and finding.start < merged[-1][1].end:
-            best_rank, last = merged[-1]
-            winner = last if best_rank <= rank else finding
-            merged[-1] = (
-                min(best_rank, rank),
-                Finding(winner.type, winner.category, last.start, max(last.end, finding.end), winner.vendor),
-            )
+        A number that another one hid by standing next to it must not be found when the text comes by again.
+        Rows of numbers with nothing between them end the search early, in long texts sooner.
+        """
+        for _ in range(_ROUNDS if len(text) <= _LONG else _ROUNDS_OF_LONG):
+            out, failures = self._acted(text, findings)
+            more = [_moved(finding, out) for finding in self._find(out.text)]
+            wider = united([*findings, *more]) if more else findings
+            if wider == findings:
+                break
+            findings = wider
         else:
-            merged.append((rank, finding))
-    return tuple(finding for _, finding in merged)
+            out, failures = self._acted(text, findings)
+        return Redacted(out.text, findings + failures)
+
+    def _acted(self, text: str, findings: Sequence[Finding]) -> tuple[Remapped, tuple[Finding, ...]]:
+        """Return *text* with *findings* replaced, and a finding more for each action that failed."""
+        places, failures = [], []
+        for finding in findings:
+            new = self._actions.instead_of(finding, text[finding.start : finding.end])
+            places.append((finding.start, finding.end, new))
+            if new == FAILED:
+                failures.append(replace(finding, type="REDACTION_FAILED", vendor=None))
+        return Remapped(text, places), tuple(failures)
+
+    def _find(self, text: str) -> Sequence[Finding]:
+        """Return what is found in *text* as it stands and as it is meant, but for what the policy spares."""
+        found = self._scan(text)
+        plain = plain_text(text)
+        if plain is not None:
+            found = [_widened(finding, plain) for finding in found]
+            found += [_moved(finding, plain) for finding in self._scan(plain.text)]
+        return beside_placeholders(text, found) if found else found
+
+    def _scan(self, text: str) -> list[Finding]:
+        if len(text) <= WHOLE and not self._has_own:
+            found = [finding for matcher in self._gate.select(text) for finding in matcher.find(text)]
+        else:
+            found = [*self._known.find(text), *in_windows(text, self._find_in_window)]
+        return self._not_spared(text, found) if found else found
+
+    def _find_in_window(self, text: str) -> Iterator[Finding]:
+        for matcher in self._gate.select(text):
+            yield from matcher.find(text)
+        for find in self._own:
+            yield from find(text)
+
+    def _not_spared(self, text: str, findings: Iterable[Finding]) -> list[Finding]:
+        keeps, allowed = self._actions.keeps, self._allowed
+        return [f for f in findings if not (keeps(f) or allowed(f, text[f.start : f.end]))]
 
 
-def _replaced(text: str, findings: tuple[Finding, ...]) -> str:
-    if not findings:
-        return text
-    pieces, at = [], 0
-    for finding in findings:
-        pieces += [text[at : finding.start], f"[{finding.type}]"]
-        at = finding.end
-    return "".join([*pieces, text[at:]])
+def _widened(finding: Finding, text: Remapped) -> Finding:
+    """Return *finding* with the escapes whole that it begins or ends within, so that none is cut in two."""
+    start, end = text.widened(finding.start, finding.end)
+    return replace(finding, start=start, end=end)
+
+
+def _moved(finding: Finding, text: Remapped) -> Finding:
+    start, end = text.original(finding.start, finding.end)
+    return replace(finding, start=start, end=end)
+
+
+def _failed(text: str) -> Redacted:
+    return Redacted(FAILED, (Finding("REDACTION_FAILED", "credential", 0, len(text)),))
+
+
+def _items(values: Iterable[Recognizer], name: str) -> list[Recognizer]:
+    if isinstance(values, (str, Mapping, Callable)) or not isinstance(values, Iterable):  # type: ignore[arg-type]
+        raise ConfigError(f"{name} is a list")
+    return list(values)
 
 
 def _texts(values: Iterable[str], name: str) -> list[str]:
-    if isinstance(values, str):
-        raise ConfigError(f"{name} is a list of texts, not one text")
+    if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} is a list of texts, not {type(values).__name__}")
     texts = list(values)
     if not all(isinstance(text, str) for text in texts):
         raise ConfigError(f"{name} is a list of texts")

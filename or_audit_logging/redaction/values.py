@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
 
 from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, TOO_MANY, unique_name
 
@@ -53,23 +58,108 @@ DENY_ENDINGS = (
 )
 """Ends of keys whose values are redacted by default: `openai_api_key`, `db_password`."""
 
+SAFE_KEYS = frozenset(
+    (
+        "id",
+        "started_id",
+        "timestamp",
+        "created",
+        "created_at",
+        "generation_id",
+        "generation_ids",
+        "request_id",
+        "trace_id",
+        "span_id",
+        "prompt_hash",
+        "response_hash",
+        "model",
+        "model_requested",
+        "model_used",
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+        "cost",
+        "total_cost",
+        "upstream_cost",
+        "latency_ms",
+        "ttft_ms",
+        "v",
+        "status",
+        "event_type",
+    )
+)
+"""Keys of our own schema whose values are ids, hashes, times, numbers and models' names.
+
+A value that has the shape of one is not scanned; another one is: somebody's `id` may be an e-mail address.
+"""
+
+_SAFE_SHAPE = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|[0-9a-f]{16}(?:[0-9a-f]{16}){0,3}"
+    r"|gen-[0-9]{9,12}-[0-9A-Za-z]{12,40}"
+    r"|(?:chatcmpl|cmpl|resp|msg|req|run)[-_][0-9A-Za-z]{16,64}"
+    r"|(?:hmac-sha256:[0-9a-f]{8}|sha256):[0-9a-f]{64}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"|[a-z][a-z0-9-]{1,40}/[a-z][a-z0-9.-]{0,80}(?::[a-z]{2,12})?"
+    r"|[a-z_]{1,40}"
+)
 _HIDDEN = "[SECRET]"
+_REMEMBERED = 4_096
+_LONGEST_KEY = 100
 
 
-def walk(
-    value: object, text: Callable[[str], str], deny_keys: frozenset[str], counts: Counter[str]
-) -> object:
+class Verdict(NamedTuple):
+    """What a dict key says of its value."""
+
+    denied: bool
+    """It is hidden."""
+    safe: bool
+    """It is kept as it is, whatever it is."""
+    own: bool
+    """It is kept where it has the shape of what our schema has there."""
+    harmless: bool
+    """The key itself says nothing personal."""
+
+
+class Keys:
+    """What dict keys say of their values; harmless keys are remembered, since they repeat."""
+
+    __slots__ = ("_denied", "_endings", "_remembered", "_safe")
+
+    def __init__(self, deny_keys: Iterable[str], safe_keys: Iterable[str]) -> None:
+        """Take keys whose values are hidden, and those whose values stay; the former rule.
+
+        With the default keys, values under `DENY_ENDINGS` are hidden as well.
+        """
+        deny_keys = frozenset(deny_keys)
+        self._endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
+        self._denied = frozenset(map(_normal, deny_keys))
+        self._safe = frozenset(map(_normal, safe_keys))
+        self._remembered: dict[str, Verdict] = {}
+
+    def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
+        """Return *key*, redacted by *text*, and what it says of its value."""
+        known = self._remembered.get(key)
+        if known is not None:
+            return key, known
+        plain, redacted = _normal(key), text(key)
+        denied = plain in self._denied or plain.endswith(self._endings)
+        verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, redacted == key)
+        if verdict.harmless and len(key) <= _LONGEST_KEY:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = verdict
+        return redacted, verdict
+
+
+def walk(value: object, text: Callable[[str], str], keys: Keys, counts: Counter[str]) -> object:
     """Return a copy of *value* with *text* applied to every string, dict keys included.
 
-    Values under *deny_keys* are hidden; with the default keys, so are those under `DENY_ENDINGS`.
+    What *keys* deny is hidden and counted in *counts*. A value that cannot be read is named by its type.
     """
-    endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
-    return _Walk(text, _all_normal(deny_keys), counts, endings, MAX_ITEMS).copy(value, ())
-
-
-@functools.lru_cache(maxsize=64)
-def _all_normal(keys: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(_normal, keys))
+    return _Walk(text, keys, counts, MAX_ITEMS).copy(value, ())
 
 
 def _normal(key: str) -> str:
@@ -79,31 +169,42 @@ def _normal(key: str) -> str:
 @dataclasses.dataclass(slots=True)
 class _Walk:
     text: Callable[[str], str]
-    deny: frozenset[str]
+    keys: Keys
     counts: Counter[str]
-    endings: tuple[str, ...]
     room: int
 
     def copy(self, value: object, above: tuple[int, ...]) -> object:
         self.room -= 1
         if self.room < 0:
             return TOO_MANY
-        if value is None or isinstance(value, (bool, float)):
+        kind = type(value)
+        if kind is str:
+            return self.text(value)  # type: ignore[arg-type]
+        if value is None or kind is bool or kind is float:
             return value
+        try:
+            return self._other(value, above)
+        except Exception:  # noqa: BLE001 - a value that fails while it is read must not lose the record
+            return _type_name(value)
+
+    def _other(self, value: object, above: tuple[int, ...]) -> object:
+        if isinstance(value, Enum):
+            return self.copy(value.value, above)
         if isinstance(value, int):
-            return self._number(value)
+            return self._number(int(value))
+        if isinstance(value, float):
+            return float(value)
         if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, (bytes, bytearray)):
+            return self.text(str.__str__(value))
+        if isinstance(value, (bytes, bytearray, memoryview)):
             return self.text(bytes(value).decode("utf-8", "backslashreplace"))
+        if isinstance(value, (UUID, date, time, Decimal)):
+            return str(value)
         if id(value) in above:
             return "[CYCLE]"
         if len(above) >= MAX_DEPTH:
             return "[TOO DEEP]"
-        try:
-            return self._container(value, (*above, id(value)))
-        except Exception:  # noqa: BLE001 - a value that fails while it is read must not lose the record
-            return f"[{type(value).__name__}]"
+        return self._container(value, (*above, id(value)))
 
     def _number(self, value: int) -> object:
         """Return *value*, or its redacted text where the digits are a card number."""
@@ -117,9 +218,9 @@ class _Walk:
         if isinstance(value, Mapping):
             return self._mapping(value, above)
         if isinstance(value, (list, tuple)):
-            return [self.copy(item, above) for item in value]
+            return self._list(value, above)
         if isinstance(value, Set):
-            return sorted((self.copy(item, above) for item in value), key=repr)
+            return sorted(self._list(value, above), key=repr)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._mapping({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, above)
         dump = getattr(value, "model_dump", None)
@@ -127,20 +228,52 @@ class _Walk:
             return self.copy(dump(), above)
         return self.text(str(value))
 
+    def _unscanned(self, value: object, above: tuple[int, ...]) -> object:
+        walk = dataclasses.replace(self, text=_as_it_is)
+        out = walk.copy(value, above)
+        self.room = walk.room
+        return out
+
+    def _list(self, value: Iterable[object], above: tuple[int, ...]) -> list[object]:
+        out = []
+        for item in value:
+            out.append(self.copy(item, above))
+            if self.room < 0:
+                break
+        return out
+
     def _mapping(self, value: Mapping[object, object], above: tuple[int, ...]) -> dict[str, object]:
         out: dict[str, object] = {}
         for key, item in value.items():
             plain = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
-            name = unique_name(self.text(plain), out)
-            if item is not None and self._is_denied(plain):
+            name, verdict = self.keys.verdict(plain, self.text)
+            name = unique_name(name, out)
+            if verdict.denied and item is not None:
                 self.counts["SECRET"] += 1
                 out[name] = _HIDDEN
+            elif verdict.safe:
+                out[name] = self._unscanned(item, above)
+            elif verdict.own and _is_own(item):
+                out[name] = item
             else:
                 out[name] = self.copy(item, above)
             if self.room < 0:
                 break
         return out
 
-    def _is_denied(self, key: str) -> bool:
-        plain = _normal(key)
-        return plain in self.deny or plain.endswith(self.endings)
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _is_own(value: object) -> bool:
+    if isinstance(value, str):
+        return _SAFE_SHAPE.fullmatch(value) is not None
+    return type(value) in (int, float)
+
+
+def _type_name(value: object) -> str:
+    try:
+        return f"[{type(value).__name__}]"
+    except Exception:  # noqa: BLE001 - a metaclass of the caller's may raise anything
+        return "[UNREADABLE]"

@@ -1,0 +1,343 @@
+"""Secrets that a name before them gives away: in code, configuration, headers, queries, commands, sentences.
+
+    find('db_password = "…"')       -> the finding covers the value, not its name
+
+After a password's name almost any value is hidden; after `token` or `key` only one that does not look like a
+word, a number or a known id. Reading resumes after what was found.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from or_audit_logging.redaction.candidates import (
+    CODE,
+    DIGIT,
+    LETTERS_ONLY,
+    is_dense,
+    is_letter_noise,
+    is_placeholder,
+    is_said,
+    is_secret,
+)
+from or_audit_logging.redaction.finding import Finding, Look
+from or_audit_logging.redaction.names import rank as rank_of
+from or_audit_logging.redaction.names import vendor_of
+from or_audit_logging.redaction.tokens import ascii_lower, is_plain, long_runs
+
+_KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic ")
+_KEYWORDS_EQUALS = ("sess", "sid=", "sig", "code=", "jwt", "_pat", "pw=")
+"""Looked for only where there is an equals sign."""
+
+Span = tuple[int, int]
+
+_MOST_NAME = 64
+_MOST_VALUE = 1024
+
+_OPERATOR = re.compile(
+    r"""\\{0,4}["'`]?(?:\*\*|[\])]{0,2})                        # the name's closing quotation mark or bracket
+    (?:\s{0,8}:[ ]?[A-Za-z][A-Za-z0-9_.\[\]|]{0,24}(?=\s{1,4}=)     # a type: `token: str =`
+      |[ \t]{1,4}(?!is\b|was\b)[A-Za-z][A-Za-z0-9]{0,15}(?=[ \t]{1,4}=))?         # `var token string =`
+    [ \t]{0,12}
+    (?:[:?.+|!=]{0,2}=>?|:(?!:)|=>|->|%3[Dd]|\\u003[dD])
+    (?:(?:\*\*)?[ \t]{0,12}(?:\r?\n\s{0,24}(?=["'`]))?)""",
+    re.VERBOSE,
+)
+_ELEMENT = re.compile(r"(?:[ \t]{1,4}[^<>\r\n]{0,80})?>\s{0,16}")
+_ARGUMENT = re.compile(r"""\\{0,4}["'`]\s{0,4},\s{0,16}(?=\\{0,4}["'`])""")
+_PAIRED = re.compile(r"""\\{0,4}["'`]?[\s,]{1,16}\\{0,4}["']?[vV]alue\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
+_CALL = re.compile(r"""\(\s{0,8}(?=\\{0,4}["'`])""")
+_IS_NAME = re.compile(r"""\\{0,4}["'`]\s{0,4}:""")
+_OPTION = re.compile(r"[ \t]{1,4}(?![-])")
+_SAID = re.compile(
+    r"""["'`]?(?:[ ](?:is|was|are|provided|of|used|for|with|to|as|set|value|named|this|the|your|my|id)){0,4}
+    [ ]{0,2}[:=-]?[ \t]{1,4}["'`(<\[]?""",
+    re.VERBOSE,
+)
+
+_OPEN = re.compile(r"(?:[rRbBuUfF@$]{1,2}(?=[\\\"'`]))?(\\{0,4})(\"{3}|'{3}|[\"'`])")
+_BARE = re.compile(
+    r"(?:[^\s\"'`<>\\]|\\(?![nrtbfu\"'\\]))[^\s\"'`<\\]{0,511}(?:\\(?![nrtbfu\"'\\])[^\s\"'`<\\]{0,511}){0,4}"
+)
+_LINK = r"[^\s\w\"'<>]{0,3}[A-Za-z_-]{1,40}[=:]"
+_CHAIN = re.compile(rf"[A-Za-z_-]{{1,40}}[=:](?:{_LINK}){{2,400}}(?={_LINK})")
+"""Names upon names: only the last may have a value."""
+_CUT = re.compile(r"[,;&](?=$|\s|[{}\[\]()]|[A-Za-z_$][\w.$-]{0,40}[\"']?(?:=|:))")
+_QUERY_CUT = re.compile(r"[&#;,)\]]")
+_SCHEME = re.compile(
+    r"(?i)(bearer|basic|token|api-?token|api-?key|digest|negotiate|ntlm|hawk|sso-key|key|hmac|aws4-hmac-sha256"
+    r"|splunk|oauth|dpop)(?:[ \t]{1,8}|%20|\+)"
+)
+_RUN_ON = frozenset(["digest", "hawk", "hmac", "aws4-hmac-sha256", "oauth"])
+_SCHEMED = re.compile(r"(?i)(bearer|basic)(?:[ \t]{1,8}|%20)([A-Za-z0-9._~+/=|:-]{8,4000})")
+_COOKIES = frozenset(["cookie", "set-cookie", "cookies", "set_cookie", "http_cookie"])
+_COOKIE_VALUE = re.compile(
+    r"""\\{0,4}["']?\]?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,4}["'])?"""
+    r"""([A-Za-z0-9_.$%!~*-]{1,80}=[^\r\n"'\\]{2,4000})"""
+)
+_SET_COOKIE_VALUE = re.compile(r"[^;\r\n\"'\\]{1,4000}")
+
+
+def _secret(start: int, end: int) -> Finding:
+    return Finding("SECRET", "credential", start, end)
+
+
+def find(text: str) -> Iterator[Finding]:
+    """Yield what stands after the names that announce a secret."""
+    low = ascii_lower(text)
+    tokens = long_runs(text)[0]
+    resume = 0
+    for hit in _hits(low):
+        if hit < resume or _OTHER_WORDS.match(low, hit):
+            continue
+        start = tokens.rfind(b" ", max(0, hit - _MOST_NAME), hit) + 1
+        end = tokens.find(b" ", hit)
+        end = len(text) if end < 0 else end
+        resume = end
+        if end - start > _MOST_NAME or (start == 0 and hit > _MOST_NAME):
+            continue
+        after = text[end : end + 1]
+        if after in _NO_VALUE or (
+            after == " " and text[start] != "-" and low[hit] != "b" and not _NEAR.search(text, end, end + 50)
+        ):
+            continue
+        if text[start - 1 : start] == "\\" and text[start] in "nrt":
+            start += 1
+        if text[start - 1 : start] == "[" and _REDACTED.match(text, start - 1):
+            continue
+        if after in ("=", ":"):
+            chain = _CHAIN.match(text, start)
+            if chain:
+                resume = chain.end()
+                continue
+        yielded = _value(text, low, start, end)
+        if yielded:
+            yield yielded
+            resume = yielded.end
+
+
+_OTHER_WORDS = re.compile(
+    r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])"
+    r"|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)"
+)
+_REDACTED = re.compile(r"\[[A-Z_]{2,40}:[^\]\s]{1,80}\]")
+_NO_VALUE = frozenset(["", ".", ";", "!", "/", "|", "@", "&", "+", "~", "^", "#"])
+_NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
+
+
+def _hits(low: str) -> list[int]:
+    hits: list[int] = []
+    words = _KEYWORDS + _KEYWORDS_EQUALS if "=" in low else _KEYWORDS
+    for word in words:
+        at = low.find(word)
+        while at >= 0:
+            hits.append(at)
+            at = low.find(word, at + len(word))
+    hits.sort()
+    return hits
+
+
+def _value(text: str, low: str, start: int, end: int) -> Finding | None:
+    """Return the secret that the name text[start:end] announces, if there is one."""
+    name = low[start:end].strip("-_")
+    if name in ("bearer", "basic"):
+        return _schemed(text, start)
+    if name in _COOKIES:
+        return _cookie(text, end, name)
+    rank = rank_of(text, start, end)
+    if rank is None:
+        return None
+    operator = _OPERATOR.match(text, end)
+    if operator:
+        found = _after_operator(text, start, operator, name, rank)
+    else:
+        found = _elsewhere(text, start, end, rank) if rank != "weak" else None
+    if not found:
+        return None
+    vendor = vendor_of(low[max(0, start - 16) : end])
+    return Finding("API_KEY", "credential", *found, vendor) if vendor and rank == "token" else _secret(*found)
+
+
+def _after_operator(text: str, start: int, operator: re.Match[str], name: str, rank: str) -> Span | None:
+    at = operator.end()
+    scheme = _SCHEME.match(text, at) if rank != "password" else None
+    opened = _OPEN.match(text, at)
+    if opened:
+        inside = opened.end()
+        scheme = _SCHEME.match(text, inside)
+        stop = _closing(text, inside, opened[1] + opened[2])
+        if stop is not None:
+            if scheme and scheme.end() < stop and name.endswith("authorization"):
+                inside = scheme.end()
+            return (inside, stop) if is_secret(text[inside:stop], rank, quoted=True) else None
+        at = inside
+    if scheme and name.endswith("authorization"):
+        return _rest_of_header(text, scheme)
+    spaced = text[at - 1 : at].isspace()
+    query = text[start - 1 : start] in ("?", "&") or text[start - 5 : start] == "&amp;"
+    return _bare(text, at, rank, spaced=spaced, query=query)
+
+
+def _rest_of_header(text: str, scheme: re.Match[str]) -> Span | None:
+    at = scheme.end()
+    if scheme[1].lower() in _RUN_ON:
+        rest = re.compile(r"[^\r\n\\]{4,2000}").match(text, at)
+        return rest.span() if rest else None
+    return _bare(text, at, "header", spaced=False, query=False)
+
+
+def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> Span | None:
+    """Return the span of the unquoted value at *at*, if it is a secret."""
+    match = _BARE.match(text, at)
+    if not match:
+        return None
+    stop = match.end()
+    cut = (_QUERY_CUT if query else _CUT).search(text, at, stop)
+    if cut:
+        stop = cut.start()
+    while (stop > at and text[stop - 1] in ",;") or (
+        stop - at > 4 and text[stop - 1] in ").]}" and not _balanced(text[at:stop])
+    ):
+        stop -= 1
+    value = text[at:stop]
+    if LETTERS_ONLY.fullmatch(value):
+        if rank not in ("password", "header") or text[stop : stop + 1] in ("(", "[", ".", ")"):
+            return None
+        if spaced and not (text[stop : stop + 1] in ("", "\n", "\r") and value.islower()):
+            return None
+        if any(
+            word in value.lower()
+            for word in ("pass", "token", "secret", "key", "self.", "config", "args", "input", "env")
+        ):
+            return None
+        if rank == "header" and len(value) < 16:
+            return None
+        if "." in value:
+            return None
+    elif CODE.match(value):
+        return None
+    return (at, stop) if is_secret(value, rank, quoted=False) else None
+
+
+def _balanced(value: str) -> bool:
+    closing = value[-1]
+    if closing == ".":
+        return False
+    return value.count({")": "(", "]": "[", "}": "{"}[closing]) >= value.count(closing)
+
+
+def _closing(text: str, at: int, mark: str) -> int | None:
+    """Return where the quotation that begins at *at* ends, None where it does not."""
+    most = at + _MOST_VALUE
+    stop = text.find(mark, at, most)
+    while stop > at and mark in ('"', "'") and text[stop - 1] == "\\":
+        stop = text.find(mark, stop + 1, most)
+    return stop if stop >= 0 else None
+
+
+def _elsewhere(text: str, start: int, end: int, rank: str) -> Span | None:
+    """Return the secret after a name without operator: in an element, a call, an option, a sentence."""
+    after = text[end : end + 1]
+    if after == ">" or (after == " " and text[start - 1 : start] == "<"):
+        return _in_element(text, end, rank)
+    if after == "(":
+        call = _CALL.match(text, end)
+        found = _quoted(text, call.end(), rank) if call else None
+        return found if found and DIGIT.search(text, *found) and " " not in text[slice(*found)] else None
+    for pattern in (_ARGUMENT, _PAIRED):
+        match = pattern.match(text, end)
+        if match:
+            return _quoted_or_bare(text, match.end(), rank)
+    if "-" in text[max(0, start - 1) : start + 1]:
+        match = _OPTION.match(text, end)
+        if match:
+            return _quoted_or_bare(text, match.end(), rank)
+    return _said(text, start, end, rank)
+
+
+def _in_element(text: str, end: int, rank: str) -> Span | None:
+    match = _ELEMENT.match(text, end)
+    stop = text.find("<", match.end(), match.end() + _MOST_VALUE) if match else -1
+    if not match or stop < 0:
+        return None
+    value = text[match.end() : stop].rstrip()
+    return (match.end(), match.end() + len(value)) if is_secret(value, rank, quoted=True) else None
+
+
+def _quoted_or_bare(text: str, at: int, rank: str) -> Span | None:
+    if _OPEN.match(text, at):
+        return _quoted(text, at, rank)
+    return _bare(text, at, rank, spaced=True, query=False)
+
+
+def _quoted(text: str, at: int, rank: str) -> Span | None:
+    """Return the span within the quotation marks at *at*, if a secret is in them and not another name."""
+    opened = _OPEN.match(text, at)
+    stop = _closing(text, opened.end(), opened[1] + opened[2]) if opened else None
+    if not opened or not stop or _IS_NAME.match(text, stop):
+        return None
+    return (opened.end(), stop) if is_secret(text[opened.end() : stop], rank, quoted=True) else None
+
+
+def _said(text: str, start: int, end: int, rank: str) -> Span | None:
+    """Return the secret in `the token is …`, `API key provided: …`, `login … password …`."""
+    match = _SAID.match(text, end)
+    bare = _BARE.match(text, match.end()) if match else None
+    if not bare:
+        return None
+    value = bare[0].rstrip(".,;:)]}" if rank == "password" else ".,;:!?)]}")
+    span = bare.start(), bare.start() + len(value)
+    if rank == "password" and _follows_login(text, start):
+        return span if value and not is_placeholder(value) else None
+    return span if len(value) >= (8 if rank == "password" else 12) and is_said(value) else None
+
+
+def _follows_login(text: str, start: int) -> bool:
+    """Return whether `password` at *start* stands in a .netrc entry: machine …, login …, password …."""
+    return re.search(r"\blogin\s{1,8}\S{1,120}\s{1,8}$", text[max(0, start - 140) : start]) is not None
+
+
+def _schemed(text: str, start: int) -> Finding | None:
+    match = _SCHEMED.match(text, start)
+    if not match or is_placeholder(match[2]):
+        return None
+    value = match[2].rstrip(".:")
+    if match[1].lower() == "basic":
+        good = _is_basic(value)
+    else:
+        good = (
+            (bool(DIGIT.search(value)) and not is_plain(value)) or is_letter_noise(value) or is_dense(value)
+        )
+    return _secret(match.start(2), match.start(2) + len(value)) if good else None
+
+
+def _is_basic(value: str) -> bool:
+    """Return whether *value* is the base64 of user:password (RFC 7617)."""
+    try:
+        return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return False
+
+
+def _cookie(text: str, end: int, name: str) -> Finding | None:
+    match = _COOKIE_VALUE.match(text, end)
+    if not match or is_placeholder(match[1]):
+        return None
+    if name.startswith("set"):
+        first = _SET_COOKIE_VALUE.match(text, match.start(1))
+        return _secret(*first.span()) if first else None
+    return _secret(match.start(1), match.start(1) + len(match[1].rstrip()))
+
+
+def may_match(look: Look) -> bool:
+    low = look.lower
+    for word in _KEYWORDS:
+        if word in low:
+            return True
+    return "=" in low and any(word in low for word in _KEYWORDS_EQUALS)
+
+
+NEEDLE = "(?i:" + "|".join(_KEYWORDS + _KEYWORDS_EQUALS) + ")"
