@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.util
 import json
 import os
 import platform
@@ -35,6 +36,8 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.checkpoint import TreeHead
+from or_audit_logging.sealing.note import SigningKey
 
 SECRET = "a fake key for the benchmark: 0123456789"
 BODY = (
@@ -161,6 +164,31 @@ def compare(folder: Path, lines: int, rounds: int, jobs: int) -> None:
     table(("way", "lines/s", "to the first", "MiB", "MiB, largest worker"), *rows)
 
 
+def signing(folder: Path, rounds: int) -> None:
+    """What a signed checkpoint takes, spread over the lines that it covers; the disk apart."""
+    if importlib.util.find_spec("cryptography") is None:
+        print("signing left out: cryptography is not installed")
+        return
+    key, head = SigningKey.generate(), TreeHead(1_000_000, bytes(32))
+    origin = "audit.example/audit/0001020304050607"
+    signed, synced = [], []
+    with open(folder / "synced", "ab", buffering=0) as file:
+        for _ in range(rounds * 200):
+            begun = time.perf_counter()
+            key.sign_note(origin, head)
+            signed.append(time.perf_counter() - begun)
+        for _ in range(rounds * 20):
+            file.write(b"x" * 1_000)
+            begun = time.perf_counter()
+            getattr(os, "fdatasync", os.fsync)(file.fileno())
+            synced.append(time.perf_counter() - begun)
+    once, disk = statistics.median(signed) * 1e6, statistics.median(synced) * 1e6
+    print(
+        f"signing a checkpoint: {once:.0f} us, {once / 1000:.2f} us a record at 1,000 lines a checkpoint; "
+        f"its fdatasync: {disk:.0f} us"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="How fast a log is verified.")
     parser.add_argument("rounds", nargs="?", type=int, default=5)
@@ -176,6 +204,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             compare(Path(name), lines, arguments.rounds, arguments.jobs)
             sys.stdout.flush()
+    with tempfile.TemporaryDirectory() as name:
+        signing(Path(name), arguments.rounds)
 
 
 if __name__ == "__main__":
