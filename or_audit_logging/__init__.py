@@ -16,6 +16,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING
 
+from or_audit_logging import forks as _forks  # noqa: F401 - imported for what it does
 from or_audit_logging.version import __version__
 
 if TYPE_CHECKING:

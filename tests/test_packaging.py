@@ -112,7 +112,7 @@ def test_the_plain_import_loads_next_to_nothing() -> None:
     loaded = {
         name for name in modules_after("import or_audit_logging") if name.startswith("or_audit_logging")
     }
-    assert loaded == {"or_audit_logging", "or_audit_logging.version"}
+    assert loaded == {"or_audit_logging", "or_audit_logging.forks", "or_audit_logging.version"}
 
 
 def test_the_package_is_typed() -> None:

@@ -88,7 +88,7 @@ def test_looks_ask_about_characters_at_once() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_child_of_a_process_with_threads_does_without_re2() -> None:
     """A lock of RE2's may have been held when it was forked; one of a process alone goes on with it."""
-    gate = gate_for(MATCHERS)
+    gate, installed = gate_for(MATCHERS), gate_module.re2 is not None
     stop = threading.Event()
     other = threading.Thread(target=stop.wait)
     for threads, safe in ((0, True), (1, False)):
@@ -97,8 +97,8 @@ def test_a_child_of_a_process_with_threads_does_without_re2() -> None:
         child = os.fork()
         if child == 0:
             found = [matcher.name for matcher in gate.select("write to ann@example.com")]
-            os._exit(0 if "email" in found and gate_module._Forking.is_safe is safe else 1)
+            os._exit(0 if "email" in found and gate_module._is_usable is (safe and installed) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     stop.set()
     other.join()
-    assert gate_module._Forking.is_safe
+    assert gate_module._is_usable is installed

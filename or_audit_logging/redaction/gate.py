@@ -7,15 +7,13 @@ With google-re2 installed (extra `fast`) one scan looks for the needles of all m
 each matcher's cheap test is asked. Both select every matcher that would find something.
 
 RE2 holds locks of its own while it searches. A child that was forked while other threads were running may
-have inherited a held one, so it does without RE2.
+have inherited a held one, so it does without RE2 (see `or_audit_logging.forks`).
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-import os
-import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -36,23 +34,13 @@ re2: Any = _installed()
 """Imported with this module: a signal handler or a forked child must not be the first to import it."""
 
 
-class _Forking:
-    """Whether RE2 may be used in this process."""
-
-    is_safe = True
-    alone = True
-
-    @classmethod
-    def before(cls) -> None:
-        cls.alone = threading.active_count() == 1
-
-    @classmethod
-    def in_child(cls) -> None:
-        cls.is_safe = cls.is_safe and cls.alone
+_is_usable = re2 is not None
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=_Forking.before, after_in_child=_Forking.in_child)
+def do_without_re2() -> None:
+    """Ask the matchers from now on: in a forked child a lock of RE2's may be held for ever."""
+    global _is_usable  # noqa: PLW0603 - it holds for the process
+    _is_usable = False
 
 
 class Gate(Protocol):
@@ -94,7 +82,7 @@ class Re2Gate:
 
     def select(self, text: str) -> list[Matcher]:
         """Return the matchers that may find something in *text*, in their order."""
-        if not _Forking.is_safe:
+        if not _is_usable:
             return self._otherwise.select(text)
         try:
             hits = self._match(text)
@@ -106,7 +94,7 @@ class Re2Gate:
 @functools.lru_cache(maxsize=32)
 def gate_for(matchers: tuple[Matcher, ...]) -> Gate:
     """Return the faster gate that is to be had for *matchers*."""
-    if re2 is None or not _Forking.is_safe:
+    if not _is_usable:
         return StandardGate(matchers)
     try:
         return Re2Gate(matchers)
