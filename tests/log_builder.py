@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.record import utc_timestamp
@@ -236,3 +237,13 @@ class LogBuilder:
 
 def _described(fragment: bytes) -> dict[str, object]:
     return {"length": len(fragment), "sha256": hashlib.sha256(fragment).hexdigest()}
+
+
+def three_segments(**options: Any) -> LogBuilder:
+    """Return a log of three segments that start at seq 0, 5 and 10, the last of five lines so far."""
+    log = LogBuilder(**options)
+    log.user(3)
+    for day in (NEXT_DAY, THIRD_DAY):
+        log.open(day)
+        log.user(3)
+    return log

@@ -222,10 +222,10 @@ def test_re_entrant_records_are_written_after_the_one_in_hand(
     append = handler._writer.append
     inner = [log_record(audit_record(user_id="inner"))]
 
-    def reenter(body: bytes) -> None:
+    def reenter(body: bytes) -> int:
         if inner:
             handler.handle(inner.pop())
-        append(body)
+        return append(body)
 
     handler._writer.append = reenter  # type: ignore[method-assign]
     handler.handle(log_record(audit_record(user_id="outer")))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from json_values import JSON
-from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key
+from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key, three_segments
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.certificates import minimum_days
@@ -26,16 +26,6 @@ SECOND = f"audit_{NEXT_DAY}.jsonl"
 THIRD = f"audit_{THIRD_DAY}.jsonl"
 
 Change = Callable[[LogBuilder], object]
-
-
-def three_days(**options: Any) -> LogBuilder:
-    """Return a log of three segments that start at seq 0, 5 and 10, the last of 12 lines so far."""
-    log = LogBuilder(**options)
-    log.user(3)
-    for day in (NEXT_DAY, THIRD_DAY):
-        log.open(day)
-        log.user(3)
-    return log
 
 
 def later(log: LogBuilder, days: int) -> LogBuilder:
@@ -59,7 +49,7 @@ def kinds(report: VerificationReport) -> list[str]:
 @pytest.mark.parametrize("base", [SECOND, THIRD])
 def test_a_head_deleted_under_certificate_is_lawful(tmp_path: Path, base: str) -> None:
     """A log may start behind 0 where a later log.delete says so, and its anchors still hold."""
-    log = three_days()
+    log = three_segments()
     log.delete(base)
     log.user()
     first = log.starts[base][0]
@@ -73,7 +63,7 @@ def test_a_head_deleted_under_certificate_is_lawful(tmp_path: Path, base: str) -
 
 def test_a_head_without_a_certificate_is_a_finding(tmp_path: Path) -> None:
     """What nobody said would go was taken away."""
-    log = three_days()
+    log = three_segments()
     del log.segments[FIRST]
     for report in both(log, tmp_path):
         assert kinds(report) == ["missing-lines"]
@@ -83,7 +73,7 @@ def test_a_head_without_a_certificate_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_segment_in_the_middle_is_never_lawfully_gone(tmp_path: Path) -> None:
     """Deletion takes a prefix: a gap is a finding, also where it lies below the base."""
-    log = three_days()
+    log = three_segments()
     log.delete(THIRD, remove=False)
     del log.segments[SECOND]
     for report in both(log, tmp_path):
@@ -92,7 +82,7 @@ def test_a_segment_in_the_middle_is_never_lawfully_gone(tmp_path: Path) -> None:
 
 def test_a_segment_below_the_base_that_is_still_there_is_a_note(tmp_path: Path) -> None:
     """Deletion may have been interrupted at any file."""
-    log = three_days()
+    log = three_segments()
     log.delete(THIRD, remove=False)
     for gone, left in (([], [FIRST, SECOND]), ([FIRST], [SECOND])):
         for name in gone:
@@ -105,7 +95,7 @@ def test_a_segment_below_the_base_that_is_still_there_is_a_note(tmp_path: Path) 
 
 def test_a_head_that_begins_within_a_segment_is_a_finding(tmp_path: Path) -> None:
     """Files go whole."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     log.segments[SECOND] = b"".join(log.lines(SECOND)[1:])
     for report in both(log, tmp_path):
@@ -130,7 +120,7 @@ def test_a_head_that_begins_within_a_segment_is_a_finding(tmp_path: Path) -> Non
 )
 def test_a_certificate_that_states_something_else(tmp_path: Path, wrong: dict[str, object]) -> None:
     """Base, hash and tree have to be those of the segment that the log starts with."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND, **wrong)
     for report in both(log, tmp_path):
         assert "delete" in kinds(report)
@@ -138,7 +128,7 @@ def test_a_certificate_that_states_something_else(tmp_path: Path, wrong: dict[st
 
 def test_a_certificate_for_less_than_was_deleted_before(tmp_path: Path) -> None:
     """Deletions of years: each certificate stands in for those before it, whose lines may be gone."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     log.open("2026-11-24")
     log.user()
@@ -163,7 +153,7 @@ def test_the_sealed_policy_says_how_long_lines_are_kept(
     tmp_path: Path, policy: object, days: int, verdict: str
 ) -> None:
     """The first line that is left has to be as old as the policy asks, when the log.delete is written."""
-    log = later(three_days(policy=policy), days)
+    log = later(three_segments(policy=policy), days)
     log.delete(THIRD)
     for report in both(log, tmp_path):
         assert report.verdict == verdict
@@ -183,7 +173,7 @@ def test_the_longest_policy_on_the_way_counts(tmp_path: Path) -> None:
 
 def test_a_later_certificate_does_not_excuse_an_early_deletion(tmp_path: Path) -> None:
     """The first log.delete that covers what is gone is the one that has to be lawful."""
-    log = later(three_days(policy={"min_days": 30}), 3)
+    log = later(three_segments(policy={"min_days": 30}), 3)
     log.delete(THIRD)
     later(log, 300).delete(THIRD)
     for report in both(log, tmp_path):
@@ -192,7 +182,7 @@ def test_a_later_certificate_does_not_excuse_an_early_deletion(tmp_path: Path) -
 
 def test_a_policy_that_cannot_be_read_is_no_cover(tmp_path: Path) -> None:
     """Where nobody knows how long lines had to be kept, nobody can say that they were."""
-    log = three_days(policy="forever")
+    log = three_segments(policy="forever")
     log.delete(SECOND)
     for report in both(log, tmp_path):
         assert (report.verdict, report.findings) == ("cannot verify", ())
@@ -216,7 +206,7 @@ def test_any_policy_is_read_or_refused(policy: object) -> None:
 
 def test_without_the_key_a_certificate_counts_if_an_anchor_covers_it(tmp_path: Path) -> None:
     """Behind the last anchor anybody could have written it, and the key holder can tell."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     behind = log.seq - 1
     log.user()
@@ -230,7 +220,7 @@ def test_without_the_key_a_certificate_counts_if_an_anchor_covers_it(tmp_path: P
 
 def test_a_certificate_forged_behind_the_last_anchor(tmp_path: Path) -> None:
     """With the wrong key: a finding to the key holder, no licence to the auditor."""
-    log = three_days()
+    log = three_segments()
     anchor = log.anchor()
     log.keys = LogBuilder(secret=OTHER_SECRET).keys
     log.delete(SECOND)
@@ -241,7 +231,7 @@ def test_a_certificate_forged_behind_the_last_anchor(tmp_path: Path) -> None:
 
 def test_anchors_of_deleted_lines_convict_nobody(tmp_path: Path) -> None:
     """An anchor below the base covers what is gone; one at the base is the tree that the log states."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     log.save(tmp_path)
     assert verify(tmp_path, key=key(), anchors=[log.anchor(3)]).verdict == "unanchored"
@@ -253,7 +243,7 @@ def test_anchors_of_deleted_lines_convict_nobody(tmp_path: Path) -> None:
 
 def test_a_forged_base_does_not_pass_an_anchor(tmp_path: Path) -> None:
     """An open line that states another tree before it contradicts every later anchor."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     honest = log.segments[SECOND]
     opened = json.loads(log.lines(SECOND)[0])
@@ -295,7 +285,7 @@ def test_a_changed_first_line_under_a_later_key(tmp_path: Path) -> None:
 
 def test_archives_start_a_log_too(tmp_path: Path) -> None:
     """An archived segment is the same bytes."""
-    log = three_days()
+    log = three_segments()
     log.delete(SECOND)
     log.save(tmp_path)
     log.archive(tmp_path, SECOND)
@@ -319,7 +309,7 @@ def test_torn_files_below_the_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["head", "certificate"])
 def test_every_byte_counts_around_a_deletion(tmp_path: Path, where: str) -> None:
     """Bits flipped in the line that the log starts with, and in its log.delete."""
-    log = three_days()
+    log = three_segments()
     certificate = log.delete(SECOND)
     log.user()
     name = SECOND if where == "head" else THIRD

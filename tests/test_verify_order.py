@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key
+from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key, three_segments
 
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
@@ -25,16 +25,6 @@ def one_segment() -> LogBuilder:
     log.checkpoint()
     log.user(2)
     assert log.seq == LINES
-    return log
-
-
-def three_segments(**options: Any) -> LogBuilder:
-    """Return a log of three segments with five lines each."""
-    log = LogBuilder(**options)
-    log.user(3)
-    for day in (NEXT_DAY, THIRD_DAY):
-        log.open(day)
-        log.user(3)
     return log
 
 

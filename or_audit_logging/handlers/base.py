@@ -299,7 +299,8 @@ class AuditHandler(logging.Handler, AuditSink):
         inside, thread = self._shared.inside, get_ident()
         inside[thread] = self
         try:
-            self._waiting_ticket = self._write(self._waiting.popleft())
+            ticket = self._write(self._waiting.popleft())
+            self._waiting_ticket = max(self._waiting_ticket, ticket)
         except AuditWriteError as error:  # whoever logged it has gone on
             self._untold.append((str(error), None))
         except IndexError:  # another one that came in between has written it
@@ -315,6 +316,7 @@ class AuditHandler(logging.Handler, AuditSink):
         """In a forked child: it is inside no write, and what waits in its parent is written there."""
         self._shared.inside.clear()
         self._waiting.clear()
+        self._waiting_ticket = 0
 
     def _write(self, line: _Line) -> int:
         try:
