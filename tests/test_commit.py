@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from or_audit_logging.log import commit
 from or_audit_logging.log.commit import GroupCommit
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="fork is POSIX")
@@ -101,6 +104,48 @@ def test_an_interrupted_leader_is_followed_by_another() -> None:
     assert disk.safe == 0
     in_threads(4, lambda: disk.commit.wait(ticket))
     assert disk.safe == 1
+
+
+def test_a_leader_may_be_entered_again_anywhere() -> None:
+    """As a signal handler does that logs: at every opcode, with a follower that waits to be woken."""
+    left, alone = 0, True
+
+    def enter_again(frame: Any, event: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in (commit.__file__, threading.__file__):
+            return None
+        frame.f_trace_opcodes = True
+        left -= 1
+        if left == 0:
+            sys.settrace(None)
+            group.wait(group.wrote())
+        return enter_again
+
+    def sync() -> None:
+        nonlocal alone
+        if alone:
+            alone = False
+            sys.settrace(None)
+            follower.start()
+            while not group._followers:
+                time.sleep(0)
+            sys.settrace(enter_again)
+
+    step = 0
+    while left <= 0:
+        step += 1
+        left, alone = step, True
+        group = GroupCommit(sync)
+        ticket = group.wrote()
+        follower = threading.Thread(target=group.wait, args=(ticket,), daemon=True)
+        sys.settrace(enter_again)
+        try:
+            group.wait(ticket)
+        finally:
+            sys.settrace(None)
+        follower.join(timeout=30)
+        assert not follower.is_alive()
+    assert step > 50
 
 
 @posix_only
