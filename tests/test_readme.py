@@ -196,3 +196,22 @@ def test_the_redaction_page_s_examples_work(audit_key: bytes, monkeypatch: pytes
     redactor = logging.config.DictConfigurator({"f": options}).configure_custom(options).redactor
     text = "staff EMP-123456, +1 415 555 0123, 192.168.1.1, not in the usual form"
     assert redactor.redact(text).text == "staff [STAFF_NUMBER], +1 415 555 0123, 192.168.1.1, [SECRET]"
+
+
+def test_each_line_for_people_who_come_from_the_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], audit_key: bytes
+) -> None:
+    """In the order of the table, in one namespace."""
+    pytest.importorskip("openai")
+    monkeypatch.chdir(tmp_path)
+    text = (REPOSITORY / "docs" / "from-the-skill.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in row.split(" | ")] for row in text.splitlines() if row.startswith("| `")]
+    names: dict[str, object] = {}
+    exec("from or_audit_logging import *", names)
+    for there, here, code in rows:
+        if code.strip("| "):
+            exec(code.strip("`| "), names)
+        else:
+            assert "not there yet" in here, there
+    assert capsys.readouterr().out == "unanchored\nwrite to [EMAIL]\n"
+    assert [record["user_id"] for record in records_of(tmp_path / "audit_logs")] == ["u-7"]
