@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, time
 from decimal import Decimal
@@ -12,7 +12,9 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
-from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, TOO_MANY, unique_name
+from or_audit_logging.redaction.actions import FAILED
+from or_audit_logging.redaction.embedded import HIDDEN, redacted_json
+from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, unique_name
 
 DENY_KEYS = (
     "authorization",
@@ -105,9 +107,24 @@ _SAFE_SHAPE = re.compile(
     r"|[a-z][a-z0-9-]{1,40}/[a-z][a-z0-9.-]{0,80}(?::[a-z]{2,12})?"
     r"|[a-z_]{1,40}"
 )
-_HIDDEN = "[SECRET]"
+_NUMBER = re.compile(r"[+(]{0,2}[0-9][0-9 ()./+-]{5,30}")
+"""What may be a telephone number or another one that only its name tells from others."""
 _REMEMBERED = 4_096
 _LONGEST_KEY = 100
+_JSON_STARTS = frozenset("{[ \n")
+
+
+class Written(float):
+    """A number that keeps the digits it was written in: 0.10 and 1e-05 stay so. `walk` returns it itself."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Written:
+        """Return the number that *digits* say."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
 
 
 class Verdict(NamedTuple):
@@ -139,14 +156,22 @@ class Keys:
         self._safe = frozenset(map(_normal, safe_keys))
         self._remembered: dict[str, Verdict] = {}
 
+    def says(self, key: str) -> Verdict:
+        """Return what *key* says of its value; of itself nothing, unless that is known."""
+        known = self._remembered.get(key)
+        if known is not None:
+            return known
+        plain = _normal(key)
+        denied = plain in self._denied or plain.endswith(self._endings)
+        return Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, harmless=False)
+
     def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
         """Return *key*, redacted by *text*, and what it says of its value."""
         known = self._remembered.get(key)
         if known is not None:
             return key, known
-        plain, redacted = _normal(key), text(key)
-        denied = plain in self._denied or plain.endswith(self._endings)
-        verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, redacted == key)
+        redacted = text(key)
+        verdict = self.says(key)._replace(harmless=redacted == key)
         if verdict.harmless and len(key) <= _LONGEST_KEY:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
@@ -157,7 +182,8 @@ class Keys:
 def walk(value: object, text: Callable[[str], str], keys: Keys, counts: Counter[str]) -> object:
     """Return a copy of *value* with *text* applied to every string, dict keys included.
 
-    What *keys* deny is hidden and counted in *counts*. A value that cannot be read is named by its type.
+    What *keys* deny is hidden and counted in *counts*, and so is what nests too deep, contains itself, or
+    comes after too much: it becomes [REDACTION_FAILED]. A value that cannot be read is named by its type.
     """
     return _Walk(text, keys, counts, MAX_ITEMS).copy(value, ())
 
@@ -176,11 +202,11 @@ class _Walk:
     def copy(self, value: object, above: tuple[int, ...]) -> object:
         self.room -= 1
         if self.room < 0:
-            return TOO_MANY
+            return self._failed()
         kind = type(value)
         if kind is str:
-            return self.text(value)  # type: ignore[arg-type]
-        if value is None or kind is bool or kind is float:
+            return self._string(value)  # type: ignore[arg-type]
+        if value is None or kind is bool or (kind is float and abs(value) < 10**12):  # type: ignore[arg-type]
             return value
         try:
             return self._other(value, above)
@@ -191,33 +217,56 @@ class _Walk:
         if isinstance(value, Enum):
             return self.copy(value.value, above)
         if isinstance(value, int):
-            return self._number(int(value))
+            return self._number(int(value), int(value))
         if isinstance(value, float):
-            return float(value)
+            return self._number(value if type(value) in (float, Written) else float(value), value)
         if isinstance(value, str):
-            return self.text(str.__str__(value))
+            return self._string(str.__str__(value))
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return self.text(bytes(value).decode("utf-8", "backslashreplace"))
-        if isinstance(value, (UUID, date, time, Decimal)):
+            return self._string(bytes(value).decode("utf-8", "backslashreplace"))
+        if isinstance(value, Decimal):
+            return self._number(str(value), value if value.is_finite() else 0)
+        if isinstance(value, (UUID, date, time)):
             return str(value)
-        if id(value) in above:
-            return "[CYCLE]"
-        if len(above) >= MAX_DEPTH:
-            return "[TOO DEEP]"
+        if id(value) in above or len(above) >= MAX_DEPTH:
+            return self._failed()
         return self._container(value, (*above, id(value)))
 
-    def _number(self, value: int) -> object:
-        """Return *value*, or its redacted text where the digits are a card number."""
+    def _failed(self) -> str:
+        self.counts["REDACTION_FAILED"] += 1
+        return FAILED
+
+    def _string(self, value: str) -> str:
+        """Return *value* redacted, by what its keys say where it is JSON."""
+        if value[:1] in _JSON_STARTS and len(value) > 2 and self.text is not _as_it_is:
+            redacted = redacted_json(value, self.text, self.keys.says, _is_own, self.counts)
+            if redacted is not None:
+                return redacted
+        return self.text(value)
+
+    def _number(self, plain: object, value: float | Decimal) -> object:
+        """Return *plain*, which stands for *value*, or redacted text where its digits are a card number."""
         if not 10**12 <= value < 10**19:
-            return value
-        digits = str(value)
+            return plain
+        digits = str(int(value))
         redacted = self.text(digits)
-        return value if redacted == digits else redacted
+        return plain if redacted == digits else redacted
+
+    def _named(self, name: str, value: object, above: tuple[int, ...]) -> object:
+        """Return a number's redacted text where *name* says what it is, like `phone`; else `copy` of it."""
+        if len(name) <= _LONGEST_KEY and _NUMBER.fullmatch(str(value)):
+            said, before = f"{name}: {value}", f"{name}: "
+            redacted = self.text(said)
+            if redacted != said and redacted.startswith(before):
+                return redacted[len(before) :]
+        return self.copy(value, above)
 
     def _container(self, value: object, above: tuple[int, ...]) -> object:
         if isinstance(value, Mapping):
             return self._mapping(value, above)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+            return list(self._mapping(dict(zip(value._fields, value, strict=True)), above).values())
+        if isinstance(value, (list, tuple, deque)):
             return self._list(value, above)
         if isinstance(value, Set):
             return sorted(self._list(value, above), key=repr)
@@ -250,11 +299,13 @@ class _Walk:
             name = unique_name(name, out)
             if verdict.denied and item is not None:
                 self.counts["SECRET"] += 1
-                out[name] = _HIDDEN
+                out[name] = HIDDEN
             elif verdict.safe:
                 out[name] = self._unscanned(item, above)
             elif verdict.own and _is_own(item):
                 out[name] = item
+            elif verdict.harmless and type(item) in (str, int):
+                out[name] = self._named(name, item, above)
             else:
                 out[name] = self.copy(item, above)
             if self.room < 0:
@@ -269,7 +320,7 @@ def _as_it_is(text: str) -> str:
 def _is_own(value: object) -> bool:
     if isinstance(value, str):
         return _SAFE_SHAPE.fullmatch(value) is not None
-    return type(value) in (int, float)
+    return type(value) in (int, float, Written)
 
 
 def _type_name(value: object) -> str:

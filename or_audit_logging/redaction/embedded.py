@@ -1,0 +1,131 @@
+"""JSON inside a text, such as a tool call's arguments: what keys say of their values holds there as well.
+
+    redacted_json('{"pin": 12, "note": "to ann@example.com"}', redact, keys, counts)
+    -> '{"pin": "[SECRET]", "note": "to [EMAIL]"}'
+
+The text keeps its spacing, its escapes and the digits of its numbers. A number that goes becomes a string, so
+JSON stays JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from or_audit_logging.redaction.actions import FAILED
+from or_audit_logging.redaction.spans import PLACEHOLDER
+
+HIDDEN = "[SECRET]"
+
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TOKEN = re.compile(rf'{_STRING}|[{{}}\[\]:,]|[^\s{{}}\[\]:,"]+')
+_BARE = re.compile(rf"{_STRING}|({PLACEHOLDER.pattern})")
+_KEPT = re.compile(r'"\[KEPT:json:([0-9a-f]{16})\]"')
+"""Stands for what is not scanned, in the form of a placeholder, which is left alone."""
+_NULL = "null"
+
+
+class Said(Protocol):
+    """What a key says of its value: it is hidden, kept, or kept where it looks like our own."""
+
+    @property
+    def denied(self) -> bool: ...
+    @property
+    def safe(self) -> bool: ...
+    @property
+    def own(self) -> bool: ...
+
+
+class _Part(NamedTuple):
+    start: int
+    end: int
+    denied: bool
+
+
+def redacted_json(
+    text: str,
+    redact: Callable[[str], str],
+    says: Callable[[str], Said],
+    is_own: Callable[[object], bool],
+    counts: Counter[str],
+) -> str | None:
+    """Return *text* redacted, None where it is no JSON object or list.
+
+    *says* tells what a key says of its value, *is_own* whether a value looks like one of our own; what is
+    hidden is counted in *counts*.
+    """
+    if not _is_json(text):
+        return None
+    parts: list[str] = []
+    kept: list[str] = []
+    at = 0
+    for start, end, denied in _parts(text, says, is_own):
+        parts.append(text[at:start])
+        if denied:
+            counts["SECRET"] += 1
+            parts.append(f'"{HIDDEN}"')
+        else:
+            parts.append(f'"[KEPT:json:{len(kept):016x}]"')
+            kept.append(text[start:end])
+        at = end
+    parts.append(text[at:])
+    scanned = "".join(parts)
+    redacted = redact(scanned)
+    if redacted == FAILED:
+        return FAILED
+    if redacted != scanned:
+        redacted = _BARE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', redacted)
+    return _KEPT.sub(lambda found: _restored(found, kept), redacted) if kept else redacted
+
+
+def _is_json(text: str) -> bool:
+    if text[-1:].isspace() or text[:1].isspace():
+        text = text.strip()
+    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) == 2:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _restored(found: re.Match[str], kept: list[str]) -> str:
+    index = int(found[1], 16)
+    return kept[index] if index < len(kept) else found[0]
+
+
+def _parts(text: str, says: Callable[[str], Said], is_own: Callable[[object], bool]) -> Iterator[_Part]:
+    """Yield the values in *text*, which is valid JSON, that are hidden or not scanned, from left to right."""
+    objects: list[bool] = []  # of each container that is open: whether it is an object
+    is_key = False
+    said: Said | None = None
+    held: tuple[int, int, bool] | None = None  # how deep a container stands, where it begins, and what it is
+    for token in _TOKEN.finditer(text):
+        sign = text[token.start()]
+        if sign in "{[":
+            if held is None and said is not None and (said.denied or said.safe):
+                held = len(objects), token.start(), said.denied
+            objects.append(sign == "{")
+            is_key, said = sign == "{", None
+        elif sign in "}]":
+            objects.pop()
+            if held is not None and held[0] == len(objects):
+                yield _Part(held[1], token.end(), held[2])
+                held = None
+            is_key, said = False, None
+        elif sign == ",":
+            is_key, said = objects[-1], None
+        elif sign == ":" or held is not None:
+            is_key = False
+        elif is_key:
+            is_key, said = False, says(json.loads(token[0]))
+        elif said is not None:
+            if said.denied and token[0] != _NULL:
+                yield _Part(token.start(), token.end(), True)
+            elif said.safe or (said.own and is_own(json.loads(token[0]))):
+                yield _Part(token.start(), token.end(), False)
+            said = None
