@@ -43,6 +43,7 @@ REDACTOR = Redactor(deny_keys=["pin", "password"], safe_keys=["ticket_no"])
         ),
         ('  {"pin": 1}\n', '  {"pin": "[SECRET]"}\n'),
         ('{"pin": "a\\"b", "x": "hi\\nbob@corp.com"}', '{"pin": "[SECRET]", "x": "hi\\n[EMAIL]"}'),
+        ('{"phone": -4155552671, "tel": 4155552671.5}', '{"phone": "-[PHONE]", "tel": 4155552671.5}'),
         ('{"pin": 1', None),
         ("[pin: 1]", None),
         ('"pin"', None),

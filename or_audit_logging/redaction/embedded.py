@@ -22,7 +22,9 @@ HIDDEN = "[SECRET]"
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _TOKEN = re.compile(rf'{_STRING}|[{{}}\[\]:,]|[^\s{{}}\[\]:,"]+')
-_BARE = re.compile(rf"{_STRING}|({PLACEHOLDER.pattern})")
+_DIGITS = "[0-9.eE+-]{0,40}"
+_BARE = re.compile(rf"{_STRING}|({_DIGITS}{PLACEHOLDER.pattern}(?:{PLACEHOLDER.pattern}|[0-9.eE+-]){{0,40}})")
+"""A string, or what is left of a number in which something was found."""
 _KEPT = re.compile(r'"\[KEPT:json:([0-9a-f]{16})\]"')
 """Stands for what is not scanned, in the form of a placeholder, which is left alone."""
 _NULL = "null"
@@ -60,16 +62,20 @@ def redacted_json(
     if not _is_json(text):
         return None
     parts: list[str] = []
-    kept: list[str] = []
-    at = 0
+    kept: dict[str, str] = {}
+    taken = set(_KEPT.findall(text))
+    number = at = 0
     for start, end, denied in _parts(text, says, is_own):
         parts.append(text[at:start])
         if denied:
             counts["SECRET"] += 1
             parts.append(f'"{HIDDEN}"')
         else:
-            parts.append(f'"[KEPT:json:{len(kept):016x}]"')
-            kept.append(text[start:end])
+            while (name := f"{number:016x}") in taken:
+                number += 1
+            parts.append(f'"[KEPT:json:{name}]"')
+            kept[name] = text[start:end]
+            number += 1
         at = end
     parts.append(text[at:])
     scanned = "".join(parts)
@@ -78,7 +84,7 @@ def redacted_json(
         return FAILED
     if redacted != scanned:
         redacted = _BARE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', redacted)
-    return _KEPT.sub(lambda found: _restored(found, kept), redacted) if kept else redacted
+    return _KEPT.sub(lambda found: kept.get(found[1], found[0]), redacted) if kept else redacted
 
 
 def _is_json(text: str) -> bool:
@@ -91,11 +97,6 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _restored(found: re.Match[str], kept: list[str]) -> str:
-    index = int(found[1], 16)
-    return kept[index] if index < len(kept) else found[0]
 
 
 def _parts(text: str, says: Callable[[str], Said], is_own: Callable[[object], bool]) -> Iterator[_Part]:

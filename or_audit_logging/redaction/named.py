@@ -205,6 +205,8 @@ def _after_operator(text: str, start: int, operator: re.Match[str], name: str, r
         return _rest_of_header(text, scheme)
     spaced = text[at - 1 : at].isspace()
     query = text[start - 1 : start] in ("?", "&") or text[start - 5 : start] == "&amp;"
+    if text[at : at + 1] in ("[", "{") and operator[0][0] in "\"'\\":
+        return None  # a list or an object in JSON
     if name in ("pwd", "oldpwd") and _DIRECTORY.match(text, at):
         return None
     found = _bare(text, at, rank, spaced=spaced, query=query)
