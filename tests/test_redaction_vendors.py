@@ -6,6 +6,7 @@ import random
 import re
 import re._parser as sre  # type: ignore[import-not-found] # how hypothesis, too, reads patterns
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +191,19 @@ def test_gates_hide_nothing(text: str) -> None:
 def test_every_format_names_its_source() -> None:
     """A row without a source could not be checked by the next reader."""
     assert all(row.source and row.prefixes and row.tail for row in FORMATS)
+
+
+def test_the_prefixes_in_the_docs_are_in_the_table() -> None:
+    """What docs/redaction.md says is found."""
+    table = (Path(__file__).parent.parent / "docs" / "redaction.md").read_text(encoding="utf-8")
+    table = table.partition("### Whose keys")[2].partition("## Options")[0]
+    named = {
+        prefix
+        for row in table.splitlines()
+        if row.startswith("| ")
+        for prefix in re.findall("`([^`]+)`", row)
+    }
+    prefixes = {prefix for row in FORMATS for prefix in row.prefixes}
+    assert len(named) > 50
+    for name in named:
+        assert "\u2026" in name or any(p.startswith(name) or name.startswith(p) for p in prefixes), name
