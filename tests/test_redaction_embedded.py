@@ -73,6 +73,18 @@ def test_a_text_that_cannot_be_redacted_does_not_pass() -> None:
     assert failing.redact_value('{"id": 1}')[0] == FAILED
 
 
+@pytest.mark.parametrize("make", [
+    lambda n: '{"' + '\\"' * n + "}",
+    lambda n: '{"a":"' + '\\"' * n + '", "pin": 1, "c": 4111111111111111}',
+    lambda n: "{" + '"pin":' * n + "1}",
+    lambda n: "[" + "1," * n + "4111111111111111]",
+    lambda n: "[" + '"id":[{' * n + "}]",
+])  # fmt: skip
+def test_what_only_resembles_json_is_read(make: Any) -> None:
+    """To its end, and no card in it stays."""
+    assert "4111" not in str(REDACTOR.redact_value(make(20_000))[0])
+
+
 def test_deep_json_is_read() -> None:
     """As a text, where it goes too deep for a parser."""
     deep = '{"pin": ' + "[" * 50_000 + '"ann@example.com"' + "]" * 50_000 + "}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from or_audit_logging.redaction.actions import FAILED
@@ -21,9 +21,13 @@ from or_audit_logging.redaction.spans import PLACEHOLDER
 HIDDEN = "[SECRET]"
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_KEY = re.compile(r'"([^"\\]{0,100}(?:\\.[^"\\]{0,100}){0,24})"\s{0,16}:')
+"""A key of some length; what `Said` speaks of are words."""
 _TOKEN = re.compile(rf'{_STRING}|[{{}}\[\]:,]|[^\s{{}}\[\]:,"]+')
 _DIGITS = "[0-9.eE+-]{0,40}"
-_BARE = re.compile(rf"{_STRING}|({_DIGITS}{PLACEHOLDER.pattern}(?:{PLACEHOLDER.pattern}|[0-9.eE+-]){{0,40}})")
+_BARE = re.compile(
+    rf"{_STRING[:-1]}(?:\"|\Z)|({_DIGITS}{PLACEHOLDER.pattern}(?:{PLACEHOLDER.pattern}|[0-9.eE+-]){{0,40}})"
+)
 """A string, or what is left of a number in which something was found."""
 _KEPT = re.compile(r'"\[KEPT:json:([0-9a-f]{16})\]"')
 """Stands for what is not scanned, in the form of a placeholder, which is left alone."""
@@ -59,44 +63,52 @@ def redacted_json(
     *says* tells what a key says of its value, *is_own* whether a value looks like one of our own; what is
     hidden is counted in *counts*.
     """
-    if not _is_json(text):
+    shape = text if not (text[-1:].isspace() or text[:1].isspace()) else text.strip()
+    if shape[:1] + shape[-1:] not in ("{}", "[]") or len(shape) == 2:
         return None
-    parts: list[str] = []
+    concerned = any("\\" in key or _counts(says(key)) for key in _KEY.findall(text))
+    if concerned and not _is_json(text):
+        return None
     kept: dict[str, str] = {}
-    taken = set(_KEPT.findall(text))
-    number = at = 0
-    for start, end, denied in _parts(text, says, is_own):
-        parts.append(text[at:start])
-        if denied:
-            counts["SECRET"] += 1
-            parts.append(f'"{HIDDEN}"')
-        else:
-            while (name := f"{number:016x}") in taken:
-                number += 1
-            parts.append(f'"[KEPT:json:{name}]"')
-            kept[name] = text[start:end]
-            number += 1
-        at = end
-    parts.append(text[at:])
-    scanned = "".join(parts)
+    scanned = _without(_parts(text, says, is_own), text, kept, counts) if concerned else text
     redacted = redact(scanned)
     if redacted == FAILED:
         return FAILED
-    if redacted != scanned:
+    if redacted != scanned and (concerned or _is_json(text)):
         redacted = _BARE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', redacted)
     return _KEPT.sub(lambda found: kept.get(found[1], found[0]), redacted) if kept else redacted
 
 
+def _counts(said: Said) -> bool:
+    return said.denied or said.safe or said.own
+
+
 def _is_json(text: str) -> bool:
-    if text[-1:].isspace() or text[:1].isspace():
-        text = text.strip()
-    if text[:1] + text[-1:] not in ("{}", "[]") or len(text) == 2:
-        return False
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _without(parts: Iterable[_Part], text: str, kept: dict[str, str], counts: Counter[str]) -> str:
+    """Return *text* with what is denied hidden, and stand-ins for what goes into *kept*, unscanned."""
+    taken = set(_KEPT.findall(text))
+    out: list[str] = []
+    number = at = 0
+    for start, end, denied in parts:
+        out.append(text[at:start])
+        if denied:
+            counts["SECRET"] += 1
+            out.append(f'"{HIDDEN}"')
+        else:
+            while (name := f"{number:016x}") in taken:
+                number += 1
+            out.append(f'"[KEPT:json:{name}]"')
+            kept[name] = text[start:end]
+            number += 1
+        at = end
+    return "".join([*out, text[at:]])
 
 
 def _parts(text: str, says: Callable[[str], Said], is_own: Callable[[object], bool]) -> Iterator[_Part]:

@@ -112,6 +112,8 @@ _NUMBER = re.compile(r"[+(]{0,2}[0-9][0-9 ()./+-]{5,30}")
 _REMEMBERED = 4_096
 _LONGEST_KEY = 100
 _JSON_STARTS = frozenset("{[ \n")
+_NUMBER_STARTS = frozenset("0123456789+(")
+_NUMBERS = 10**6
 
 
 class Written(float):
@@ -143,7 +145,7 @@ class Verdict(NamedTuple):
 class Keys:
     """What dict keys say of their values; harmless keys are remembered, since they repeat."""
 
-    __slots__ = ("_denied", "_endings", "_remembered", "_safe")
+    __slots__ = ("_denied", "_endings", "_remembered", "_safe", "_said")
 
     def __init__(self, deny_keys: Iterable[str], safe_keys: Iterable[str]) -> None:
         """Take keys whose values are hidden, and those whose values stay; the former rule.
@@ -155,15 +157,21 @@ class Keys:
         self._denied = frozenset(map(_normal, deny_keys))
         self._safe = frozenset(map(_normal, safe_keys))
         self._remembered: dict[str, Verdict] = {}
+        self._said: dict[str, Verdict] = {}
 
     def says(self, key: str) -> Verdict:
-        """Return what *key* says of its value; of itself nothing, unless that is known."""
-        known = self._remembered.get(key)
+        """Return what *key* says of its value, of itself nothing."""
+        known = self._said.get(key) or self._remembered.get(key)
         if known is not None:
             return known
         plain = _normal(key)
         denied = plain in self._denied or plain.endswith(self._endings)
-        return Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, harmless=False)
+        verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, harmless=False)
+        if len(key) <= _LONGEST_KEY and (denied or verdict.safe or verdict.own):
+            if len(self._said) >= _REMEMBERED:
+                self._said.clear()
+            self._said[key] = verdict
+        return verdict
 
     def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
         """Return *key*, redacted by *text*, and what it says of its value."""
@@ -189,7 +197,8 @@ def walk(value: object, text: Callable[[str], str], keys: Keys, counts: Counter[
 
 
 def _normal(key: str) -> str:
-    return "".join(c for c in key.lower() if c.isalnum())
+    low = key.lower()
+    return low if low.isalnum() else "".join(filter(str.isalnum, low))
 
 
 @dataclasses.dataclass(slots=True)
@@ -205,7 +214,7 @@ class _Walk:
             return self._failed()
         kind = type(value)
         if kind is str:
-            return self._string(value)  # type: ignore[arg-type]
+            return (self._json if value[:1] in _JSON_STARTS else self.text)(value)  # type: ignore[arg-type,index]
         if value is None or kind is bool or (kind is float and abs(value) < 10**12):  # type: ignore[arg-type]
             return value
         try:
@@ -221,9 +230,9 @@ class _Walk:
         if isinstance(value, float):
             return self._number(value if type(value) in (float, Written) else float(value), value)
         if isinstance(value, str):
-            return self._string(str.__str__(value))
+            return self._json(str.__str__(value))
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return self._string(bytes(value).decode("utf-8", "backslashreplace"))
+            return self._json(bytes(value).decode("utf-8", "backslashreplace"))
         if isinstance(value, Decimal):
             return self._number(str(value), value if value.is_finite() else 0)
         if isinstance(value, (UUID, date, time)):
@@ -236,9 +245,9 @@ class _Walk:
         self.counts["REDACTION_FAILED"] += 1
         return FAILED
 
-    def _string(self, value: str) -> str:
+    def _json(self, value: str) -> str:
         """Return *value* redacted, by what its keys say where it is JSON."""
-        if value[:1] in _JSON_STARTS and len(value) > 2 and self.text is not _as_it_is:
+        if value[:1] in _JSON_STARTS and self.text is not _as_it_is:
             redacted = redacted_json(value, self.text, self.keys.says, _is_own, self.counts)
             if redacted is not None:
                 return redacted
@@ -254,7 +263,7 @@ class _Walk:
 
     def _named(self, name: str, value: object, above: tuple[int, ...]) -> object:
         """Return a number's redacted text where *name* says what it is, like `phone`; else `copy` of it."""
-        if len(name) <= _LONGEST_KEY and _NUMBER.fullmatch(str(value)):
+        if _NUMBER.fullmatch(str(value)) and len(name) <= _LONGEST_KEY:
             said, before = f"{name}: {value}", f"{name}: "
             redacted = self.text(said)
             if redacted != said and redacted.startswith(before):
@@ -304,7 +313,9 @@ class _Walk:
                 out[name] = self._unscanned(item, above)
             elif verdict.own and _is_own(item):
                 out[name] = item
-            elif verdict.harmless and type(item) in (str, int):
+            elif verdict.harmless and (
+                item[:1] in _NUMBER_STARTS if type(item) is str else type(item) is int and item >= _NUMBERS
+            ):
                 out[name] = self._named(name, item, above)
             else:
                 out[name] = self.copy(item, above)
