@@ -188,10 +188,11 @@ def test_values_are_copied_redacted() -> None:
         "openai_api_key": "abc",
         "db_password": b"abc",
         b"password": "abc",
+        "dbPwd": "abc",
         "max_tokens": 4,
         "keyboard": "qwerty",
     }
-    hidden = {"openai_api_key", "db_password", "password"}
+    hidden = {"openai_api_key", "db_password", "password", "dbPwd"}
     assert {key for key, item in REDACTOR.redact_value(ends)[0].items() if item == "[SECRET]"} == hidden  # type: ignore[attr-defined]
     assert value["ann@example.com"] == b"bob@example.com"
     json.dumps(copy)
