@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from or_audit_logging.handlers.file import AuditFileHandler
     from or_audit_logging.handlers.filters import RedactionFilter
     from or_audit_logging.handlers.formatters import AuditJsonFormatter
-    from or_audit_logging.handlers.redacting import RedactingHandler
+    from or_audit_logging.handlers.redacting import RedactingHandler, redact_loggers
     from or_audit_logging.handlers.stream import AuditStreamHandler
     from or_audit_logging.record import AuditRecord
     from or_audit_logging.redaction import Redactor
@@ -59,6 +59,7 @@ _HOMES = {
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
     "instrument": "capture.instrument",
+    "redact_loggers": "handlers.redacting",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
@@ -85,6 +86,7 @@ __all__ = [
     "configure",
     "emit",
     "instrument",
+    "redact_loggers",
     "uninstrument",
     "verify",
 ]

@@ -65,6 +65,20 @@ def test_json_lines_are_redacted_by_value() -> None:
     assert MAIL.encode() not in done.stderr
 
 
+def test_numbers_come_out_as_they_came_in() -> None:
+    """Digit for digit, what is too long to read included; a card goes, also as a float."""
+    kept = (
+        '{"a":0.10,"b":1e-05,"c":-0,"total_cost":1.10,"d":[1E5,12345678901234567890123],"e":'
+        + "9" * 5_000
+        + "}"
+    )
+    cards = '{"f":4111111111111111.0,"g":4111111111111111}'
+    surrogate = '"\\ud800"'
+    done = or_audit("redact", "--json", stdin="\n".join([kept, cards, surrogate, ""]).encode())
+    assert done.stdout.decode().splitlines() == [kept, '{"f":"[CARD]","g":"[CARD]"}', surrogate]
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--action", "EMAIL"), ("--action", "EMAIL=hide"), ("--pack", "xx"), ("--known-secret", "the secret")],

@@ -188,10 +188,11 @@ def test_values_are_copied_redacted() -> None:
         "openai_api_key": "abc",
         "db_password": b"abc",
         b"password": "abc",
+        "dbPwd": "abc",
         "max_tokens": 4,
         "keyboard": "qwerty",
     }
-    hidden = {"openai_api_key", "db_password", "password"}
+    hidden = {"openai_api_key", "db_password", "password", "dbPwd"}
     assert {key for key, item in REDACTOR.redact_value(ends)[0].items() if item == "[SECRET]"} == hidden  # type: ignore[attr-defined]
     assert value["ann@example.com"] == b"bob@example.com"
     json.dumps(copy)
@@ -206,18 +207,23 @@ def test_many_items_and_colliding_names_are_no_burden() -> None:
     for _ in range(25):
         shared = [shared, shared]
     for value in (shared, [["a"] * 1000] * 1000):
-        assert "[TOO MANY ITEMS]" in json.dumps(REDACTOR.redact_value(value)[0])
+        cut, counts = REDACTOR.redact_value(value)
+        assert FAILED in json.dumps(cut)
+        assert counts == {"REDACTION_FAILED": 1}
 
 
 def test_a_cycle_and_a_deep_value_end() -> None:
-    """A value that contains itself is marked where it does."""
+    """Where a value contains itself, or goes too deep, the marker stands, and is counted."""
     value: list[Any] = ["ann@example.com"]
     value.append(value)
-    assert REDACTOR.redact_value(value)[0] == ["[EMAIL]", "[CYCLE]"]
+    assert REDACTOR.redact_value(value) == (["[EMAIL]", FAILED], {"EMAIL": 1, "REDACTION_FAILED": 1})
     deep: Any = "ann@example.com"
     for _ in range(1000):
         deep = [deep]
-    assert "example.com" not in json.dumps(REDACTOR.redact_value(deep)[0])
+    copy, counts = REDACTOR.redact_value(deep)
+    assert FAILED in json.dumps(copy)
+    assert "example.com" not in json.dumps(copy)
+    assert counts == {"REDACTION_FAILED": 1}
 
 
 def test_what_cannot_be_redacted_does_not_pass() -> None:

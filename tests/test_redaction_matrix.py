@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import enum
 import io
 import json
 import logging
@@ -11,8 +13,10 @@ import pickle
 import queue
 import socket
 import sys
+import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +67,60 @@ def raised(error: Callable[[], BaseException], cause: BaseException | None = Non
         return sys.exc_info()
 
 
+class Address(enum.Enum):
+    """A value in an Enum."""
+
+    OF_ANN = MAIL
+
+
+Login = collections.namedtuple("Login", ["user", "password"])
+
+
+class Slotted:
+    """An object without a dict, shown by what it holds."""
+
+    __slots__ = ("mail",)
+
+    def __init__(self) -> None:
+        self.mail = MAIL
+
+    def __repr__(self) -> str:
+        return f"Slotted(mail={self.mail!r})"
+
+
+class Hostile:
+    """An object that fails while it is read, with a secret in the failure."""
+
+    def __str__(self) -> str:
+        raise RuntimeError(MAIL)
+
+    __repr__ = __str__
+
+
+def while_handling() -> Any:
+    """Return exc_info of an exception raised while another one was handled."""
+    try:
+        try:
+            raise KeyError(MAIL)
+        except KeyError:
+            raise ValueError("x")  # noqa: B904 - what is tested
+    except ValueError:
+        return sys.exc_info()
+
+
+def cyclic() -> Any:
+    value: dict[str, Any] = {"to": MAIL}
+    value["self"] = [value]
+    return value
+
+
+def deep() -> Any:
+    value: Any = MAIL
+    for _ in range(200):
+        value = [value]
+    return value
+
+
 def noted() -> BaseException:
     error = ValueError("see the note")
     error.add_note(MAIL)
@@ -84,13 +142,43 @@ PLACES: dict[str, Callable[[], dict[str, Any]]] = {
     "cause": lambda: {"exc_info": raised(lambda: ValueError("x"), KeyError(KEY))},
     "group": lambda: {"exc_info": raised(lambda: ExceptionGroup("some", [ValueError(MAIL)]))},
     "note": lambda: {"exc_info": raised(noted)},
+    "context": lambda: {"exc_info": while_handling()},
+    "group in a group with a cause": lambda: {
+        "exc_info": raised(
+            lambda: ExceptionGroup("a", [ExceptionGroup(MAIL, [ValueError(KEY)]), noted()]), KeyError(CARD)
+        )
+    },
+    "exception as message": lambda: {"msg": ValueError(MAIL)},
+    "exception as argument": lambda: {"msg": "failed: %r", "args": (ValueError(MAIL),)},
+    "exception as extra": lambda: {"error": noted(), "errors": [ValueError(KEY)]},
+    "bytes as message": lambda: {"msg": MAIL.encode()},
+    "bytes as argument": lambda: {"msg": "got %s %r", "args": (MAIL.encode(), bytearray(KEY.encode()))},
+    "JSON as message": lambda: {"msg": json.dumps({"to": MAIL, "card": CARD, "password": "ann@ home"})},
+    "JSON in an extra": lambda: {"arguments": json.dumps({"a": [{"password": "ann@ home", "card": CARD}]})},
+    "split over three": lambda: {"msg": "%s@%s.%s", "args": ("ann", "example", "com")},
+    "dict as only argument": lambda: {"msg": "to %s", "args": ({"to": MAIL, MAIL: KEY},)},
     "exception as text": lambda: {"exc_text": f"Traceback\nValueError: {MAIL}"},
     "stack": lambda: {"stack_info": f"Stack (most recent call last):\n  ask({KEY!r})"},
     "extra": lambda: {"to": MAIL},
     "extra under a telling name": lambda: {"password": "ann@ home"},
     "name of an extra": lambda: {MAIL: 1},
     "nested": lambda: {"a": {"b": [{"c": (MAIL,)}], MAIL: 1}},
-    "set": lambda: {"a": {MAIL}},
+    "set": lambda: {"a": {MAIL}, "b": frozenset([KEY, 1])},
+    "deque": lambda: {"a": collections.deque([MAIL, {"b": KEY}])},
+    "named tuple": lambda: {"a": Login("bob", "ann@ home"), "b": [Login(MAIL, KEY)]},
+    "path": lambda: {"a": Path("home") / MAIL, "msg": "open %s", "args": (Path(MAIL),)},
+    "enum": lambda: {"a": Address.OF_ANN, "b": {Address.OF_ANN: 1}, "msg": "%s", "args": (Address.OF_ANN,)},
+    "keys of many kinds": lambda: {"a": {MAIL.encode(): 1, Path(KEY): 2, CARD: 3, (MAIL, 1): 4}},
+    "slots": lambda: {"a": Slotted(), "b": [Slotted()]},
+    "mappings": lambda: {"a": types.MappingProxyType({"to": MAIL}), "b": collections.ChainMap({MAIL: KEY})},
+    "views": lambda: {"a": {"to": MAIL}.values(), "b": {MAIL: 1}.keys(), "c": {"to": MAIL}.items()},
+    "other numbers": lambda: {"a": float(CARD), "b": Decimal(CARD), "c": [CARD], "d": {"e": str(CARD)}},
+    "cycle": lambda: {"a": cyclic()},
+    "deep": lambda: {"a": deep(), "msg": "%s", "args": (deep(),)},
+    "hostile": lambda: {"a": Hostile(), "b": {"c": [Hostile(), MAIL]}},
+    "hostile argument": lambda: {"msg": "%s " + MAIL, "args": (Hostile(),)},
+    "hostile message": lambda: {"msg": Hostile(), "args": (MAIL,)},
+    "half a surrogate pair": lambda: {"a": "\ud800 " + MAIL, "b": {"\udc80": KEY}},
     "bytes": lambda: {"a": MAIL.encode(), "b": bytearray(KEY.encode()), "c": memoryview(MAIL.encode())},
     "number": lambda: {"card": CARD},
     "dataclass": lambda: {"a": Person(MAIL)},

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redaction_cases import ADVERSARIAL, found, replaced, texts
 
+from or_audit_logging import RedactionFilter, Redactor
 from or_audit_logging.redaction import network, numbers
 
 MATCHERS = (*numbers.MATCHERS, *network.MATCHERS)
@@ -100,6 +101,21 @@ def test_hardware_addresses_are_found_by_choice(text: str, address: str) -> None
 def test_other_hexadecimal_is_no_hardware_address(text: str) -> None:
     """Longer and shorter rows, mixed separators, UUIDs."""
     assert found(network.BY_CHOICE, text) == []
+
+
+def test_the_pack_for_hardware_addresses() -> None:
+    """With the pack `mac`, also from a configuration; beside IP addresses, and by an action of their own."""
+    text = "00:1A:2B:3C:4D:5E has 10.0.0.1 and fe80::1ff:fe23:4567:890a"
+    assert Redactor().redact(text).text == "00:1A:2B:3C:4D:5E has [IP_ADDRESS] and [IP_ADDRESS]"
+    for redactor in (Redactor(packs=("mac",)), RedactionFilter(packs=["mac", "gb"]).redactor):
+        assert redactor.redact(text).text == "[MAC_ADDRESS] has [IP_ADDRESS] and [IP_ADDRESS]"
+        assert redactor.redact_value({text[:17]: "001a.2b3c.4d5e"}) == (
+            {"[MAC_ADDRESS]": "[MAC_ADDRESS]"},
+            {"MAC_ADDRESS": 2},
+        )
+    kept = Redactor(packs=["mac"], actions={"network": "keep", "MAC_ADDRESS": "replace"})
+    assert kept.redact(text).text == text.replace("00:1A:2B:3C:4D:5E", "[MAC_ADDRESS]")
+    assert len({Redactor(packs=packs).digest for packs in ((), ("mac",), ("gb",))}) == 3
 
 
 @given(texts(["10.0.0.1", "fe80::1", "2001:db8:1:2:3:4:5:6", "::", ":", "ff", "00:1A:2B:3C:4D:5E", "/24"]))

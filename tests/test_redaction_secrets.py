@@ -77,6 +77,24 @@ HIT = [
     ("x-api-key: {}", "12345678901234567890"),
     ("Azure subscription key: {}", "0123456789abcdef" * 2),
     ("key=key=key=key=key={}", FAKE[:20]),
+    # after an equals sign, or in quotation marks, the name alone is enough
+    ("password={}", "abc"),
+    ("passwd={} user=bob", "letmein"),
+    ("DB_PWD={}", "a1"),
+    ("?pwd={}&x=1", "foo"),
+    ("user=bob;password={};x=1", "foo"),
+    ("password={}", "mypassword"),
+    ("password={}, user=bob", "foo"),
+    ("(user=bob, password={})", "letmein"),
+    ("secret={}", "abc"),
+    ("client_secret={}", "patience"),
+    ("api_key={}", "abcdefgh"),
+    ("X-API-KEY={}", "1234"),
+    ("{{'password': '{}'}}", "foo"),
+    ('"api_key": "{}"', "demo1"),
+    ("TOKEN={}", "abcdefgh"),
+    ("auth_token={}", "correcthorse"),
+    ("/reset?token={}", "abcdefghijk"),
 ]
 
 
@@ -116,6 +134,12 @@ SPARED = [
     "-----BEGIN CERTIFICATE-----\nFAKE\n-----END CERTIFICATE-----",
     "-----BEGIN PUBLIC KEY-----\nFAKE\n-----END PUBLIC KEY-----",
     "a key=value pair, the keys are 1 and 2, token=tokens[0]",
+    "token=required, token=expired, auth_token=missing, token=access_token, token=Hello",
+    "eos_token=endoftext, next_token=abcdefghijkl, num_tokens=123456789",
+    "login(password=pw), connect(host=h, secret=word), Client(api_key=openai_key)",
+    "f(\n    api_key=word,\n    x=1)",
+    "password=self.password, password=args.word, secret=settings.SECRET",
+    "PWD=/home/ann, pwd=C:\\Users, use_password=1, has_secret=0, PASS=3 FAIL=2",
 ]
 
 

@@ -6,12 +6,14 @@ import random
 import re
 import re._parser as sre  # type: ignore[import-not-found] # how hypothesis, too, reads patterns
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from credential_texts import FAKE, found, hidden, texts
 from hypothesis import given, settings
 
+from or_audit_logging.redaction import Redactor
 from or_audit_logging.redaction.finding import Look
 from or_audit_logging.redaction.tokens import LONG_RUN
 from or_audit_logging.redaction.vendors import FORMATS, MATCHERS, Format
@@ -105,6 +107,33 @@ def test_every_format_is_found(row: Format, prefix: str) -> None:
         (HEX * 2 + "-us12", "mailchimp"),
         ("abc8Q~" + FAKE[:34], "azure"),
         ("services/T0FAKE000/B0FAKE000/" + FAKE[:24], "slack"),
+        # at the lengths that are stated or seen
+        ("sk-ant-oat01-" + (FAKE * 2)[:93] + "AA", "anthropic"),
+        ("sk-proj-" + (FAKE * 4)[:74] + "T3BlbkFJ" + (FAKE * 4)[:74], "openai"),
+        ("AQ.Ab8" + (FAKE * 2)[:47], "google"),
+        ("xai-" + (FAKE * 2)[:80], "xai"),
+        ("gsk_" + (FAKE * 2)[:52], "groq"),
+        ("pplx-" + FAKE[:48], "perplexity"),
+        ("fw_" + FAKE[:33], "fireworks"),
+        ("tgp_v1_" + FAKE[:20] + "-_" + FAKE[:21], "together"),
+        ("csk-" + FAKE[:48], "cerebras"),
+        ("nvapi-" + (FAKE * 2)[:64], "nvidia"),
+        ("lsv2_sk_" + HEX * 2 + "_" + HEX[:10], "langsmith"),
+        ("vck_" + (FAKE * 2)[:50] + "a-_1b2", "vercel"),
+        ("cfut_" + (FAKE * 2)[:48], "cloudflare"),
+        ("napi_" + (FAKE * 2)[:64].lower(), "neon"),
+        ("dop_v1_" + HEX * 4, "digitalocean"),
+        ("shpat_" + HEX * 2, "shopify"),
+        ("sq0atp-" + FAKE[:22], "square"),
+        ("sb_secret_" + FAKE[:31], "supabase"),
+        ("ghs_1234567_eyJhbGciOiJSUzI1NiJ9" + FAKE + "." + FAKE * 6 + "." + FAKE * 3 + "-_a", "github"),
+        ("gho_" + FAKE[:36], "github"),
+        ("glpat-" + FAKE[:27] + ".01.0z1abc2de", "gitlab"),
+        ("pypi-" + FAKE * 3, "pypi"),
+        ("ya29." + FAKE + FAKE, "google"),
+        ("xapp-1-A0FAKE0000-1234567890123-" + HEX * 4, "slack"),
+        ("SK" + HEX * 2, "twilio"),
+        ("hvb." + FAKE * 3, "vault"),
     ],
 )
 def test_whose_key_it_is(key: str, vendor: str) -> None:
@@ -114,6 +143,18 @@ def test_whose_key_it_is(key: str, vendor: str) -> None:
     assert [(f.vendor, text[f.start : f.end]) for f in findings if f.end - f.start >= len(key)][:1] == [
         (vendor, key)
     ]
+    redactor = Redactor(actions={"API_KEY": "mask"})
+    assert redactor.redact(text).text == text.replace(key, f"[API_KEY:{vendor}]")
+    key = text.removeprefix("see ").removesuffix(", please")  # with the address before a hook's
+    for where in (
+        f"{key}\n",
+        f"({key})",
+        f"a={key};",
+        f'{{"a": "{key}"}}',
+        f"https://example.com/?a={key}&b=1",
+    ):
+        redacted = Redactor().redact(where).text
+        assert not any(piece in redacted for piece in (key, key[-12:], key[len(key) // 2 :][:12])), where
 
 
 @pytest.mark.parametrize(
@@ -150,3 +191,19 @@ def test_gates_hide_nothing(text: str) -> None:
 def test_every_format_names_its_source() -> None:
     """A row without a source could not be checked by the next reader."""
     assert all(row.source and row.prefixes and row.tail for row in FORMATS)
+
+
+def test_the_prefixes_in_the_docs_are_in_the_table() -> None:
+    """What docs/redaction.md says is found."""
+    table = (Path(__file__).parent.parent / "docs" / "redaction.md").read_text(encoding="utf-8")
+    table = table.partition("### Whose keys")[2].partition("## Options")[0]
+    named = {
+        prefix
+        for row in table.splitlines()
+        if row.startswith("| ")
+        for prefix in re.findall("`([^`]+)`", row)
+    }
+    prefixes = {prefix for row in FORMATS for prefix in row.prefixes}
+    assert len(named) > 50
+    for name in named:
+        assert "\u2026" in name or any(p.startswith(name) or name.startswith(p) for p in prefixes), name

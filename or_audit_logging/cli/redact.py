@@ -12,11 +12,13 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.handlers.redactors import redactor_from
 from or_audit_logging.policy import Redacts
+from or_audit_logging.redaction.values import Written
 
 HELP = "take personal data and secrets out of what comes on stdin"
 
 _PIECE = 500_000
 """Characters that are read at once."""
+_LONGEST_INTEGER = 1_000
 
 
 def add_parser(commands: Any) -> None:
@@ -101,7 +103,7 @@ def _json_lines(redactor: Redacts, counts: Counter[str]) -> Any:
             yield line
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, parse_float=Written, parse_int=_integer)
         except (ValueError, RecursionError):
             complain(f"line {number} is no JSON; it is left out")
             counts["REDACTION_FAILED"] += 1
@@ -109,4 +111,29 @@ def _json_lines(redactor: Redacts, counts: Counter[str]) -> Any:
             continue
         copy, found = redactor.redact_value(value)
         counts.update(found)
-        yield json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n"
+        yield _json(copy) + "\n"
+
+
+def _integer(digits: str) -> int | Written:
+    """Return the integer, or its digits where Python would write others, or not read so many."""
+    return Written(digits) if digits == "-0" or len(digits) > _LONGEST_INTEGER else int(digits)
+
+
+def _json(value: Any) -> str:
+    """Return *value* as JSON, its numbers in the digits that they came in."""
+    if isinstance(value, Written):
+        return value.digits
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() or _is_utf8(text) else json.dumps(value)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True

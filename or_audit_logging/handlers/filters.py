@@ -29,6 +29,8 @@ _REMEMBERED = 1_024
 _harmless_names: dict[str, set[str]] = {}
 _log = logging.getLogger("or_audit_logging")
 _formatter = logging.Formatter()
+_KEEPS_COPIES = sys.version_info >= (3, 12)
+"""Whether logging goes on with the record that a filter returns."""
 
 
 class RedactionFilter(logging.Filter):
@@ -45,25 +47,26 @@ class RedactionFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> Any:
         """Return a redacted copy of *record*, or True where there is nothing to redact.
 
-        Python 3.11 ignores a returned record, so there the record itself is redacted in place, which the
-        handlers after this one see; `RedactingHandler` works on a copy there too, and so do audit handlers.
+        Python 3.11 ignores a returned record. Rather than let it pass as it is, the filter changes the record
+        itself there, which the handlers after this one then see redacted, and warns of that once. Audit
+        handlers and `RedactingHandler` work on a copy on every version.
         """
         if not self._place_checked:
             self._place_checked = True
-            self._warn_on_logger()
+            self._warn_of_place()
         redacted = redacted_copy(record, self.redactor)
         if redacted is record:
             return True
         kept: bool | logging.LogRecord = redacted
-        if sys.version_info < (3, 12):
+        if not _KEEPS_COPIES:
             for name in record.__dict__.keys() - redacted.__dict__.keys():
                 del record.__dict__[name]  # an extra whose own name was redacted
             record.__dict__.update(redacted.__dict__)
             kept = True
         return kept
 
-    def _warn_on_logger(self) -> None:
-        """Say so, once, where this filter is on a logger: records of the loggers below it pass it by."""
+    def _warn_of_place(self) -> None:
+        """Warn where records of other loggers pass this filter by, or other handlers see what it does."""
         loggers = [logging.root, *logging.root.manager.loggerDict.copy().values()]
         for logger in loggers:
             if isinstance(logger, logging.Logger) and self in logger.filters:
@@ -72,6 +75,13 @@ class RedactionFilter(logging.Filter):
                     "below; put it on handlers, or use RedactingHandler",
                     logger.name,
                 )
+                return
+        if not _KEEPS_COPIES:
+            _log.warning(
+                "on Python %d.%d a filter cannot pass on a copy, so a RedactionFilter changes records "
+                "themselves and other handlers see them redacted; RedactingHandler(target) works on a copy",
+                *sys.version_info[:2],
+            )
 
 
 def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRecord:
@@ -137,7 +147,7 @@ def _redacted_message(record: logging.LogRecord, redactor: Redacts) -> dict[str,
     if isinstance(record.msg, dict):
         return {"msg": redactor.redact_value(record.msg)[0], "args": ()}
     try:
-        message = redactor.redact(record.getMessage()).text
+        message = str(redactor.redact_value(record.getMessage())[0])
     except Exception:  # noqa: BLE001 - arguments that do not fit the template are redacted one by one
         return {"msg": redactor.redact(_unrendered(record)).text, "args": ()}
     if record.args and isinstance(record.msg, str):

@@ -9,7 +9,7 @@ from or_audit_logging.errors import ConfigError
 from or_audit_logging.redaction import contact, entropy, financial, network, numbers, secrets, vendors
 from or_audit_logging.redaction.finding import Matcher
 
-PACKS = {"gb": "gb", "de": "de", "in": "in_"}
+PACKS = {"gb": "gb", "de": "de", "in": "in_", "mac": "mac"}
 """Packs by name, with the module that each is; `in` is a word of Python's."""
 
 MATCHERS: tuple[Matcher, ...] = (

@@ -2,8 +2,9 @@
 
     find('db_password = "…"')       -> the finding covers the value, not its name
 
-After a password's name almost any value is hidden; after `token` or `key` only one that does not look like a
-word, a number or a known id. Reading resumes after what was found.
+After the name of a password, a secret or an API key almost any value is hidden; after `token=` one of eight
+characters that is no ordinary word for a token; after other names only one that does not look like a word, a
+number or a known id. Reading resumes after what was found.
 """
 
 from __future__ import annotations
@@ -26,7 +27,29 @@ from or_audit_logging.redaction.candidates import (
 from or_audit_logging.redaction.finding import Finding, Look
 from or_audit_logging.redaction.names import rank as rank_of
 from or_audit_logging.redaction.names import vendor_of
-from or_audit_logging.redaction.tokens import ascii_lower, is_plain, long_runs
+from or_audit_logging.redaction.tokens import ascii_lower, is_known_id, is_plain, long_runs
+
+_CERTAIN = ("secret", "apikey", "apitoken", "accesskey", "secretkey", "privatekey")
+"""How names end, but for punctuation, whose values are secrets whatever they look like."""
+_TOKENS = frozenset([
+    "token", "authtoken", "accesstoken", "apitoken", "refreshtoken", "idtoken", "bearertoken", "sessiontoken",
+    "usertoken", "bottoken", "logintoken", "resettoken", "invitetoken", "clienttoken", "deploytoken", "jwt",
+    "githubtoken", "gitlabtoken", "slacktoken", "npmtoken", "csrftoken", "xsrftoken", "oauthtoken",
+])  # fmt: skip
+_OF_TOKENS = re.compile(
+    r"(?i)(?:required|optional|expired|invalid|missing|provided|rejected|accepted|verified|validated|generated|revoked"
+    r"|received|undefined|anonymous|available|unavailable|placeholder|response|disabled|enabled|identifier|operator"
+    r"|whitespace|separator|punctuation|unchanged|refreshed|rotated|unlimited|continue|position|sequence|semicolon"
+    r"|authorization|authentication|function|variable|delimiter|endoftext|tokenizer|unauthorized|forbidden|malformed|not[_-]?found|in[_-]?use"
+    r"|\w{0,40}(?:pass|token|secret|key|config|args|input|env)\w{0,40})"
+)
+"""What is said of a token, or what a parser's is."""
+_TIGHT = frozenset(["=", "%3d", "\\u003d"])
+_DIRECTORY = re.compile(r"~?/|[A-Za-z]:[\\/]")
+_ATTRIBUTE = re.compile(
+    r"(?:self|this|args|config|cfg|conf|settings|options|opts|env|environ|os|process|req|request|res|response|user|props"
+    r"|params|ctx|context|form|data|event|app|db|\w{0,40}(?:pass|token|secret|key|config|args)\w{0,40})\."
+)
 
 _KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic ")
 _KEYWORDS_EQUALS = ("sess", "sid=", "sig", "code=", "jwt", "_pat", "pw=")
@@ -36,6 +59,7 @@ Span = tuple[int, int]
 
 _MOST_NAME = 64
 _MOST_VALUE = 1024
+_MOST_CALL = 200
 
 _OPERATOR = re.compile(
     r"""\\{0,4}["'`]?(?:\*\*|[\])]{0,2})                        # the name's closing quotation mark or bracket
@@ -172,13 +196,78 @@ def _after_operator(text: str, start: int, operator: re.Match[str], name: str, r
         if stop is not None:
             if scheme and scheme.end() < stop and name.endswith("authorization"):
                 inside = scheme.end()
-            return (inside, stop) if is_secret(text[inside:stop], rank, quoted=True) else None
+            value = text[inside:stop]
+            if is_secret(value, rank, quoted=True) or (_is_certain(name, rank) and _is_any(value)):
+                return inside, stop
+            return None
         at = inside
     if scheme and name.endswith("authorization"):
         return _rest_of_header(text, scheme)
     spaced = text[at - 1 : at].isspace()
     query = text[start - 1 : start] in ("?", "&") or text[start - 5 : start] == "&amp;"
-    return _bare(text, at, rank, spaced=spaced, query=query)
+    if text[at : at + 1] in ("[", "{") and operator[0][0] in "\"'\\":
+        return None  # a list or an object in JSON
+    if name in ("pwd", "oldpwd") and _DIRECTORY.match(text, at):
+        return None
+    found = _bare(text, at, rank, spaced=spaced, query=query)
+    if not found and not opened and operator[0].lower() in _TIGHT:
+        found = _assigned(text, start, at, name, rank, query=query)
+    return found
+
+
+def _assigned(text: str, start: int, at: int, name: str, rank: str, *, query: bool) -> Span | None:
+    """Return the span of what stands at *at*, right after an equals sign, if the name at *start* says enough.
+
+    Arguments and attributes in code, such as `login(password=word)`, are no values.
+    """
+    span = _bare_span(text, at, query=query)
+    if not span:
+        return None
+    stop = span[1]
+    while stop > at + 1 and text[stop - 1] == ")" and not _balanced(text[at:stop]):
+        stop -= 1
+    value, after = text[at:stop], text[stop : stop + 1]
+    if after in ("(", "[") or CODE.match(value):
+        return None
+    if LETTERS_ONLY.fullmatch(value) and (_ATTRIBUTE.match(value) or _is_argument(text, start, stop)):
+        return None
+    if _is_certain(name, rank):
+        return (at, stop) if _is_any(value) else None
+    if rank != "token" or _plain_name(name) not in _TOKENS or len(value) < 8:
+        return None
+    is_known = is_placeholder(value) or is_known_id(value) or _OF_TOKENS.fullmatch(value)
+    return None if is_known or "://" in value or not any(c.isalpha() for c in value) else (at, stop)
+
+
+def _is_argument(text: str, start: int, stop: int) -> bool:
+    """Return whether text[start:stop] is an argument in a call, or stands on its line between others."""
+    if text[stop : stop + 1] not in (",", ")"):
+        return False
+    opened = text.rfind("(", max(0, start - _MOST_CALL), start)
+    if (
+        opened > 0
+        and text.find(")", opened, start) < 0
+        and (text[opened - 1].isalnum() or text[opened - 1] == "_")
+    ):
+        return True
+    return (
+        text[stop + 1 : stop + 2] == "\n" and text[max(0, start - 40) : start].rpartition("\n")[2].isspace()
+    )
+
+
+def _is_certain(name: str, rank: str) -> bool:
+    return rank == "password" or (rank == "token" and _plain_name(name).endswith(_CERTAIN))
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("_", "").replace("-", "")
+
+
+def _is_any(value: str) -> bool:
+    """Return whether *value* may be a secret at all: no placeholder, no flag, no text of several words."""
+    return not (
+        is_placeholder(value) or value in ("", "0", "1") or any(c.isspace() for c in value) or "://" in value
+    )
 
 
 def _rest_of_header(text: str, scheme: re.Match[str]) -> Span | None:
@@ -191,17 +280,10 @@ def _rest_of_header(text: str, scheme: re.Match[str]) -> Span | None:
 
 def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> Span | None:
     """Return the span of the unquoted value at *at*, if it is a secret."""
-    match = _BARE.match(text, at)
-    if not match:
+    span = _bare_span(text, at, query=query)
+    if not span:
         return None
-    stop = match.end()
-    cut = (_QUERY_CUT if query else _CUT).search(text, at, stop)
-    if cut:
-        stop = cut.start()
-    while (stop > at and text[stop - 1] in ",;") or (
-        stop - at > 4 and text[stop - 1] in ").]}" and not _balanced(text[at:stop])
-    ):
-        stop -= 1
+    stop = span[1]
     value = text[at:stop]
     if LETTERS_ONLY.fullmatch(value):
         if rank not in ("password", "header") or text[stop : stop + 1] in ("(", "[", ".", ")"):
@@ -220,6 +302,22 @@ def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> Span |
     elif CODE.match(value):
         return None
     return (at, stop) if is_secret(value, rank, quoted=False) else None
+
+
+def _bare_span(text: str, at: int, *, query: bool) -> Span | None:
+    """Return the span of the unquoted value at *at*."""
+    match = _BARE.match(text, at)
+    if not match:
+        return None
+    stop = match.end()
+    cut = (_QUERY_CUT if query else _CUT).search(text, at, stop)
+    if cut:
+        stop = cut.start()
+    while (stop > at and text[stop - 1] in ",;") or (
+        stop - at > 2 and text[stop - 1] in ").]}" and not _balanced(text[at:stop])
+    ):
+        stop -= 1
+    return (at, stop) if stop > at else None
 
 
 def _balanced(value: str) -> bool:

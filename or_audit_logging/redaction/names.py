@@ -61,7 +61,7 @@ _KEY_SPARED = frozenset([
 
 _VENDOR_NAMES = frozenset(row.vendor for row in FORMATS) | {
     "mistral", "cohere", "deepseek", "azure", "heroku", "datadog", "algolia", "okta", "auth0",
-    "deepgram", "assemblyai",
+    "deepgram", "assemblyai", "portkey",
 }  # fmt: skip
 _LONG_VENDOR_NAMES = tuple(sorted(name for name in _VENDOR_NAMES if len(name) >= 5))
 

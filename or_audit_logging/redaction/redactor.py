@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,9 @@ RULES_VERSION = 2
 LONGEST = 2_000_000
 """Characters that one value may have, all its texts together; those of a longer one are not let through."""
 
-_ROUNDS, _ROUNDS_OF_LONG, _LONG = 8, 3, 4_096
+_ROUNDS, _ROUNDS_OF_LONG, _ROUNDS_OF_ROWS, _LONG = 8, 3, 4, 4_096
+_ROW = re.compile(r"[\d ./()+\t\u00a0\u2010-\u2015-]{0,4096}")
+"""Numbers, and what may stand between them."""
 _SHORT, _REMEMBERED = 64, 4_096
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
@@ -143,11 +146,14 @@ class Redactor:
         """Return *text* with *findings* replaced, and what is found only then, until there is no more.
 
         A number that another one hid by standing next to it must not be found when the text comes by again.
-        Rows of numbers with nothing between them end the search early, in long texts sooner.
+        Where each one found uncovers the next, the rest of the row goes as a whole, in long texts sooner.
         """
-        for _ in range(_ROUNDS if len(text) <= _LONG else _ROUNDS_OF_LONG):
+        rounds = _ROUNDS if len(text) <= _LONG else _ROUNDS_OF_LONG
+        for done in range(rounds + _ROUNDS_OF_ROWS):
             out, failures = self._acted(text, findings)
             more = [_moved(finding, out) for finding in self._find(out.text)]
+            if done >= rounds:
+                more = [_with_its_row(finding, text) for finding in more]
             wider = united([*findings, *more]) if more else findings
             if wider == findings:
                 break
@@ -202,6 +208,11 @@ def _widened(finding: Finding, text: Remapped) -> Finding:
 def _moved(finding: Finding, text: Remapped) -> Finding:
     start, end = text.original(finding.start, finding.end)
     return replace(finding, start=start, end=end)
+
+
+def _with_its_row(finding: Finding, text: str) -> Finding:
+    row = _ROW.match(text, finding.end)
+    return replace(finding, end=finding.end + len(row[0].rstrip())) if row else finding
 
 
 def _failed(text: str) -> Redacted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import date, time
 from decimal import Decimal
@@ -12,7 +12,9 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
-from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, TOO_MANY, unique_name
+from or_audit_logging.redaction.actions import FAILED
+from or_audit_logging.redaction.embedded import HIDDEN, redacted_json
+from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, unique_name
 
 DENY_KEYS = (
     "authorization",
@@ -21,6 +23,7 @@ DENY_KEYS = (
     "set-cookie",
     "password",
     "passwd",
+    "pwd",
     "passphrase",
     "secret",
     "client_secret",
@@ -46,6 +49,7 @@ DENY_ENDINGS = (
     "authorization",
     "password",
     "passwd",
+    "pwd",
     "passphrase",
     "secret",
     "secretkey",
@@ -105,9 +109,26 @@ _SAFE_SHAPE = re.compile(
     r"|[a-z][a-z0-9-]{1,40}/[a-z][a-z0-9.-]{0,80}(?::[a-z]{2,12})?"
     r"|[a-z_]{1,40}"
 )
-_HIDDEN = "[SECRET]"
+_NUMBER = re.compile(r"[+(]{0,2}[0-9][0-9 ()./+-]{5,30}")
+"""What may be a telephone number or another one that only its name tells from others."""
 _REMEMBERED = 4_096
 _LONGEST_KEY = 100
+_JSON_STARTS = frozenset("{[ \n")
+_NUMBER_STARTS = frozenset("0123456789+(")
+_NUMBERS = 10**6
+
+
+class Written(float):
+    """A number that keeps the digits it was written in: 0.10 and 1e-05 stay so. `walk` returns it itself."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Written:
+        """Return the number that *digits* say."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
 
 
 class Verdict(NamedTuple):
@@ -126,7 +147,7 @@ class Verdict(NamedTuple):
 class Keys:
     """What dict keys say of their values; harmless keys are remembered, since they repeat."""
 
-    __slots__ = ("_denied", "_endings", "_remembered", "_safe")
+    __slots__ = ("_denied", "_endings", "_remembered", "_safe", "_said")
 
     def __init__(self, deny_keys: Iterable[str], safe_keys: Iterable[str]) -> None:
         """Take keys whose values are hidden, and those whose values stay; the former rule.
@@ -138,15 +159,29 @@ class Keys:
         self._denied = frozenset(map(_normal, deny_keys))
         self._safe = frozenset(map(_normal, safe_keys))
         self._remembered: dict[str, Verdict] = {}
+        self._said: dict[str, Verdict] = {}
+
+    def says(self, key: str) -> Verdict:
+        """Return what *key* says of its value, of itself nothing."""
+        known = self._said.get(key) or self._remembered.get(key)
+        if known is not None:
+            return known
+        plain = _normal(key)
+        denied = plain in self._denied or plain.endswith(self._endings)
+        verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, harmless=False)
+        if len(key) <= _LONGEST_KEY and (denied or verdict.safe or verdict.own):
+            if len(self._said) >= _REMEMBERED:
+                self._said.clear()
+            self._said[key] = verdict
+        return verdict
 
     def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
         """Return *key*, redacted by *text*, and what it says of its value."""
         known = self._remembered.get(key)
         if known is not None:
             return key, known
-        plain, redacted = _normal(key), text(key)
-        denied = plain in self._denied or plain.endswith(self._endings)
-        verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, redacted == key)
+        redacted = text(key)
+        verdict = self.says(key)._replace(harmless=redacted == key)
         if verdict.harmless and len(key) <= _LONGEST_KEY:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
@@ -157,13 +192,15 @@ class Keys:
 def walk(value: object, text: Callable[[str], str], keys: Keys, counts: Counter[str]) -> object:
     """Return a copy of *value* with *text* applied to every string, dict keys included.
 
-    What *keys* deny is hidden and counted in *counts*. A value that cannot be read is named by its type.
+    What *keys* deny is hidden and counted in *counts*, and so is what nests too deep, contains itself, or
+    comes after too much: it becomes [REDACTION_FAILED]. A value that cannot be read is named by its type.
     """
     return _Walk(text, keys, counts, MAX_ITEMS).copy(value, ())
 
 
 def _normal(key: str) -> str:
-    return "".join(c for c in key.lower() if c.isalnum())
+    low = key.lower()
+    return low if low.isalnum() else "".join(filter(str.isalnum, low))
 
 
 @dataclasses.dataclass(slots=True)
@@ -176,11 +213,11 @@ class _Walk:
     def copy(self, value: object, above: tuple[int, ...]) -> object:
         self.room -= 1
         if self.room < 0:
-            return TOO_MANY
+            return self._failed()
         kind = type(value)
         if kind is str:
-            return self.text(value)  # type: ignore[arg-type]
-        if value is None or kind is bool or kind is float:
+            return (self._json if value[:1] in _JSON_STARTS else self.text)(value)  # type: ignore[arg-type,index]
+        if value is None or kind is bool or (kind is float and abs(value) < 10**12):  # type: ignore[arg-type]
             return value
         try:
             return self._other(value, above)
@@ -191,33 +228,56 @@ class _Walk:
         if isinstance(value, Enum):
             return self.copy(value.value, above)
         if isinstance(value, int):
-            return self._number(int(value))
+            return self._number(int(value), int(value))
         if isinstance(value, float):
-            return float(value)
+            return self._number(value if type(value) in (float, Written) else float(value), value)
         if isinstance(value, str):
-            return self.text(str.__str__(value))
+            return self._json(str.__str__(value))
         if isinstance(value, (bytes, bytearray, memoryview)):
-            return self.text(bytes(value).decode("utf-8", "backslashreplace"))
-        if isinstance(value, (UUID, date, time, Decimal)):
+            return self._json(bytes(value).decode("utf-8", "backslashreplace"))
+        if isinstance(value, Decimal):
+            return self._number(str(value), value if value.is_finite() else 0)
+        if isinstance(value, (UUID, date, time)):
             return str(value)
-        if id(value) in above:
-            return "[CYCLE]"
-        if len(above) >= MAX_DEPTH:
-            return "[TOO DEEP]"
+        if id(value) in above or len(above) >= MAX_DEPTH:
+            return self._failed()
         return self._container(value, (*above, id(value)))
 
-    def _number(self, value: int) -> object:
-        """Return *value*, or its redacted text where the digits are a card number."""
+    def _failed(self) -> str:
+        self.counts["REDACTION_FAILED"] += 1
+        return FAILED
+
+    def _json(self, value: str) -> str:
+        """Return *value* redacted, by what its keys say where it is JSON."""
+        if value[:1] in _JSON_STARTS and self.text is not _as_it_is:
+            redacted = redacted_json(value, self.text, self.keys.says, _is_own, self.counts)
+            if redacted is not None:
+                return redacted
+        return self.text(value)
+
+    def _number(self, plain: object, value: float | Decimal) -> object:
+        """Return *plain*, which stands for *value*, or redacted text where its digits are a card number."""
         if not 10**12 <= value < 10**19:
-            return value
-        digits = str(value)
+            return plain
+        digits = str(int(value))
         redacted = self.text(digits)
-        return value if redacted == digits else redacted
+        return plain if redacted == digits else redacted
+
+    def _named(self, name: str, value: object, above: tuple[int, ...]) -> object:
+        """Return a number's redacted text where *name* says what it is, like `phone`; else `copy` of it."""
+        if _NUMBER.fullmatch(str(value)) and len(name) <= _LONGEST_KEY:
+            said, before = f"{name}: {value}", f"{name}: "
+            redacted = self.text(said)
+            if redacted != said and redacted.startswith(before):
+                return redacted[len(before) :]
+        return self.copy(value, above)
 
     def _container(self, value: object, above: tuple[int, ...]) -> object:
         if isinstance(value, Mapping):
             return self._mapping(value, above)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+            return list(self._mapping(dict(zip(value._fields, value, strict=True)), above).values())
+        if isinstance(value, (list, tuple, deque)):
             return self._list(value, above)
         if isinstance(value, Set):
             return sorted(self._list(value, above), key=repr)
@@ -250,11 +310,15 @@ class _Walk:
             name = unique_name(name, out)
             if verdict.denied and item is not None:
                 self.counts["SECRET"] += 1
-                out[name] = _HIDDEN
+                out[name] = HIDDEN
             elif verdict.safe:
                 out[name] = self._unscanned(item, above)
             elif verdict.own and _is_own(item):
                 out[name] = item
+            elif verdict.harmless and (
+                item[:1] in _NUMBER_STARTS if type(item) is str else type(item) is int and item >= _NUMBERS
+            ):
+                out[name] = self._named(name, item, above)
             else:
                 out[name] = self.copy(item, above)
             if self.room < 0:
@@ -269,7 +333,7 @@ def _as_it_is(text: str) -> str:
 def _is_own(value: object) -> bool:
     if isinstance(value, str):
         return _SAFE_SHAPE.fullmatch(value) is not None
-    return type(value) in (int, float)
+    return type(value) in (int, float, Written)
 
 
 def _type_name(value: object) -> str:

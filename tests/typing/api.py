@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from logging import StreamHandler
 from pathlib import Path
 from typing import assert_type
 
@@ -12,6 +13,7 @@ from or_audit_logging import (
     AuditJsonFormatter,
     AuditRecord,
     ConfigError,
+    RedactingHandler,
     RedactionFilter,
     Redactor,
     VerificationReport,
@@ -22,9 +24,11 @@ from or_audit_logging import (
     carry_context,
     configure,
     emit,
+    redact_loggers,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.redaction import Finding
 from or_audit_logging.testing import FakeOpenRouter, capture_audit
 
 
@@ -111,7 +115,33 @@ assert_type(report, VerificationReport)
 assert_type(report.exit_code, int)
 places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in report.findings]
 
-assert_type(Redactor(allow=["a"], known_secrets=["12345678"]).redact("text").text, str)
+
+def masked(finding: Finding, text: str) -> str:
+    return f"<{finding.type} of {finding.vendor or len(text)}>"
+
+
+def names(text: str) -> list[Finding]:
+    return [Finding("PERSON", "contact", 0, len(text))]
+
+
+redactor = Redactor(
+    packs=("gb", "mac"),
+    actions={"CARD": "mask", "contact": "keep", "API_KEY": masked},
+    allow=["a", "@example.org", "10.0.0.0/8"],
+    deny_keys=["pin"],
+    safe_keys={"ticket_no"},
+    recognizers=[names, {"type": "STAFF_NUMBER", "pattern": "EMP-[0-9]{6}", "context": ["staff"]}],
+    known_secrets=["12345678"],
+)
+assert_type(redactor.redact("text").text, str)
+assert_type(redactor.redact("text").findings, tuple[Finding, ...])
+assert_type(redactor.redact_value({"a": 1}), tuple[object, dict[str, int]])
+assert_type(redactor.digest, str)
+Redactor(actions={"CARD": 1})  # type: ignore[dict-item]
+RedactionFilter(redactor=redactor)
+assert_type(RedactingHandler(StreamHandler(), redactor=redactor).redactor.digest, str)
+RedactingHandler({"class": "logging.StreamHandler"}, packs=["de"], actions={"EMAIL": "drop"})
+assert_type(redact_loggers("httpx", allow=["a"]), RedactingHandler)
 
 with FakeOpenRouter() as server, capture_audit() as records:
     assert_type(server.base_url, str)
