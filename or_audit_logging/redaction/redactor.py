@@ -12,8 +12,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.policy import DigestKey
@@ -41,8 +41,7 @@ _SHORT, _REMEMBERED = 64, 4_096
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
+class Redacted(NamedTuple):
     """Text after redaction; the findings' offsets are those of the original text, in its order."""
 
     text: str
@@ -163,7 +162,7 @@ class Redactor:
             new = self._actions.instead_of(finding, text[finding.start : finding.end])
             places.append((finding.start, finding.end, new))
             if new == FAILED:
-                failures.append(replace(finding, type="REDACTION_FAILED", vendor=None))
+                failures.append(finding._replace(type="REDACTION_FAILED", vendor=None))
         return Remapped(text, places), tuple(failures)
 
     def _find(self, text: str) -> Sequence[Finding]:
@@ -196,12 +195,12 @@ class Redactor:
 def _widened(finding: Finding, text: Remapped) -> Finding:
     """Return *finding* with the escapes whole that it begins or ends within, so that none is cut in two."""
     start, end = text.widened(finding.start, finding.end)
-    return replace(finding, start=start, end=end)
+    return finding._replace(start=start, end=end)
 
 
 def _moved(finding: Finding, text: Remapped) -> Finding:
     start, end = text.original(finding.start, finding.end)
-    return replace(finding, start=start, end=end)
+    return finding._replace(start=start, end=end)
 
 
 def _failed(text: str) -> Redacted:

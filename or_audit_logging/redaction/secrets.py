@@ -158,15 +158,8 @@ def find_curl_users(text: str) -> Iterator[Finding]:
 
 MATCHERS: tuple[Matcher, ...] = (
     Matcher("jwt", find_jwts, _may_be_jwt, "eyJ|eyA|ewo|ew0"),
-    Matcher(
-        "private_key",
-        find_private_keys,
-        _may_hold_private_key,
-        r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|Private-Lines: ",
-    ),
-    Matcher(
-        "url_password", find_url_passwords, _may_hold_url_password, r"://[^\s/]{0,800}@|://[^\s@]{1,600}@"
-    ),
+    Matcher("private_key", find_private_keys, _may_hold_private_key, "BEGIN |Private-Lines: "),
+    Matcher("url_password", find_url_passwords, _may_hold_url_password, "://"),
     Matcher("curl_user", find_curl_users, lambda look: "curl" in look.text, "curl"),
     Matcher("named_secret", named.find, named.may_match, named.NEEDLE),
 )
