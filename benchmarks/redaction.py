@@ -309,7 +309,7 @@ def adversarial() -> None:
 
 
 def repeated(seed: str, size: int) -> str:
-    return (seed * (size // len(seed) + 1))[:size]
+    return seed * (size // len(seed))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ numbers, `numbers`; IBANs follow ISO 13616 (lengths by country, remainder 1 modu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -91,7 +92,6 @@ _LENGTHS = {
 """Length of an IBAN by country: the registry of ISO 13616, and the countries that use the form without it."""
 
 _IBAN_START = b"aa00"
-_IBAN = re.compile(r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,30}")
 
 
 def card_at(text: str, start: int) -> Finding | None:
@@ -130,30 +130,20 @@ def find_ibans(text: str) -> Iterator[Finding]:
     kinds = kinds_of(text)
     start = kinds.find(_IBAN_START)
     while start >= 0:
-        end = 0
+        after = start + 1
         length = _LENGTHS.get(text[start : start + 2].upper())
-        if length and kinds[start - 1 : start] not in (b"a", b"0") and _IBAN.match(text, start):
-            end = _after(text, start, length)
-        if end and iban_checks(text[start:end].replace(" ", "").replace("-", "")):
-            yield Finding("IBAN", "financial", start, end)
-        start = kinds.find(_IBAN_START, end or start + 1)
+        if length and kinds[start - 1 : start] not in (b"a", b"0"):
+            match = _of_length(length).match(text, start)
+            if match and iban_checks(match[0].replace(" ", "").replace("-", "")):
+                after = match.end()
+                yield Finding("IBAN", "financial", start, after)
+        start = kinds.find(_IBAN_START, after)
 
 
-def _after(text: str, start: int, length: int) -> int:
-    """Return where *length* letters and digits from *start* end, single separators aside, or 0."""
-    at, left = start, length
-    while left:
-        char = text[at : at + 1]
-        if char in (" ", "-"):
-            if text[at - 1] in " -":
-                return 0
-        elif not (char.isascii() and char.isalnum()):
-            return 0
-        else:
-            left -= 1
-        at += 1
-    after = text[at : at + 1]
-    return 0 if after.isalnum() or after == "_" else at
+@functools.lru_cache(maxsize=64)
+def _of_length(length: int) -> re.Pattern[str]:
+    """Return the pattern of an IBAN of *length* letters and digits, single separators aside."""
+    return re.compile(rf"[A-Za-z]{{2}}[0-9]{{2}}(?:[ -]?[0-9A-Za-z]){{{length - 4}}}(?!\w)")
 
 
 def iban_checks(iban: str) -> bool:

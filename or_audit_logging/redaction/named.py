@@ -340,4 +340,14 @@ def may_match(look: Look) -> bool:
     return "=" in low and any(word in low for word in _KEYWORDS_EQUALS)
 
 
-NEEDLE = "(?i:" + "|".join(_KEYWORDS + _KEYWORDS_EQUALS) + ")"
+_NAMED = f"(?i:{'|'.join(_KEYWORDS)})"
+_EQUALS = f"(?i:{'|'.join(_KEYWORDS_EQUALS)})"
+_REST = "[0-9A-Za-z_-]*"
+NEEDLE = "|".join((
+    rf"{_NAMED}{_REST}[^0-9A-Za-z_\- {re.escape(''.join(_NO_VALUE))}]",
+    rf"{_NAMED}{_REST} (?s:.{{0,49}})[=:0-9]",
+    "(?i:password [a-z]|<password|bearer |basic )",
+    rf"(?:^|[^0-9A-Za-z_-])-{_REST}{_NAMED}{_REST} ",
+    rf"{_EQUALS}(?s:.*)=|=(?s:.*){_EQUALS}",
+))  # fmt: skip
+"""A name, and what may announce a value after it: the conditions of `find`, as names are all over prose."""

@@ -37,7 +37,8 @@ LONGEST = 2_000_000
 """Characters that one value may have, all its texts together; those of a longer one are not let through."""
 
 _ROUNDS, _ROUNDS_OF_LONG, _LONG = 8, 3, 4_096
-_SHORT, _REMEMBERED = 64, 4_096
+_WORD = 16
+"""A word shorter than this, letters alone, is nothing that a matcher of ours finds."""
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 
@@ -83,8 +84,6 @@ class Redactor:
         self._own = tuple(find for find, _ in own)
         self._known = KnownSecrets(_texts(known_secrets, "known_secrets"))
         self._has_own = bool(self._own or self._known.hashes)
-        self._harmless: set[str] = set()
-        """Short texts in which nothing was found: in values they repeat."""
         policy = {
             "rules": RULES_VERSION,
             "matchers": [matcher.name for matcher in matchers],
@@ -106,6 +105,8 @@ class Redactor:
         try:
             if len(text) > LONGEST:
                 return _failed(text)
+            if len(text) < _WORD and text.isalpha() and not self._has_own:
+                return Redacted(text, ())
             findings = self._find(text)
             if not findings:
                 return Redacted(text, ())
@@ -120,20 +121,14 @@ class Redactor:
         left as it is. Never raises.
         """
         counts: Counter[str] = Counter()
-        room, harmless = LONGEST, self._harmless
+        room = LONGEST
 
         def text(original: str) -> str:
             nonlocal room
-            if original in harmless:
-                return original
             room -= len(original)
             redacted = self.redact(original) if room >= 0 else _failed(original)
             if redacted.findings:
                 counts.update([finding.type for finding in redacted.findings])
-            elif len(original) <= _SHORT:
-                if len(harmless) >= _REMEMBERED:
-                    harmless.clear()
-                harmless.add(original)
             return redacted.text
 
         return walk(value, text, self._keys, counts), dict(counts)

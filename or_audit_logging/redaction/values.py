@@ -183,7 +183,7 @@ class _Walk:
         if value is None or kind is bool or kind is float:
             return value
         try:
-            return self._other(value, above)
+            return self._nested(value, above) if kind is dict else self._other(value, above)
         except Exception:  # noqa: BLE001 - a value that fails while it is read must not lose the record
             return _type_name(value)
 
@@ -200,6 +200,9 @@ class _Walk:
             return self.text(bytes(value).decode("utf-8", "backslashreplace"))
         if isinstance(value, (UUID, date, time, Decimal)):
             return str(value)
+        return self._nested(value, above)
+
+    def _nested(self, value: object, above: tuple[int, ...]) -> object:
         if id(value) in above:
             return "[CYCLE]"
         if len(above) >= MAX_DEPTH:
@@ -245,21 +248,26 @@ class _Walk:
     def _mapping(self, value: Mapping[object, object], above: tuple[int, ...]) -> dict[str, object]:
         out: dict[str, object] = {}
         for key, item in value.items():
-            plain = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
-            name, verdict = self.keys.verdict(plain, self.text)
-            name = unique_name(name, out)
-            if verdict.denied and item is not None:
+            name, verdict = self.keys.verdict(key if type(key) is str else _decoded(key), self.text)
+            if name in out:
+                name = unique_name(name, out)
+            denied, safe, own, _ = verdict
+            if denied and item is not None:
                 self.counts["SECRET"] += 1
                 out[name] = _HIDDEN
-            elif verdict.safe:
+            elif safe:
                 out[name] = self._unscanned(item, above)
-            elif verdict.own and _is_own(item):
+            elif own and _is_own(item):
                 out[name] = item
             else:
                 out[name] = self.copy(item, above)
             if self.room < 0:
                 break
         return out
+
+
+def _decoded(key: object) -> str:
+    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
 
 
 def _as_it_is(text: str) -> str:
@@ -269,7 +277,7 @@ def _as_it_is(text: str) -> str:
 def _is_own(value: object) -> bool:
     if isinstance(value, str):
         return _SAFE_SHAPE.fullmatch(value) is not None
-    return type(value) in (int, float)
+    return type(value) is int or type(value) is float
 
 
 def _type_name(value: object) -> str:

@@ -255,13 +255,15 @@ def find(text: str) -> Iterator[Finding]:
     tokens, runs = long_runs(text)
     done = 0
     for start, end in runs:
-        for at in _starts(text, tokens, start, end):
+        starts = _starts(text, tokens, start, end)
+        for at in starts:
             if at < done:
                 continue
             for vendor, pattern in _BY_START.get(text[at : at + 2], ()):
                 match = pattern.match(text, at)
                 if match:
                     done = match.end()
+                    starts.append(done)  # another may follow with nothing between them
                     yield Finding("API_KEY", "credential", at, done, vendor)
                     break
     for vendor, hint, pattern, _ in _SHAPES if runs else _SHORT_SHAPES:
