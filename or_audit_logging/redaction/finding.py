@@ -26,6 +26,10 @@ class Finding(NamedTuple):
     vendor: str | None = None
 
 
+LONG = 16
+"""The least that a key with a vendor's prefix has, in characters of `tokens_of`."""
+LONG_RUN = b"x" * LONG
+
 _SEPARATORS = b" \t-./()"
 
 
@@ -51,7 +55,7 @@ def tokens_of(text: str) -> bytes:
 class Look:
     """A text and what cheap tests ask about it."""
 
-    __slots__ = ("digits", "kinds", "lower", "text", "tokens")
+    __slots__ = ("digits", "has_run", "kinds", "lower", "text", "tokens")
 
     def __init__(self, text: str) -> None:
         kinds = kinds_of(text)
@@ -63,7 +67,9 @@ class Look:
         self.digits = kinds.translate(None, _SEPARATORS) if b"0" in kinds else b""
         """`kinds` without space, tab, hyphen, dot, slash and bracket: `b"0000000" in look.digits`."""
         self.tokens = tokens_of(text)
-        """What `tokens_of` returns: `b"x" * 16 in look.tokens`."""
+        """What `tokens_of` returns: `b"x" * 20 in look.tokens`."""
+        self.has_run = LONG_RUN in self.tokens
+        """Whether a run of `tokens` has at least `LONG` characters."""
 
 
 class Matcher(NamedTuple):

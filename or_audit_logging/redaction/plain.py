@@ -113,7 +113,7 @@ _ASCII = bytes(range(0x80))
 
 
 def _beyond_ascii(text: str) -> str:
-    """Return the characters of *text* that are not ASCII: most often few, so that a search in them is short."""
+    """Return the characters of *text* that are not ASCII: most often few, which are searched sooner."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 

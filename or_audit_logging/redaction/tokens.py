@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import re
 
-from or_audit_logging.redaction.finding import tokens_of
-
-LONG = 16
-LONG_RUN = b"x" * LONG
-"""In `Look.tokens`: the least that a key with a vendor's prefix has."""
+from or_audit_logging.redaction.finding import LONG, LONG_RUN, tokens_of
 
 _DIGEST = "(?:[0-9a-f]{8,32}|[0-9a-f]{40}|[0-9a-f]{48}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 _KNOWN_ID = re.compile(

@@ -126,7 +126,7 @@ class Verdict(NamedTuple):
 class Keys:
     """What dict keys say of their values; harmless keys are remembered, since they repeat."""
 
-    __slots__ = ("_denied", "_endings", "_remembered", "_safe")
+    __slots__ = ("_denied", "_endings", "_safe", "known")
 
     def __init__(self, deny_keys: Iterable[str], safe_keys: Iterable[str]) -> None:
         """Take keys whose values are hidden, and those whose values stay; the former rule.
@@ -137,20 +137,18 @@ class Keys:
         self._endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
         self._denied = frozenset(map(_normal, deny_keys))
         self._safe = frozenset(map(_normal, safe_keys))
-        self._remembered: dict[str, Verdict] = {}
+        self.known: dict[str, Verdict] = {}
+        """Verdicts on harmless keys, as far as they are remembered."""
 
     def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
         """Return *key*, redacted by *text*, and what it says of its value."""
-        known = self._remembered.get(key)
-        if known is not None:
-            return key, known
         plain, redacted = _normal(key), text(key)
         denied = plain in self._denied or plain.endswith(self._endings)
         verdict = Verdict(denied, not denied and plain in self._safe, key in SAFE_KEYS, redacted == key)
         if verdict.harmless and len(key) <= _LONGEST_KEY:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = verdict
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[key] = verdict
         return redacted, verdict
 
 
@@ -247,8 +245,12 @@ class _Walk:
 
     def _mapping(self, value: Mapping[object, object], above: tuple[int, ...]) -> dict[str, object]:
         out: dict[str, object] = {}
+        known = self.keys.known
         for key, item in value.items():
-            name, verdict = self.keys.verdict(key if type(key) is str else _decoded(key), self.text)
+            name = key if type(key) is str else _decoded(key)
+            verdict = known.get(name)
+            if verdict is None:
+                name, verdict = self.keys.verdict(name, self.text)
             if name in out:
                 name = unique_name(name, out)
             denied, safe, own, _ = verdict
