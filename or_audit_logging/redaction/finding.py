@@ -52,6 +52,11 @@ def tokens_of(text: str) -> bytes:
     return text.encode("ascii", "replace").translate(_TOKENS)
 
 
+def ascii_lower(text: str) -> str:
+    """Return *text* in lower case, character for character: those beyond ASCII become '?'."""
+    return text.lower() if text.isascii() else text.encode("ascii", "replace").decode("ascii").lower()
+
+
 class Look:
     """A text and what cheap tests ask about it."""
 
@@ -60,8 +65,8 @@ class Look:
     def __init__(self, text: str) -> None:
         kinds = kinds_of(text)
         self.text = text
-        self.lower = text.lower()
-        """The text in lower case."""
+        self.lower = ascii_lower(text)
+        """The text in lower case, ASCII only."""
         self.kinds = kinds
         """What `kinds_of` returns: `b"aa00" in look.kinds`."""
         self.digits = kinds.translate(None, _SEPARATORS) if b"0" in kinds else b""

@@ -23,10 +23,10 @@ from or_audit_logging.redaction.candidates import (
     is_said,
     is_secret,
 )
-from or_audit_logging.redaction.finding import Finding, Look
+from or_audit_logging.redaction.finding import Finding, Look, ascii_lower, tokens_of
 from or_audit_logging.redaction.names import rank as rank_of
 from or_audit_logging.redaction.names import vendor_of
-from or_audit_logging.redaction.tokens import ascii_lower, is_plain, long_runs
+from or_audit_logging.redaction.tokens import is_plain
 
 _KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "bearer", "basic ")
 _KEYWORDS_EQUALS = ("sess", "sid=", "sig", "code=", "jwt", "_pat", "pw=")
@@ -88,10 +88,11 @@ def _secret(start: int, end: int) -> Finding:
 def find(text: str) -> Iterator[Finding]:
     """Yield what stands after the names that announce a secret."""
     low = ascii_lower(text)
-    tokens = long_runs(text)[0]
+    hits = [hit for hit in _hits(low) if not _OTHER_WORDS.match(low, hit)]
+    tokens = tokens_of(text) if hits else b""
     resume = 0
-    for hit in _hits(low):
-        if hit < resume or _OTHER_WORDS.match(low, hit):
+    for hit in hits:
+        if hit < resume:
             continue
         start = tokens.rfind(b" ", max(0, hit - _MOST_NAME), hit) + 1
         end = tokens.find(b" ", hit)

@@ -52,11 +52,6 @@ def long_runs(text: str) -> tuple[bytes, list[tuple[int, int]]]:
     return tokens, found
 
 
-def ascii_lower(text: str) -> str:
-    """Return *text* in lower case, character for character: those beyond ASCII become '?'."""
-    return text.lower() if text.isascii() else text.encode("ascii", "replace").decode("ascii").lower()
-
-
 def is_known_id(token: str) -> bool:
     """Return whether *token* as a whole is an id, a digest or a time of a known form."""
     return _KNOWN_ID.fullmatch(token) is not None
