@@ -9,7 +9,7 @@ texts, which are new in every round. A figure is the median over the ROUNDS (40)
 ratio the median of the ratios within a round: how many times as fast as the naive patterns.
 
 `--adversarial` prints instead what texts take that are made to be slow: seeds repeated up to 4 to 64 KB, the
-best of three, and the worst growth from one size to the next, which is twice as long.
+best of five, and the worst growth from one size to the next, which is twice as long.
 """
 
 from __future__ import annotations
@@ -296,10 +296,11 @@ def adversarial() -> None:
     for name, redactor in redactors().items():
         rows = []
         for seed in SEEDS:
-            times = [
-                min(microseconds(redactor.redact, [repeated(seed, size)]) for _ in range(3)) / 1e3
-                for size in SIZES
+            rounds = [
+                [microseconds(redactor.redact, [repeated(seed, size)]) / 1e3 for size in SIZES]
+                for _ in range(5)
             ]
+            times = [min(of_size) for of_size in zip(*rounds, strict=True)]
             growth = max(later / earlier for earlier, later in itertools.pairwise(times))
             rows.append((repr(seed), times, growth))
         rows.sort(key=lambda row: -row[1][-2])

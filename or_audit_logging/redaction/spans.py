@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from or_audit_logging.redaction.finding import Finding
 
-WINDOW = 24_576
+WINDOW = 28_672
 """Characters that are searched at once; a finding that begins in them may reach `BEYOND` further."""
-BEYOND = 8_192
+BEYOND = 4_096
 WHOLE = WINDOW + BEYOND
 """A text up to this length is searched as a whole."""
 _FURTHER = 65_536
