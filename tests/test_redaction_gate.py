@@ -78,9 +78,10 @@ def test_a_needle_that_re2_does_not_know_is_no_harm() -> None:
 
 
 def test_looks_ask_about_characters_at_once() -> None:
-    """Digits without their separators, runs of token characters, and lower case."""
+    """Kinds of characters, digits without their separators, runs of token characters, and lower case."""
     look = Look("Call (415) 555-2671 \u00e9 a_b-c")
-    assert b"Call0000000000?a_bc" in look.digits
+    assert b"aaaa (000) 000-0000 ? a_a-a" in look.kinds
+    assert b"aaaa0000000000?a_aa" in look.digits
     assert b"xxxxx" in look.tokens
     assert "call" in look.lower
 

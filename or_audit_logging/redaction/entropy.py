@@ -109,7 +109,7 @@ _BASE64 = string.ascii_letters + string.digits + "+/=_-"
 
 def may_match(look: Look) -> bool:
     """Return whether *look* has a run of 20 letters and digits."""
-    return _LONG in look.tokens
+    return look.has_run and _LONG in look.tokens
 
 
 MATCHERS: tuple[Matcher, ...] = (Matcher("high_entropy", find, may_match, r"[A-Za-z0-9_-]{20}"),)

@@ -9,13 +9,10 @@ would find nothing; `find` is precise, bounded and linear in the length of the t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A place in the original text: `text[start:end]` is personal data or a secret.
 
     `category` is contact, government, financial, credential or network; `vendor` says whose key it is,
@@ -29,37 +26,55 @@ class Finding:
     vendor: str | None = None
 
 
-_DIGITS_ONLY = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+LONG = 16
+"""The least that a key with a vendor's prefix has, in characters of `tokens_of`."""
+LONG_RUN = b"x" * LONG
+
 _SEPARATORS = b" \t-./()"
-_TOKENS = bytes(
-    0x78 if (chr(byte).isalnum() and byte < 0x80) or byte in b"_-" else 0x20 for byte in range(256)
-)
+
+
+def _mapped(signs: Callable[[str], str | None]) -> bytes:
+    """Return the table for `bytes.translate` of a function over the characters of ASCII; None is a space."""
+    return bytes(ord(signs(chr(byte)) or " ") if byte < 0x80 else 0x20 for byte in range(256))
+
+
+_KINDS = _mapped(lambda sign: "0" if sign.isdigit() else "a" if sign.isalpha() else sign)
+_TOKENS = _mapped(lambda sign: "x" if sign.isalnum() or sign in "_-" else None)
+
+
+def kinds_of(text: str) -> bytes:
+    """Return *text* with every digit as 0, every letter as a; characters beyond ASCII are '?'."""
+    return text.encode("ascii", "replace").translate(_KINDS)
+
+
+def tokens_of(text: str) -> bytes:
+    """Return *text* with letters, digits, _ and - as x, all else as a space."""
+    return text.encode("ascii", "replace").translate(_TOKENS)
+
+
+def ascii_lower(text: str) -> str:
+    """Return *text* in lower case, character for character: those beyond ASCII become '?'."""
+    return text.lower() if text.isascii() else text.encode("ascii", "replace").decode("ascii").lower()
 
 
 class Look:
-    """A text and what cheap tests ask about it, each computed once. Characters beyond ASCII count as '?'."""
+    """A text and what cheap tests ask about it."""
+
+    __slots__ = ("digits", "has_run", "kinds", "lower", "text", "tokens")
 
     def __init__(self, text: str) -> None:
+        kinds = kinds_of(text)
         self.text = text
-
-    @cached_property
-    def lower(self) -> str:
-        """The text in lower case."""
-        return self.text.lower()
-
-    @cached_property
-    def digits(self) -> bytes:
-        """Every digit as 0, and no space, tab, hyphen, dot, slash or bracket: `b"0000000" in look.digits`."""
-        return self._ascii.translate(_DIGITS_ONLY, _SEPARATORS)
-
-    @cached_property
-    def tokens(self) -> bytes:
-        """Letters, digits, _ and - as x, all else as a space: `b"x" * 16 in look.tokens`."""
-        return self._ascii.translate(_TOKENS)
-
-    @cached_property
-    def _ascii(self) -> bytes:
-        return self.text.encode("ascii", "replace")
+        self.lower = ascii_lower(text)
+        """The text in lower case, ASCII only."""
+        self.kinds = kinds
+        """What `kinds_of` returns: `b"aa00" in look.kinds`."""
+        self.digits = kinds.translate(None, _SEPARATORS) if b"0" in kinds else b""
+        """`kinds` without space, tab, hyphen, dot, slash and bracket: `b"0000000" in look.digits`."""
+        self.tokens = tokens_of(text)
+        """What `tokens_of` returns: `b"x" * 20 in look.tokens`."""
+        self.has_run = LONG_RUN in self.tokens
+        """Whether a run of `tokens` has at least `LONG` characters."""
 
 
 class Matcher(NamedTuple):

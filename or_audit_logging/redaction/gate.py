@@ -85,7 +85,7 @@ class Re2Gate:
         if not _is_usable:
             return self._otherwise.select(text)
         try:
-            hits = self._match(text)
+            hits = self._match(text.encode())
         except UnicodeEncodeError:  # half a surrogate pair, which is no UTF-8
             return self._otherwise.select(text)
         return [self._matchers[index] for index in sorted(hits)] if hits else []

@@ -24,10 +24,10 @@ from or_audit_logging.redaction.candidates import (
     is_said,
     is_secret,
 )
-from or_audit_logging.redaction.finding import Finding, Look
+from or_audit_logging.redaction.finding import Finding, Look, ascii_lower, tokens_of
 from or_audit_logging.redaction.names import rank as rank_of
 from or_audit_logging.redaction.names import vendor_of
-from or_audit_logging.redaction.tokens import ascii_lower, is_known_id, is_plain, long_runs
+from or_audit_logging.redaction.tokens import is_known_id, is_plain
 
 _CERTAIN = ("secret", "apikey", "apitoken", "accesskey", "secretkey", "privatekey")
 """How names end, but for punctuation, whose values are secrets whatever they look like."""
@@ -112,10 +112,11 @@ def _secret(start: int, end: int) -> Finding:
 def find(text: str) -> Iterator[Finding]:
     """Yield what stands after the names that announce a secret."""
     low = ascii_lower(text)
-    tokens = long_runs(text)[0]
+    hits = [hit for hit in _hits(low) if not _OTHER_WORDS.match(low, hit)]
+    tokens = tokens_of(text) if hits else b""
     resume = 0
-    for hit in _hits(low):
-        if hit < resume or _OTHER_WORDS.match(low, hit):
+    for hit in hits:
+        if hit < resume:
             continue
         start = tokens.rfind(b" ", max(0, hit - _MOST_NAME), hit) + 1
         end = tokens.find(b" ", hit)
@@ -438,4 +439,14 @@ def may_match(look: Look) -> bool:
     return "=" in low and any(word in low for word in _KEYWORDS_EQUALS)
 
 
-NEEDLE = "(?i:" + "|".join(_KEYWORDS + _KEYWORDS_EQUALS) + ")"
+_NAMED = f"(?i:{'|'.join(_KEYWORDS)})"
+_EQUALS = f"(?i:{'|'.join(_KEYWORDS_EQUALS)})"
+_REST = "[0-9A-Za-z_-]*"
+NEEDLE = "|".join((
+    rf"{_NAMED}{_REST}[^0-9A-Za-z_\- {re.escape(''.join(_NO_VALUE))}]",
+    rf"{_NAMED}{_REST} (?s:.{{0,49}})[=:0-9]",
+    "(?i:password [a-z]|<password|bearer |basic )",
+    rf"(?:^|[^0-9A-Za-z_-])-{_REST}{_NAMED}{_REST} ",
+    rf"{_EQUALS}(?s:.*)=|=(?s:.*){_EQUALS}",
+))  # fmt: skip
+"""A name, and what may announce a value after it: the conditions of `find`, as names are all over prose."""

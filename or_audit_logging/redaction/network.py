@@ -120,7 +120,7 @@ def find_mac_addresses(text: str) -> Iterator[Finding]:
 
 
 def _may_be_ipv6(look: Look) -> bool:
-    return "::" in look.text or _FULL.search(look.text) is not None
+    return ":" in look.text and ("::" in look.text or _FULL.search(look.text) is not None)
 
 
 MATCHERS = (Matcher("ipv6", find_ipv6, may_match=_may_be_ipv6, needle="::|:(?:[0-9A-Fa-f]{1,4}:){5}"),)

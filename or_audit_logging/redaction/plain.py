@@ -70,9 +70,10 @@ class Remapped:
 
 def plain_text(text: str) -> Remapped | None:
     """Return *text* as it is meant; None where it is meant as it stands."""
-    pattern = _IN_ASCII if text.isascii() else _ANYWHERE
-    if pattern is _IN_ASCII and not ("%" in text or "\\" in text or "&" in text):
+    is_odd = not text.isascii() and _ODD.search(_beyond_ascii(text)) is not None
+    if not (is_odd or "%" in text or "\\" in text or "&" in text):
         return None
+    pattern = _ANYWHERE if is_odd else _ESCAPES
     places = []
     for match in pattern.finditer(text):
         new = _meant(match[0])
@@ -102,8 +103,19 @@ _DIGITS = "".join(
 """The decimal digits of other scripts, which stand in runs from 0 to 9 at such places."""
 _BEYOND = "\U00010000-\U0001ffff"  # more digits, among others: one range, since many are searched slowly
 
-_IN_ASCII = re.compile(rf"[%\\&]{_ESCAPED}")
-_ANYWHERE = re.compile(rf"[%\\&{_INVISIBLE}{_SPACES}{_DASHES}{_FORMS}{_DIGITS}{_BEYOND}]{_ESCAPED}")
+_SIGNS = f"{_INVISIBLE}{_SPACES}{_DASHES}{_FORMS}{_DIGITS}{_BEYOND}"
+
+_ODD = re.compile(f"[{_SIGNS}]")
+_ESCAPES = re.compile(rf"[%\\&]{_ESCAPED}")
+_ANYWHERE = re.compile(rf"[%\\&{_SIGNS}]{_ESCAPED}")
+
+_ASCII = bytes(range(0x80))
+
+
+def _beyond_ascii(text: str) -> str:
+    """Return the characters of *text* that are not ASCII: most often few, which are searched sooner."""
+    return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+
 
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "/": "/", '"': '"', "": "\\"}
 """What follows backslashes; JSON in JSON has several."""

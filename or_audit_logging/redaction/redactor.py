@@ -13,8 +13,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.policy import DigestKey
@@ -40,12 +40,12 @@ LONGEST = 2_000_000
 _ROUNDS, _ROUNDS_OF_LONG, _ROUNDS_OF_ROWS, _LONG = 8, 3, 4, 4_096
 _ROW = re.compile(r"[\d ./()+\t\u00a0\u2010-\u2015-]{0,4096}")
 """Numbers, and what may stand between them."""
-_SHORT, _REMEMBERED = 64, 4_096
+_WORD = 16
+"""A word shorter than this, letters alone, is nothing that a matcher of ours finds."""
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
+class Redacted(NamedTuple):
     """Text after redaction; the findings' offsets are those of the original text, in its order."""
 
     text: str
@@ -87,8 +87,6 @@ class Redactor:
         self._own = tuple(find for find, _ in own)
         self._known = KnownSecrets(_texts(known_secrets, "known_secrets"))
         self._has_own = bool(self._own or self._known.hashes)
-        self._harmless: set[str] = set()
-        """Short texts in which nothing was found: in values they repeat."""
         policy = {
             "rules": RULES_VERSION,
             "matchers": [matcher.name for matcher in matchers],
@@ -110,6 +108,8 @@ class Redactor:
         try:
             if len(text) > LONGEST:
                 return _failed(text)
+            if len(text) < _WORD and text.isalpha() and not self._has_own:
+                return Redacted(text, ())
             findings = self._find(text)
             if not findings:
                 return Redacted(text, ())
@@ -124,20 +124,14 @@ class Redactor:
         left as it is. Never raises.
         """
         counts: Counter[str] = Counter()
-        room, harmless = LONGEST, self._harmless
+        room = LONGEST
 
         def text(original: str) -> str:
             nonlocal room
-            if original in harmless:
-                return original
             room -= len(original)
             redacted = self.redact(original) if room >= 0 else _failed(original)
             if redacted.findings:
                 counts.update([finding.type for finding in redacted.findings])
-            elif len(original) <= _SHORT:
-                if len(harmless) >= _REMEMBERED:
-                    harmless.clear()
-                harmless.add(original)
             return redacted.text
 
         return walk(value, text, self._keys, counts), dict(counts)
@@ -169,7 +163,7 @@ class Redactor:
             new = self._actions.instead_of(finding, text[finding.start : finding.end])
             places.append((finding.start, finding.end, new))
             if new == FAILED:
-                failures.append(replace(finding, type="REDACTION_FAILED", vendor=None))
+                failures.append(finding._replace(type="REDACTION_FAILED", vendor=None))
         return Remapped(text, places), tuple(failures)
 
     def _find(self, text: str) -> Sequence[Finding]:
@@ -202,17 +196,17 @@ class Redactor:
 def _widened(finding: Finding, text: Remapped) -> Finding:
     """Return *finding* with the escapes whole that it begins or ends within, so that none is cut in two."""
     start, end = text.widened(finding.start, finding.end)
-    return replace(finding, start=start, end=end)
+    return finding._replace(start=start, end=end)
 
 
 def _moved(finding: Finding, text: Remapped) -> Finding:
     start, end = text.original(finding.start, finding.end)
-    return replace(finding, start=start, end=end)
+    return finding._replace(start=start, end=end)
 
 
 def _with_its_row(finding: Finding, text: str) -> Finding:
     row = _ROW.match(text, finding.end)
-    return replace(finding, end=finding.end + len(row[0].rstrip())) if row else finding
+    return finding._replace(end=finding.end + len(row[0].rstrip())) if row else finding
 
 
 def _failed(text: str) -> Redacted:

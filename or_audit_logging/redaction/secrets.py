@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from or_audit_logging.redaction import named
 from or_audit_logging.redaction.candidates import MASKED, is_placeholder, looks_random
 from or_audit_logging.redaction.finding import Finding, Look, Matcher
-from or_audit_logging.redaction.tokens import LONG_RUN, long_runs
+from or_audit_logging.redaction.tokens import long_runs
 
 
 def _secret(start: int, end: int) -> Finding:
@@ -55,7 +55,7 @@ def _is_jose_header(encoded: str) -> bool:
 
 
 def _may_be_jwt(look: Look) -> bool:
-    return LONG_RUN in look.tokens and any(start in look.text for start in _JWT_STARTS)
+    return look.has_run and any(start in look.text for start in _JWT_STARTS)
 
 
 # --- Private keys ----------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def find_private_keys(text: str) -> Iterator[Finding]:
 
 
 def _may_hold_private_key(look: Look) -> bool:
-    return "BEGIN " in look.text or "Private-Lines: " in look.text
+    return "PRIVATE KEY" in look.text or "Private-Lines: " in look.text
 
 
 # --- URLs ------------------------------------------------------------------------------------------------
@@ -158,15 +158,8 @@ def find_curl_users(text: str) -> Iterator[Finding]:
 
 MATCHERS: tuple[Matcher, ...] = (
     Matcher("jwt", find_jwts, _may_be_jwt, "eyJ|eyA|ewo|ew0"),
-    Matcher(
-        "private_key",
-        find_private_keys,
-        _may_hold_private_key,
-        r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|Private-Lines: ",
-    ),
-    Matcher(
-        "url_password", find_url_passwords, _may_hold_url_password, r"://[^\s/]{0,800}@|://[^\s@]{1,600}@"
-    ),
+    Matcher("private_key", find_private_keys, _may_hold_private_key, "PRIVATE KEY|Private-Lines: "),
+    Matcher("url_password", find_url_passwords, _may_hold_url_password, "://"),
     Matcher("curl_user", find_curl_users, lambda look: "curl" in look.text, "curl"),
     Matcher("named_secret", named.find, named.may_match, named.NEEDLE),
 )

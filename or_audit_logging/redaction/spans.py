@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from or_audit_logging.redaction.finding import Finding
 
-WINDOW = 24_576
+WINDOW = 28_672
 """Characters that are searched at once; a finding that begins in them may reach `BEYOND` further."""
-BEYOND = 8_192
+BEYOND = 4_096
 WHOLE = WINDOW + BEYOND
 """A text up to this length is searched as a whole."""
 _FURTHER = 65_536
@@ -58,7 +57,7 @@ def united(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             continue
         last = out[-1]
         first = min(last, finding, key=rank)
-        out[-1] = replace(first, start=last.start, end=max(last.end, finding.end))
+        out[-1] = first._replace(start=last.start, end=max(last.end, finding.end))
     return tuple(out)
 
 
@@ -77,7 +76,7 @@ def in_windows(text: str, find: Callable[[str], Iterable[Finding]]) -> Iterator[
             found = _found_in(text, find, at, begin + WINDOW + _FURTHER)
         for finding in found:
             if begin <= at + finding.start < begin + WINDOW:
-                yield replace(finding, start=at + finding.start, end=at + finding.end)
+                yield finding._replace(start=at + finding.start, end=at + finding.end)
 
 
 def _found_in(text: str, find: Callable[[str], Iterable[Finding]], start: int, end: int) -> Sequence[Finding]:
@@ -106,5 +105,5 @@ def beside_placeholders(text: str, findings: Sequence[Finding]) -> Sequence[Find
         if index == first:
             out.append(finding)
         elif any(c.isalnum() for piece in rest for c in piece):
-            out.append(replace(finding, start=start, end=end))
+            out.append(finding._replace(start=start, end=end))
     return out

@@ -1,6 +1,6 @@
 """Tokens in text: where long runs of letters and digits are, and which of them are no secrets.
 
-    long_runs(text)[1]                          -> ((start, end), ...)
+    long_runs(text)[1]                          -> [(start, end), ...]
     is_known_id("chatcmpl-...")                 -> True: an id that LLM stacks write
 
 A run is made of ASCII letters, digits, `_` and `-`.
@@ -8,14 +8,9 @@ A run is made of ASCII letters, digits, `_` and `-`.
 
 from __future__ import annotations
 
-import functools
 import re
 
-from or_audit_logging.redaction.finding import Look
-
-LONG = 16
-LONG_RUN = b"x" * LONG
-"""In `Look.tokens`: the least that a key with a vendor's prefix has."""
+from or_audit_logging.redaction.finding import LONG, LONG_RUN, tokens_of
 
 _DIGEST = "(?:[0-9a-f]{8,32}|[0-9a-f]{40}|[0-9a-f]{48}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 _KNOWN_ID = re.compile(
@@ -43,13 +38,9 @@ _PLAIN_PART = (
 _PLAIN = re.compile(rf"[-_./:]{{0,4}}{_PLAIN_PART}(?:[-_./:]{{1,3}}{_PLAIN_PART}){{0,40}}[-_./:]{{0,4}}")
 
 
-@functools.lru_cache(maxsize=8)
-def long_runs(text: str) -> tuple[bytes, tuple[tuple[int, int], ...]]:
-    """Return `Look.tokens` of *text*, and (start, end) of every run of at least `LONG` characters.
-
-    Several matchers ask for the same text in turn, so the last answers are kept.
-    """
-    tokens = Look(text).tokens
+def long_runs(text: str) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return `tokens_of` *text*, and (start, end) of every run of at least `LONG` characters."""
+    tokens = tokens_of(text)
     found = []
     start = tokens.find(LONG_RUN)
     while start >= 0:
@@ -58,12 +49,7 @@ def long_runs(text: str) -> tuple[bytes, tuple[tuple[int, int], ...]]:
             end = len(tokens)
         found.append((start, end))
         start = tokens.find(LONG_RUN, end)
-    return tokens, tuple(found)
-
-
-def ascii_lower(text: str) -> str:
-    """Return *text* in lower case, character for character: those beyond ASCII become '?'."""
-    return text.lower() if text.isascii() else text.encode("ascii", "replace").decode("ascii").lower()
+    return tokens, found
 
 
 def is_known_id(token: str) -> bool:

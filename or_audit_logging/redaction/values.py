@@ -147,7 +147,7 @@ class Verdict(NamedTuple):
 class Keys:
     """What dict keys say of their values; harmless keys are remembered, since they repeat."""
 
-    __slots__ = ("_denied", "_endings", "_remembered", "_safe", "_said")
+    __slots__ = ("_denied", "_endings", "_safe", "_said", "known")
 
     def __init__(self, deny_keys: Iterable[str], safe_keys: Iterable[str]) -> None:
         """Take keys whose values are hidden, and those whose values stay; the former rule.
@@ -158,12 +158,13 @@ class Keys:
         self._endings = DENY_ENDINGS if deny_keys >= _DEFAULT else ()
         self._denied = frozenset(map(_normal, deny_keys))
         self._safe = frozenset(map(_normal, safe_keys))
-        self._remembered: dict[str, Verdict] = {}
+        self.known: dict[str, Verdict] = {}
+        """Verdicts on harmless keys, as far as they are remembered."""
         self._said: dict[str, Verdict] = {}
 
     def says(self, key: str) -> Verdict:
         """Return what *key* says of its value, of itself nothing."""
-        known = self._said.get(key) or self._remembered.get(key)
+        known = self._said.get(key) or self.known.get(key)
         if known is not None:
             return known
         plain = _normal(key)
@@ -177,15 +178,12 @@ class Keys:
 
     def verdict(self, key: str, text: Callable[[str], str]) -> tuple[str, Verdict]:
         """Return *key*, redacted by *text*, and what it says of its value."""
-        known = self._remembered.get(key)
-        if known is not None:
-            return key, known
         redacted = text(key)
         verdict = self.says(key)._replace(harmless=redacted == key)
         if verdict.harmless and len(key) <= _LONGEST_KEY:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = verdict
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[key] = verdict
         return redacted, verdict
 
 
@@ -220,7 +218,7 @@ class _Walk:
         if value is None or kind is bool or (kind is float and abs(value) < 10**12):  # type: ignore[arg-type]
             return value
         try:
-            return self._other(value, above)
+            return self._nested(value, above) if kind is dict else self._other(value, above)
         except Exception:  # noqa: BLE001 - a value that fails while it is read must not lose the record
             return _type_name(value)
 
@@ -239,6 +237,9 @@ class _Walk:
             return self._number(str(value), value if value.is_finite() else 0)
         if isinstance(value, (UUID, date, time)):
             return str(value)
+        return self._nested(value, above)
+
+    def _nested(self, value: object, above: tuple[int, ...]) -> object:
         if id(value) in above or len(above) >= MAX_DEPTH:
             return self._failed()
         return self._container(value, (*above, id(value)))
@@ -304,18 +305,23 @@ class _Walk:
 
     def _mapping(self, value: Mapping[object, object], above: tuple[int, ...]) -> dict[str, object]:
         out: dict[str, object] = {}
+        known = self.keys.known
         for key, item in value.items():
-            plain = key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
-            name, verdict = self.keys.verdict(plain, self.text)
-            name = unique_name(name, out)
-            if verdict.denied and item is not None:
+            name = key if type(key) is str else _decoded(key)
+            verdict = known.get(name)
+            if verdict is None:
+                name, verdict = self.keys.verdict(name, self.text)
+            if name in out:
+                name = unique_name(name, out)
+            denied, safe, own, harmless = verdict
+            if denied and item is not None:
                 self.counts["SECRET"] += 1
                 out[name] = HIDDEN
-            elif verdict.safe:
+            elif safe:
                 out[name] = self._unscanned(item, above)
-            elif verdict.own and _is_own(item):
+            elif own and _is_own(item):
                 out[name] = item
-            elif verdict.harmless and (
+            elif harmless and (
                 item[:1] in _NUMBER_STARTS if type(item) is str else type(item) is int and item >= _NUMBERS
             ):
                 out[name] = self._named(name, item, above)
@@ -324,6 +330,10 @@ class _Walk:
             if self.room < 0:
                 break
         return out
+
+
+def _decoded(key: object) -> str:
+    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
 
 
 def _as_it_is(text: str) -> str:
