@@ -19,6 +19,7 @@ from or_audit_logging.cli import (
     prove,
     redact,
     rotate_key,
+    settle,
     token,
     verify,
 )
@@ -26,7 +27,7 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, redact, token, demo)
+COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, settle, redact, token, demo)
 
 
 def parser() -> argparse.ArgumentParser:
