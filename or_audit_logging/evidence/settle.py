@@ -58,6 +58,7 @@ WAIT = timedelta(seconds=60)
 _LIMIT = 4096 - SUFFIX_MAX - 1
 _FAILURES = 3
 """After so many questions in a row that failed, OpenRouter counts as down."""
+_SHORTEST_POLL = 0.1
 _POLL = 10.0
 _POLL_WHEN_DOWN = 60.0
 _LONGEST_POLL = 600.0
@@ -145,8 +146,11 @@ class Settling:
         pause = _POLL
         try:
             while not self.run(wait=timedelta(0)).is_refused:
-                down = self._problem is not None
-                pause = min(max(pause * 2, _POLL_WHEN_DOWN), _LONGEST_POLL) if down else _POLL
+                if self._problem is not None:
+                    pause = min(max(pause * 2, _POLL_WHEN_DOWN), _LONGEST_POLL)
+                else:
+                    until_due = (self._due[0][0] - self._now()).total_seconds() if self._due else _POLL
+                    pause = min(max(until_due, _SHORTEST_POLL), _POLL)
                 self._sleep(pause)
         except KeyboardInterrupt:
             self._problem = None
@@ -154,11 +158,12 @@ class Settling:
 
     def read(self) -> None:
         """Take in what the log has got since."""
-        now = self._now()
+        now, new = self._now(), []
         for block in self._reader.blocks():
-            for one in self._costs.take_block(block, now=now):
-                heapq.heappush(self._due, (min(self._costs.pending[one], now) + FIRST_ASK, one))
-        self._due = [item for item in self._due if item[1] in self._costs.pending]
+            new += self._costs.take_block(block, now=now)
+        pending = self._costs.pending
+        first = [(min(pending[one], now) + FIRST_ASK, one) for one in new if one in pending]
+        self._due = [item for item in self._due if item[1] in pending] + first
         heapq.heapify(self._due)
 
     def result(self) -> Settled:
@@ -168,11 +173,7 @@ class Settling:
             settled=self._settled,
             cost=from_pico(self._cost),
             unresolved=self._unresolved,
-            pending=tuple(
-                Pending(one, self._costs.pending[one], due)
-                for due, one in sorted(self._due)
-                if one in self._costs.pending
-            ),
+            pending=tuple(Pending(one, self._costs.pending[one], due) for due, one in sorted(self._due)),
             unidentified=self._costs.unidentified,
             answers=dict(self._answers),
             unreadable=dict(self._reader.unreadable),
