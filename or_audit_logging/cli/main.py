@@ -17,6 +17,7 @@ from or_audit_logging.cli import (
     demo,
     init,
     prove,
+    reconcile,
     redact,
     rotate_key,
     settle,
@@ -27,7 +28,20 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, settle, redact, token, demo)
+COMMANDS = (
+    init,
+    verify,
+    checkpoint,
+    prove,
+    check_proof,
+    close_day,
+    rotate_key,
+    settle,
+    reconcile,
+    redact,
+    token,
+    demo,
+)
 
 
 def parser() -> argparse.ArgumentParser:
