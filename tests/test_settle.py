@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,15 +23,16 @@ from conftest import members_of, records_of
 from samples import REPOSITORY, SECRET, audit_record
 
 from or_audit_logging import AuditFileHandler, instrument, verify
-from or_audit_logging.cli.main import main
-from or_audit_logging.errors import ConfigError
+from or_audit_logging.cli.main import main, parser
+from or_audit_logging.errors import ConfigError, GenerationError, GenerationNotReadyError, UnavailableError
 from or_audit_logging.evidence.reading import LogReader
-from or_audit_logging.evidence.settle import Settling, settle
+from or_audit_logging.evidence.settle import settle
 from or_audit_logging.evidence.settled import Settled
+from or_audit_logging.evidence.settling import Settling
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
-from or_audit_logging.openrouter import Generation, OpenRouterAPI
+from or_audit_logging.openrouter import Generation, KeyUsage, OpenRouterAPI
 from or_audit_logging.record import AuditRecord, utc_timestamp
 from or_audit_logging.testing import FakeOpenRouter
 
@@ -148,8 +150,6 @@ class Provider:
         self._failing = failing
 
     def generation(self, generation_id: str) -> Generation:
-        from or_audit_logging.errors import GenerationNotReadyError
-
         self.asked.append(generation_id)
         error = self._failing(generation_id)
         if error is not None:
@@ -157,6 +157,9 @@ class Provider:
         if self.asked.count(generation_id) <= self._known_after:
             raise GenerationNotReadyError("not there yet", status=404)
         return Generation.from_data({"id": generation_id, "total_cost": Decimal("0.25"), "is_byok": False})
+
+    def key(self) -> KeyUsage:
+        return KeyUsage.from_data({})
 
 
 class Clock:
@@ -252,10 +255,50 @@ def test_an_old_call_nobody_knows_is_given_up(log: Path) -> None:
     assert provider.asked == [open_call(2).generation_id]
 
 
+def test_nobody_is_given_up_at_a_wrong_address(log: Path) -> None:
+    """Where even the key is not known of, it is not OpenRouter that answers 404."""
+
+    class Elsewhere(Provider):
+        def key(self) -> KeyUsage:
+            raise GenerationError("OpenRouter answered 404", status=404)
+
+    clock = Clock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
+    write_records(log, open_call(1, at=clock.now - timedelta(days=8)))
+    result = settling(log, Elsewhere(known_after=99), clock).run()
+    assert (result.unresolved, len(result.pending), result.exit_code) == (0, 1, 1)
+    assert "404" in str(result.problem)
+
+
+def test_a_disk_that_is_full_loses_no_question(log: Path) -> None:
+    """The same process may go on once there is room."""
+    clock = Clock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
+    write_records(log, open_call(1, at=clock.now - timedelta(days=1)))
+    settler = settling(log, Provider(), clock)
+    assert isinstance(settler._writer, LogWriter)
+    append, settler._writer.append = settler._writer.append, full  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="full"):
+        settler.run()
+    assert len(settler.result().pending) == 1
+    settler._writer.append = append  # type: ignore[method-assign]
+    assert settler.run().settled == 1
+
+
+def full(body: bytes) -> int:
+    raise OSError("the disk is full")
+
+
+def test_what_turns_up_at_last(log: Path, server: FakeOpenRouter) -> None:
+    """404 twice over real HTTP, then 200."""
+    cut_calls(log, server, 1)
+    server.fail("/generation", 404, times=2)
+    clock = Clock(datetime.now(UTC))
+    api = OpenRouterAPI(base_url=server.base_url, rate=1000)
+    result = settling(log, api, clock).run(wait=timedelta(hours=1))  # type: ignore[arg-type]
+    assert (result.asked, result.settled, result.answers) == (3, 1, {404: 2})
+
+
 def test_nobody_is_given_up_while_openrouter_is_down(log: Path) -> None:
     """An outage says nothing about a call, however old."""
-    from or_audit_logging.errors import UnavailableError
-
     clock = Clock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
     write_records(log, *(open_call(number, at=clock.now - timedelta(days=30)) for number in range(9)))
     provider = Provider(failing=lambda one: UnavailableError("down", status=503))
@@ -266,8 +309,6 @@ def test_nobody_is_given_up_while_openrouter_is_down(log: Path) -> None:
 
 def test_one_question_that_fails_for_ever_does_not_stop_the_others(log: Path) -> None:
     """It waits at the end of the queue."""
-    from or_audit_logging.errors import UnavailableError
-
     clock = Clock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
     write_records(log, *(open_call(number, at=clock.now - timedelta(days=1)) for number in range(9)))
     bad = open_call(0).generation_id
@@ -574,3 +615,25 @@ def test_torn_and_foreign_lines_are_passed_over(log: Path) -> None:
     result = settle(log, dry_run=True)
     assert isinstance(result, Settled)
     assert len(result.pending) == 1
+
+
+def test_the_page_s_example_runs(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/cost.md, on a log where nothing is pending."""
+    write_records(log, audit_record(total_cost=Decimal("0.5")))
+    monkeypatch.chdir(log.parent)
+    page = (REPOSITORY / "docs" / "cost.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(example, "cost.md", "exec"), {})
+    assert capsys.readouterr().out == "0 0 0 {}\n"
+
+
+def test_the_page_lists_every_option() -> None:
+    """Of both commands."""
+    page = (REPOSITORY / "docs" / "cost.md").read_text("utf-8")
+    for name in ("settle", "reconcile"):
+        usage = page.split(f"or-audit {name} DIR")[1].split("```")[0]
+        command_ = next(a for a in parser()._actions if a.choices).choices[name]  # type: ignore[index, call-overload]
+        options = {o for action in command_._actions for o in action.option_strings if o.startswith("--")}
+        assert options - {"--help", "--base-url"} == set(re.findall(r"--[a-z-]+", usage)) - {"--base-url"}

@@ -26,8 +26,8 @@ def add_parser(commands: Any) -> None:
         + ": for UTC days that are over its activity (management key) or a file "
         "exported from https://openrouter.ai/activity, for the current day what the key has spent. Sums are "
         "exact.",
-        epilog="exit codes: 0 both agree, 1 they differ, 2 could not. "
-        "example: or-audit reconcile audit_logs --date 2026-11-20 --activity activity.csv",
+        epilog="example: or-audit reconcile audit_logs --date 2026-11-20 --activity activity.csv. "
+        "Exit codes: 0 both agree, 1 they differ, 2 could not.",
     )
     parser.add_argument("log", metavar="DIR", help="the log's folder")
     parser.add_argument("--date", metavar="DAY", type=day, required=True, help="UTC day, such as 2026-11-20")
