@@ -15,8 +15,10 @@ import os
 import platform
 import tempfile
 import time
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +74,13 @@ def calls(server: FakeOpenRouter, count: int) -> list[AuditRecord]:
 def write(log: Path, records: list[AuditRecord], others: int) -> None:
     """Write *records* and *others* that have a cost."""
     handler = AuditFileHandler(log / "audit.jsonl")
-    priced = replace(records[0], total_cost=1, cost_source="response")  # type: ignore[arg-type]
-    for record in itertools.chain(itertools.repeat(priced, others), records):
+    priced = (
+        replace(records[0], id=str(uuid.uuid4()), total_cost=Decimal("0.5"), cost_source="response")
+        for _ in range(others)
+    )
+    for record in itertools.chain(priced, records):
         made = logging.LogRecord("openrouter.audit", logging.INFO, "", 0, "", (), None)
-        made.audit = replace(record)
+        made.audit = record
         handler.handle(made)
     handler.close()
 

@@ -91,8 +91,7 @@ def _print(result: Reconciliation) -> None:
 def _columns(here: Amount | None, there: Amount | None) -> list[str]:
     known = [one if one is not None else Amount() for one in (here, there)]
     return [
-        str(here.requests) if here else "-",
-        str(there.requests) if there else "-",
+        *("-" if one is None or one.requests is None else str(one.requests) for one in (here, there)),
         f"{money(here.cost):f}" if here else "-",
         f"{money(there.cost):f}" if there else "-",
         f"{money(known[0].cost - known[1].cost):f}",

@@ -7,7 +7,7 @@ import json
 import signal
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments
+from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
 from or_audit_logging.cli.output import complain, paint, printable, warn
 from or_audit_logging.cli.values import age, positive, rate
 from or_audit_logging.evidence.settle import settle
@@ -86,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
         _print(result, dry_run=options.dry_run)
     if result.problem is not None:
         complain(result.problem)
+    if result.unsigned is not None and result.settled + result.unresolved:
+        warn_unsigned(result.unsigned)
     for name, trouble in result.unreadable.items():
         warn(f"{name} could not be read: {trouble}")
     return 0 if options.follow and not result.is_refused else result.exit_code

@@ -32,14 +32,14 @@ class Figure:
     """One row: of a generation where `generation_id` is known, else of a day, a model and an endpoint.
 
     `cost` is in 1e-12 USD, the provider's charge to the customer's own key included. `permaslug` is the
-    dated name of the model that served.
+    dated name of the model that served. `requests` None: not said.
     """
 
     day: date
     model: str
     permaslug: str | None
     cost: int
-    requests: int
+    requests: int | None
     generation_id: str | None = None
 
 
@@ -68,7 +68,7 @@ def figures_of(rows: Iterable[ActivityRow]) -> list[Figure]:
                 model=model,
                 permaslug=row.model_permaslug,
                 cost=pico(row.cost),
-                requests=row.requests or 0,
+                requests=row.requests,
             )
         )
     return figures
@@ -107,13 +107,14 @@ def _figure(row: Mapping[str, Any], where: str) -> Figure:
         model = f"{model}:{variant}"
     upstream = usd(_stripped(row.get(_UPSTREAM)))
     requests = count(_stripped(row.get("requests")))
+    generation_id = label(row.get("generation_id"))
     return Figure(
         day=days[0].date(),
         model=model,
         permaslug=permaslug,
         cost=pico(costs[0]) + (0 if upstream is None else pico(upstream)),
-        requests=1 if requests is None else requests,
-        generation_id=label(row.get("generation_id")),
+        requests=1 if requests is None and generation_id is not None else requests,
+        generation_id=generation_id,
     )
 
 

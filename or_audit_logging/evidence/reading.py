@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.arguments import PathText, find_log
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
@@ -66,6 +68,16 @@ class LogReader:
                     self._finished.add(source.name)
         except OSError as error:
             self.unreadable[source.name] = error.strerror or type(error).__name__
+
+
+def layout_of(path: PathText) -> LogLayout:
+    """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`."""
+    target = find_log(path)
+    if target.trouble is not None:
+        raise ConfigError(target.trouble)
+    if target.layout is None or not target.layout.files():
+        raise ConfigError(f"there is no audit log in {target.folder}")
+    return target.layout
 
 
 def parse_record(line: bytes) -> dict[str, Any] | None:

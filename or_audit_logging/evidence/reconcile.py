@@ -15,10 +15,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.evidence.arguments import PathText, find_log
+from or_audit_logging.evidence.arguments import PathText
 from or_audit_logging.evidence.figures import Figure, figures_of, read_figures
 from or_audit_logging.evidence.ledger import Entry, Ledger
-from or_audit_logging.evidence.reading import LogReader
+from or_audit_logging.evidence.reading import LogReader, layout_of
 from or_audit_logging.evidence.reconciliation import Amount, Difference, Kind, Line, Reconciliation
 from or_audit_logging.keys import KeySource
 from or_audit_logging.openrouter import BASE_URL, OpenRouterAPI
@@ -54,9 +54,7 @@ def reconcile(
     """
     until = since if until is None else until
     today = datetime.now(UTC).date() if today is None else today
-    layout = find_log(path).layout
-    if layout is None or not layout.files():
-        raise ConfigError(f"there is no audit log in {path}")
+    layout = layout_of(path)
     if until < since:
         raise ConfigError(f"the last day, {until}, is before the first, {since}")
     if activity is not None:
@@ -132,7 +130,7 @@ def _ask(api: OpenRouterAPI, since: date, until: date, today: date) -> tuple[str
         if said.usage_daily is None:
             raise FormatError("OpenRouter does not say what the key has spent today")
         cost = pico(said.usage_daily) + pico(said.byok_usage_daily or Decimal(0))
-        return "key", [Figure(day=today, model=ALL_MODELS, permaslug=None, cost=cost, requests=0)]
+        return "key", [Figure(day=today, model=ALL_MODELS, permaslug=None, cost=cost, requests=None)]
     if until >= today:
         raise ConfigError(
             f"OpenRouter's activity has days that are over (UTC); ask for {today} by itself, "

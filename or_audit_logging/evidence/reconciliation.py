@@ -22,17 +22,17 @@ _NOTES = {
 
 @dataclass(slots=True)
 class Amount:
-    """A sum in 1e-12 USD, the requests in it, and how many of them have no cost yet."""
+    """A sum in 1e-12 USD, the requests in it (None: not said), and how many of them have no cost yet."""
 
     cost: int = 0
-    requests: int = 0
+    requests: int | None = 0
     unpriced: int = 0
 
-    def add(self, cost: int | None, requests: int) -> None:
-        """Add a call or a row."""
+    def add(self, cost: int | None, requests: int | None, *, unpriced: int | None = None) -> None:
+        """Add a call, a row, or a sum of which so many are *unpriced*."""
         self.cost += cost or 0
-        self.unpriced += cost is None
-        self.requests += requests
+        self.unpriced += cost is None if unpriced is None else unpriced
+        self.requests = None if self.requests is None or requests is None else self.requests + requests
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; money as text with all its digits."""
@@ -144,9 +144,11 @@ class Reconciliation:
         if self.days_without_figures:
             days = ", ".join(map(str, self.days_without_figures[:5]))
             notes.append(f"there are no figures for {days}{' ...' * (len(self.days_without_figures) > 5)}")
-        for line in self.lines if self.source != "key" else ():
+        for line in self.lines:
             here, there = line.here, line.there
-            if here and there and line.difference is None and here.requests != there.requests:
+            if here is None or there is None or there.requests is None or line.difference is not None:
+                continue
+            if here.requests != there.requests:
                 notes.append(
                     f"{line.day} {line.model}: {here.requests} requests here, {there.requests} there, "
                     "at the same cost"
@@ -188,9 +190,7 @@ def _sum(amounts: list[Amount | None]) -> Amount:
     total = Amount()
     for amount in amounts:
         if amount is not None:
-            total.cost += amount.cost
-            total.requests += amount.requests
-            total.unpriced += amount.unpriced
+            total.add(amount.cost, amount.requests, unpriced=amount.unpriced)
     return total
 
 

@@ -9,12 +9,13 @@ settle one log one works and the others are turned away, so that nothing is aske
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 
 from or_audit_logging.errors import AuditWriteError, ConfigError
-from or_audit_logging.evidence.arguments import PathText, find_log
-from or_audit_logging.evidence.reading import LogReader
+from or_audit_logging.evidence.arguments import PathText
+from or_audit_logging.evidence.reading import LogReader, layout_of
 from or_audit_logging.evidence.settled import Settled
 from or_audit_logging.evidence.settling import GIVE_UP, WAIT, Settling
 from or_audit_logging.keys import KeyRing, KeySource, KeySources
@@ -57,9 +58,7 @@ def settle(
     Raises `ConfigError` where something is missing or another process settles the log, `AuditWriteError` or
     `OSError` where it cannot be written. What OpenRouter answers is in the result, and no exception.
     """
-    layout = find_log(path).layout
-    if layout is None or not layout.files():
-        raise ConfigError(f"there is no audit log in {path}")
+    layout = layout_of(path)
     if dry_run:
         settling = Settling(LogReader(layout), None, None)
         settling.read()
@@ -74,7 +73,8 @@ def settle(
                 settling = Settling(
                     LogReader(layout), writer, asks, give_up=give_up, limit=limit, clean=_clean(), told=told
                 )
-                return settling.follow() if follow else settling.run(wait=wait)
+                result = settling.follow() if follow else settling.run(wait=wait)
+                return replace(result, unsigned=writer.leaves_unsigned)
             finally:
                 writer.stop()
     finally:

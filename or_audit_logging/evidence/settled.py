@@ -28,6 +28,7 @@ class Settled:
     `cost` is the sum of what was settled, in USD. `answers` counts, by HTTP status, the questions that
     brought no cost. `unresolved`: calls given up now. `unidentified`: calls without a cost that bear no id to
     ask for. `problem` says why asking stopped early; `is_refused` that it needs somebody (401, 402).
+    `unsigned`: the verifier key that signs the log's checkpoints, where those made now lack its signature.
     """
 
     asked: int = 0
@@ -40,6 +41,7 @@ class Settled:
     unreadable: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
     is_refused: bool = False
+    unsigned: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -67,4 +69,5 @@ class Settled:
             "answers": {str(code): count for code, count in sorted(self.answers.items())},
             "unreadable": dict(self.unreadable),
             "problem": self.problem,
+            "unsigned": self.unsigned,
         }

@@ -56,6 +56,7 @@ _SHORTEST_POLL = 0.1
 _POLL = 10.0
 _POLL_WHEN_DOWN = 60.0
 _LONGEST_POLL = 600.0
+_LONGEST_WAIT = 6 * 3600.0
 
 
 class Reader(Protocol):
@@ -120,6 +121,7 @@ class Settling:
         self._due: list[tuple[datetime, str]] = []
         self._answers: Counter[int] = Counter()
         self._asked = self._settled = self._unresolved = self._cost = self._failures = 0
+        self._told_to_wait = 0.0
         self._problem: str | None = None
         self._is_refused = self._has_answered = False
 
@@ -151,6 +153,7 @@ class Settling:
             while not self.run(wait=timedelta(0)).is_refused:
                 if self._problem is not None:
                     pause = min(max(pause * 2, _POLL_WHEN_DOWN), _LONGEST_POLL)
+                    pause = max(pause, min(self._told_to_wait, _LONGEST_WAIT))
                 else:
                     until_due = (self._due[0][0] - self._now()).total_seconds() if self._due else _POLL
                     pause = min(max(until_due, _SHORTEST_POLL), _POLL)
@@ -222,6 +225,7 @@ class Settling:
     def _failed(self, error: GenerationError) -> None:
         """Stop asking where that makes no sense for now: OpenRouter is down, busy, or refuses the key."""
         self._failures += 1
+        self._told_to_wait = error.retry_after or 0.0
         self._is_refused = isinstance(error, (APIKeyError, PaymentRequiredError))
         if self._is_refused or isinstance(error, RateLimitedError) or self._failures >= _FAILURES:
             self._problem = str(error)
