@@ -101,7 +101,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=10)
     parser.add_argument("--lines", type=int, default=100_000)
     options = parser.parse_args()
-    os.environ |= {"OR_AUDIT_KEY": "a fake key of a benchmark, not a secret", "BENCHMARK_KEY": KEY}
+    os.environ |= {
+        "OR_AUDIT_KEY": "a fake key of a benchmark, not a secret",
+        "BENCHMARK_KEY": KEY,
+        "NO_PROXY": "127.0.0.1",
+    }
     print(f"Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     with tempfile.TemporaryDirectory() as folder, Counting() as server:
         log = Path(folder) / "log"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +61,7 @@ def server() -> Iterator[FakeOpenRouter]:
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def api_of(server: FakeOpenRouter, time: Time | None = None, **options: Any) -> OpenRouterAPI:
@@ -177,6 +180,27 @@ def test_each_status_is_an_error_with_advice(
     shown = "".join(traceback.format_exception(raised.value))
     assert KEY not in shown
     assert KEY not in repr(api)
+
+
+def test_the_key_is_in_no_log(server: FakeOpenRouter, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even where every library talks about everything."""
+    caplog.set_level(logging.DEBUG, "")
+    server.fail("/key", 500)
+    with api_of(server) as api:
+        api.key()
+    assert "GET /api/v1/key" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_a_netrc_does_not_replace_the_key(
+    server: FakeOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests would put what stands there in place of a header."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with api_of(server) as api:
+        api.key()
+    assert server.requests[-1].key == KEY
 
 
 def test_a_key_that_looks_wrong_is_said_to() -> None:

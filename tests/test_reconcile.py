@@ -27,7 +27,7 @@ from or_audit_logging.evidence.figures import Figure, read_figures
 from or_audit_logging.evidence.ledger import Ledger, call_began
 from or_audit_logging.evidence.reconcile import compare, reconcile
 from or_audit_logging.openrouter import OpenRouterAPI
-from or_audit_logging.pricing import from_pico, pico, usd
+from or_audit_logging.pricing import from_pico, pico
 from or_audit_logging.record import AuditRecord, utc_timestamp
 from or_audit_logging.sealing.encode import encode_record
 from or_audit_logging.testing import FakeOpenRouter
@@ -61,6 +61,7 @@ def server(days: Days) -> Iterator[FakeOpenRouter]:
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch, audit_key: bytes) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", MANAGER)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
@@ -227,20 +228,6 @@ def test_a_hundred_thousand_small_amounts_are_summed_exactly() -> None:
     assert found.differences == ()
     assert from_pico(found.here.cost) == Decimal("8.41005")
     assert sum([8.41005e-05] * 100_000) != 8.41005
-
-
-@given(st.lists(st.decimals(min_value="-1", max_value="1000", places=12), max_size=40))
-def test_sums_in_pico_are_those_of_the_decimals(amounts: list[Decimal]) -> None:
-    """Whatever the amounts; and back."""
-    assert from_pico(sum(map(pico, amounts))) == sum(amounts)
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9))
-def test_pico_is_within_half_a_unit(value: float) -> None:
-    """What is finer than 1e-12 is rounded."""
-    amount = usd(value)
-    if amount is not None:
-        assert abs(Decimal(pico(amount)) - amount * 10**12) <= Decimal("0.5")
 
 
 def test_late_facts_fill_the_calls_nulls() -> None:

@@ -24,7 +24,13 @@ from samples import REPOSITORY, SECRET, audit_record
 
 from or_audit_logging import AuditFileHandler, instrument, verify
 from or_audit_logging.cli.main import main, parser
-from or_audit_logging.errors import ConfigError, GenerationError, GenerationNotReadyError, UnavailableError
+from or_audit_logging.errors import (
+    ConfigError,
+    GenerationError,
+    GenerationNotReadyError,
+    RateLimitedError,
+    UnavailableError,
+)
 from or_audit_logging.evidence.reading import LogReader
 from or_audit_logging.evidence.settle import settle
 from or_audit_logging.evidence.settled import Settled
@@ -49,6 +55,7 @@ def server() -> Iterator[FakeOpenRouter]:
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch, audit_key: bytes) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
@@ -177,7 +184,7 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def settling(log: Path, provider: Provider, clock: Clock, **options: Any) -> Settling:
+def settling(log: Path, provider: Any, clock: Clock, **options: Any) -> Settling:
     layout = LogLayout.discover(log)
     assert layout is not None
     writer = LogWriter(layout, KeyRing.from_sources(None))
@@ -189,7 +196,8 @@ def test_every_way_a_call_can_lack_its_cost(log: Path, server: FakeOpenRouter) -
     models = ["ok", "byok", "free", "hit", "nousage", "slow", "eof", "midstream", "e429", "e403"]
     make_calls(log, server, *(f"fake/{model}" for model in models))
     before = records_of(log)
-    result = settle(log, base_url=server.base_url, wait=timedelta(seconds=6))
+    with OpenRouterAPI(base_url=server.base_url) as api:
+        result = settling(log, api, Clock(datetime.now(UTC) + timedelta(minutes=1))).run()
     facts = {record["generation_id"]: record for record in late_facts(log)}
     without = {
         record["generation_id"]
@@ -293,7 +301,7 @@ def test_what_turns_up_at_last(log: Path, server: FakeOpenRouter) -> None:
     server.fail("/generation", 404, times=2)
     clock = Clock(datetime.now(UTC))
     api = OpenRouterAPI(base_url=server.base_url, rate=1000)
-    result = settling(log, api, clock).run(wait=timedelta(hours=1))  # type: ignore[arg-type]
+    result = settling(log, api, clock).run(wait=timedelta(hours=1))
     assert (result.asked, result.settled, result.answers) == (3, 1, {404: 2})
 
 
@@ -509,6 +517,23 @@ def test_follow_takes_in_what_is_logged_meanwhile(log: Path) -> None:
     assert len(provider.asked) == 2
 
 
+def test_follow_waits_as_long_as_it_is_told_to(log: Path) -> None:
+    """An hour, where OpenRouter asks for that."""
+    clock = Clock(datetime.now(UTC))
+    write_records(log, open_call(1))
+    errors = iter([RateLimitedError("busy", status=429, retry_after=3600)])
+    follower = settling(log, Provider(failing=lambda one: next(errors, None)), clock)
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if late_facts(log):
+            raise KeyboardInterrupt
+
+    follower._sleep = sleep
+    assert follower.follow().settled == 1
+    assert clock.slept[0] == 3600
+
+
 def test_a_dry_run_asks_nobody_and_needs_no_key(
     log: Path, server: FakeOpenRouter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -572,7 +597,7 @@ def test_a_thousand_pending_calls_are_no_burst(log: Path) -> None:
             sleep=clock.sleep,
             clock=elapsed,
         )
-        result = settling(log, api, clock).run(wait=timedelta(0))  # type: ignore[arg-type]
+        result = settling(log, api, clock).run(wait=timedelta(0))
     assert result.asked == len(arrived) == 1000
     assert all(sum(1 for one in arrived[i : i + 25] if one < arrived[i] + 0.999) <= 20 for i in range(1000))
     assert arrived[-1] >= 999 / 20 - 0.001

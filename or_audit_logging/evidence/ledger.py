@@ -13,6 +13,7 @@ numbers of 1e-12 USD.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,6 @@ from decimal import Decimal
 
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.settlement import (
-    GENERATION,
     UNRESOLVED,
     generation_ids,
     is_call,
@@ -28,6 +28,7 @@ from or_audit_logging.evidence.settlement import (
 )
 from or_audit_logging.openrouter.answers import label, moment
 from or_audit_logging.pricing import pico, usd
+from or_audit_logging.record import GENERATION
 
 _LATE = b'"event_type":"generation"'
 _SECOND = re.compile(r"gen-([0-9]{9,11})-")
@@ -112,8 +113,8 @@ class Ledger:
         entry = Entry(
             day=day,
             ids=ids,
-            model_used=label(record.get("model_used")),
-            model_requested=label(record.get("model_requested")),
+            model_used=_name(record.get("model_used")),
+            model_requested=_name(record.get("model_requested")),
             cost=None if cost is None else pico(cost),
         )
         known = next((self._by_id[one] for one in ids if one in self._by_id), None)
@@ -153,6 +154,12 @@ def call_began(record: Mapping[str, object]) -> datetime | None:
         if began is None or abs(said - began) < _NEAR:
             return said
     return began
+
+
+def _name(value: object) -> str | None:
+    """Return a model's name, the same object for the same name: there are few, and many calls."""
+    name = label(value)
+    return None if name is None else sys.intern(name)
 
 
 def _fact(record: Mapping[str, object]) -> _Fact:

@@ -22,6 +22,7 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
 _BLOCK = 1 << 18
+_JSON = json.JSONDecoder(parse_float=Decimal)
 
 
 class LogReader:
@@ -83,7 +84,7 @@ def layout_of(path: PathText) -> LogLayout:
 def parse_record(line: bytes) -> dict[str, Any] | None:
     """Return the members of *line*, money with all its digits; None where it is no JSON object."""
     try:
-        record = json.loads(line, parse_float=Decimal)
+        record = _JSON.decode(line.decode("utf-8"))
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return record if isinstance(record, dict) else None

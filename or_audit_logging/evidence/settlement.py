@@ -19,19 +19,16 @@ from datetime import datetime, timedelta
 
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.openrouter.answers import Generation, moment
-from or_audit_logging.record import CONTROL_PREFIX, AuditRecord, utc_timestamp
+from or_audit_logging.record import CONTROL_PREFIX, GENERATION, NOT_CALLS, AuditRecord, utc_timestamp
 
-GENERATION = "generation"
-"""The event type of what the provider said later about a call."""
 UNRESOLVED = "unresolved"
-"""The status of such a record where the provider never said anything."""
+"""The status of a `generation` record where the provider never said anything."""
 
 FIRST_ASK = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=6)
 
 _NO_COST = b'"total_cost":null'
 _LATE = b'"event_type":"generation"'
-_NOT_CALLS = frozenset({"log", GENERATION})
 _STARTED = ".started"
 _ID = re.compile(r"gen-[A-Za-z0-9_-]{8,120}")
 _ID_SPACE = uuid.UUID("3f2c9d0e-8f0b-5a53-9a4e-6b1f6e0d7c21")
@@ -100,7 +97,7 @@ def is_call(record: Mapping[str, object]) -> bool:
     event = record.get("event_type")
     return (
         isinstance(event, str)
-        and event not in _NOT_CALLS
+        and event not in NOT_CALLS
         and not event.startswith(CONTROL_PREFIX)
         and not event.endswith(_STARTED)
     )
