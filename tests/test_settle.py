@@ -32,6 +32,7 @@ from or_audit_logging.errors import (
     UnavailableError,
 )
 from or_audit_logging.evidence.reading import LogReader
+from or_audit_logging.evidence.reconcile import reconcile
 from or_audit_logging.evidence.settle import settle
 from or_audit_logging.evidence.settled import Settled
 from or_audit_logging.evidence.settling import Settling
@@ -106,7 +107,7 @@ def open_call(number: int, at: datetime | None = None, **fields: Any) -> AuditRe
     )
 
 
-def cut_calls(log: Path, server: FakeOpenRouter, count: int) -> None:
+def cut_calls(log: Path, server: FakeOpenRouter, count: int, *, at: datetime | None = None) -> None:
     """Make *count* calls and write their records as those of streams that were cut some minutes ago."""
     records = []
     for number in range(count):
@@ -116,7 +117,7 @@ def cut_calls(log: Path, server: FakeOpenRouter, count: int) -> None:
             headers={"Authorization": f"Bearer {KEY}"},
             timeout=10,
         )
-        records.append(replace(open_call(number), generation_id=reply.json()["id"]))
+        records.append(replace(open_call(number, at), generation_id=reply.json()["id"]))
     write_records(log, *records)
 
 
@@ -425,6 +426,30 @@ settle.settle(sys.argv[1], base_url=sys.argv[2],
     assert len(late_facts(log)) == 1
     assert settle(log, base_url=server.base_url).settled == 1
     assert len({record["generation_id"] for record in late_facts(log)}) == len(late_facts(log)) == 2
+
+
+def test_killed_again_and_again_the_bill_agrees(log: Path) -> None:
+    """Whatever it was doing: each call is settled once, and the log agrees with what the key has spent."""
+    today = datetime.now(UTC) - timedelta(minutes=5)
+    with FakeOpenRouter(keys=[KEY], clock=today.timestamp) as server:
+        cut_calls(log, server, 40, at=today)
+        for round_ in range(6):
+            server.fail("/generation", (404, 408, 503)[round_ % 3], headers={"Retry-After": "0"})
+            with left_to_itself(log, server, "--follow", "--rate", "200") as process:
+                assert process.stdout is not None
+                for _ in range(round_ + 1):
+                    assert process.stdout.readline().startswith("gen-")
+                process.kill()
+        with OpenRouterAPI(base_url=server.base_url, rate=1000) as api:
+            clock = Clock(datetime.now(UTC) + timedelta(days=1))
+            result = settling(log, api, clock).run(wait=timedelta(hours=7))
+            assert result.exit_code == 0
+            facts = [record["generation_id"] for record in late_facts(log)]
+            assert len(facts) == len(set(facts)) == 40
+            found = reconcile(log, since=today.date(), api=api, today=today.date())
+    assert (found.differences, found.here.unpriced) == ((), 0)
+    assert found.here.cost == found.there.cost > 0
+    assert verify(log).findings == ()
 
 
 def test_two_at_once_settle_once(log: Path) -> None:

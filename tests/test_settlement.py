@@ -240,3 +240,33 @@ def test_what_a_generation_cost(data: dict[str, Any], total: str | None) -> None
     """OpenRouter's charge and, for BYOK, the provider's; unknown is None."""
     found = generation(**data).total_cost
     assert found == (None if total is None else Decimal(total))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["open", "priced", "late", "unresolved", "several"]), st.integers(1, 4)),
+        max_size=30,
+    ),
+    st.integers(0, 30),
+)
+def test_what_is_pending_follows_from_the_set_of_records(steps: list[tuple[str, int]], cut: int) -> None:
+    """In whatever order and portions they come: calls without a cost less those that a late fact names."""
+    lines, wanted, settled = [], set(), set()
+    for what, number in steps:
+        one, two = (f"gen-1795277414-fakeFAKEfakeFAKE{n:04}" for n in (number, number % 4 + 1))
+        fields: dict[str, Any] = {"generation_id": one}
+        if what in ("late", "unresolved"):
+            fields |= {"event_type": "generation", "status": what}
+            settled.add(one)
+        elif what == "priced":
+            fields["total_cost"] = Decimal("0.5")
+        else:
+            fields["generation_ids"] = (one, two) if what == "several" else None
+            wanted |= {one, two} if what == "several" else {one}
+        lines.append(encode_record(audit_record(**fields), limit=8000) + b"\n")
+    costs, new = OpenCosts(), []
+    for portion in (lines[:cut], lines[cut:]):
+        new += costs.take_block(b"".join(portion), now=NOW)
+    assert set(costs.pending) == wanted - settled
+    assert len(new) == len(set(new))
+    assert set(costs.pending) <= set(new)
