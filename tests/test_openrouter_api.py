@@ -310,6 +310,22 @@ def test_silence_is_an_error_in_time() -> None:
             api.key()
 
 
+@pytest.mark.parametrize("endless", ["in size", "in time"])
+def test_an_answer_without_an_end_is_left(endless: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is too large or takes too long."""
+    from or_audit_logging.openrouter import api as module
+
+    time = Time()
+    if endless == "in size":
+        monkeypatch.setattr(module, "_LARGEST_ANSWER", 100_000)
+    for url in answering(Answer(200, {}, (Send(b" " * 1_000_000),))):
+        api = OpenRouterAPI(base_url=url, retries=0, clock=time.clock)
+        if endless == "in time":
+            monkeypatch.setattr(api, "_clock", lambda: time.sleep(100) or time.seconds)
+        with api, pytest.raises(UnavailableError, match="to its end"):
+            api.key()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -44,6 +44,7 @@ LONGEST_WAIT = 120.0
 """Seconds: a Retry-After beyond this is not waited for, but raised."""
 
 _LARGEST_ANSWER = 32 << 20
+_LONGEST_ANSWER = 120.0
 _KEY = re.compile(rb"[\x21-\x7e]{1,512}")
 
 _ERRORS: dict[int, type[GenerationError]] = {
@@ -85,6 +86,7 @@ class OpenRouterAPI:
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
+        self._clock = clock
         self._now = now
         self._chance = chance
         self._pace = Pace(rate, clock=clock, sleep=sleep)
@@ -174,7 +176,7 @@ class OpenRouterAPI:
             ) as response:
                 if response.status_code != 200:
                     raise self._refused(response.status_code, response.headers.get("Retry-After"), asked)
-                return _read(response)
+                return self._read(response)
         except requests.Timeout:
             raise RequestTimeoutError(f"OpenRouter did not answer in time; see {STATUS_PAGE}") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -182,6 +184,15 @@ class OpenRouterAPI:
                 f"OpenRouter could not be reached ({type(error).__name__}): check the network; "
                 f"see {STATUS_PAGE}"
             ) from None
+
+    def _read(self, response: requests.Response) -> bytes:
+        """Return the body, which is neither endless nor drop by drop."""
+        content, began = bytearray(), self._clock()
+        for piece in response.iter_content(1 << 16):
+            content += piece
+            if len(content) > _LARGEST_ANSWER or self._clock() - began > _LONGEST_ANSWER:
+                raise UnavailableError(f"OpenRouter's answer does not come to its end; see {STATUS_PAGE}")
+        return bytes(content)
 
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = "Bearer " + self._key
@@ -204,15 +215,6 @@ class OpenRouterAPI:
             status=status,
             retry_after=retry_after(wait, now=self._now()),
         )
-
-
-def _read(response: requests.Response) -> bytes:
-    content = bytearray()
-    for piece in response.iter_content(1 << 16):
-        content += piece
-        if len(content) > _LARGEST_ANSWER:
-            raise UnavailableError(f"OpenRouter's answer is longer than any should be; see {STATUS_PAGE}")
-    return bytes(content)
 
 
 def _read_key(source: KeySource | None) -> str:
