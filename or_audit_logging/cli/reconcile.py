@@ -22,10 +22,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "reconcile",
         help=HELP,
-        description=HELP.capitalize()
-        + ": for UTC days that are over its activity (management key) or a file "
-        "exported from https://openrouter.ai/activity, for the current day what the key has spent. Sums are "
-        "exact.",
+        description="Hold the log's costs against what OpenRouter says was spent: for UTC days that are over "
+        "its activity (management key) or a file exported from https://openrouter.ai/activity, for the "
+        "current day what the key has spent. Sums are exact.",
         epilog="example: or-audit reconcile audit_logs --date 2026-11-20 --activity activity.csv. "
         "Exit codes: 0 both agree, 1 they differ, 2 could not.",
     )
