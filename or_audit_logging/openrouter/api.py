@@ -30,7 +30,7 @@ from or_audit_logging.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from or_audit_logging.hints import STATUS_PAGE, Asked, hint, looks_like_key
+from or_audit_logging.hints import KEY_PREFIX, STATUS_PAGE, Asked, hint, looks_like_key
 from or_audit_logging.keys import KeySource, read_source
 from or_audit_logging.openrouter.answers import ActivityRow, Generation, KeyUsage, parse_json
 from or_audit_logging.openrouter.pace import Pace, backoff, retry_after
@@ -219,8 +219,12 @@ class OpenRouterAPI:
 
 def _read_key(source: KeySource | None) -> str:
     named = f"env:{KEY_VARIABLE}" if source is None else source
+    if isinstance(named, str) and KEY_PREFIX in named:
+        raise ConfigError(
+            "name the OpenRouter key as env:NAME or file:PATH; the key itself stands in neither"
+        )
     try:
-        content, where = read_source(named, what="OpenRouter key")
+        content, where = read_source(named, what="secret OpenRouter key")
     except ConfigError as error:
         if source is not None:
             raise
