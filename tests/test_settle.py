@@ -16,7 +16,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 import requests
 from conftest import members_of, records_of
@@ -66,6 +65,7 @@ def log(tmp_path: Path) -> Path:
 
 def make_calls(log: Path, server: FakeOpenRouter, *models: str) -> None:
     """Make a call to each of *models*, through an instrumented client; a stream of `slow` is left early."""
+    openai = pytest.importorskip("openai")
     handler = AuditFileHandler(log / "audit.jsonl")
     logger = logging.getLogger("openrouter.audit")
     logger.addHandler(handler)
