@@ -27,6 +27,12 @@ STATUSES = ("success", "error", "timeout", "cancelled", "incomplete", "blocked")
 CONTROL_PREFIX = "log."
 """Event types with this prefix belong to the log itself (FORMAT 4); no user record bears one."""
 
+GENERATION = "generation"
+"""The event type of what the provider said about a call later; its status may also be `unresolved`."""
+
+NOT_CALLS = frozenset({"log", GENERATION})
+"""Event types that no call has: a plain LogRecord, and a late fact."""
+
 
 def utc_timestamp(moment: datetime) -> str:
     """Return *moment* as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; raises ValueError where it has no time zone."""

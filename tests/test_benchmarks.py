@@ -13,6 +13,7 @@ ROUNDS = {
     "capture.py": ("1",),
     "import_time.py": ("1",),
     "redaction.py": ("1",),
+    "settle.py": ("--calls", "20", "--rate", "500", "--lines", "2000"),
     "verify.py": ("1", "--lines", "3000"),
     "writer.py": ("1", "--open", "2000"),
 }

@@ -627,6 +627,55 @@ def test_requests_without_a_key_do_not_reach_the_router(server: FakeOpenRouter) 
     assert [request.generation_id for request in server.requests] == [None, None, None]
 
 
+def test_only_known_keys_are_let_in_where_there_are_such() -> None:
+    """Another is answered 401 in OpenRouter's words; the management key is known as well."""
+    with FakeOpenRouter(keys=[KEY], management_key="sk-or-v1-manager") as server:
+        assert fetch(server, "/key")[0] == 200
+        assert fetch(server, "/key", Authorization="Bearer sk-or-v1-manager")[0] == 200
+        status, _, raw = fetch(server, "/key", Authorization="Bearer sk-or-v1-other")
+    assert (status, json.loads(raw)["error"]["message"]) == (401, "User not found.")
+
+
+def test_a_failure_is_ordered_for_the_next_requests(server: FakeOpenRouter) -> None:
+    """To one path, as often as was said, one order after the other."""
+    server.fail("/key", 429, headers={"Retry-After": "3"})
+    server.fail("/key", 503, times=2)
+    assert fetch(server, "/generation?id=gen-1")[0] == 404
+    status, headers, raw = fetch(server, "/key")
+    assert (status, headers["Retry-After"], json.loads(raw)["error"]["code"]) == (429, "3", 429)
+    assert [fetch(server, "/key")[0] for _ in range(3)] == [503, 503, 200]
+    server.fail("/chat/completions", 529)
+    server.reset()
+    assert fetch(server, "/chat/completions", {"model": "fake/ok", "messages": []})[0] == 200
+
+
+def test_activity_has_the_days_that_are_over() -> None:
+    """The last 30, by day and model and provider, for the management key."""
+    now = [1_795_305_600.0]  # a day begins
+    with FakeOpenRouter(management_key="sk-or-v1-manager", clock=lambda: now[0]) as server:
+        manager = {"Authorization": "Bearer sk-or-v1-manager"}
+        for model in ("openai/gpt-4o", "openai/gpt-4o", "fake/byok"):
+            fetch(server, "/chat/completions", {"model": model, "messages": []})
+
+        def rows(query: str = "") -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = json.loads(fetch(server, "/activity" + query, **manager)[2])["data"]
+            return found
+
+        assert rows() == []
+        now[0] += 86_400
+        assert {(row["model"], row["requests"]) for row in rows()} == {
+            ("openai/gpt-4o", 2),
+            ("openai/gpt-4o-mini-2024-07-18", 1),
+        }
+        assert {row["date"] for row in rows("?date=2026-11-22")} == {"2026-11-22 00:00:00"}
+        assert rows("?date=2026-11-21") == []
+        byok = next(row for row in rows() if row["usage"] == 0)
+        assert byok["byok_usage_inference"] > 0
+        now[0] += 30 * 86_400
+        assert rows() == []
+        assert fetch(server, "/activity")[0] == 403
+
+
 def test_keys_can_be_left_out() -> None:
     """With require_key=False anybody is served."""
     with FakeOpenRouter(require_key=False) as server:

@@ -240,6 +240,7 @@ def test_a_block_left_in_another_context(sink: Sink) -> None:
     [
         {"logger": ""},
         {"event_type": "log.x"},
+        {"event_type": "generation"},
         {"hash": "md5"},
         {"content": "raw"},
         {"write_ahead": 1},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_audit_logging.pricing import all_in_cost, usd
+from or_audit_logging.pricing import all_in_cost, from_pico, pico, usd
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,26 @@ def test_the_sum_is_exact_beyond_28_digits() -> None:
     total = all_in_cost(cost=cost, upstream=upstream, is_byok=True)
     assert total is not None
     assert format(total, "f") == "1" + "0" * 25 + "." + "0" * 19 + "1"
+
+
+@pytest.mark.parametrize(
+    ("amount", "units"),
+    [("8.41005e-05", 84_100_500), ("0", 0), ("-0.5", -(5 * 10**11)), ("0.0000000000005", 0), ("1.5e-12", 2)],
+)
+def test_an_amount_in_units_of_a_pico_dollar(amount: str, units: int) -> None:
+    """Exact, but for what is finer still."""
+    assert pico(Decimal(amount)) == units
+
+
+@given(st.lists(st.decimals(min_value="-1", max_value="1000", places=12), max_size=40))
+def test_sums_in_pico_are_those_of_the_decimals(amounts: list[Decimal]) -> None:
+    """Whatever the amounts; and back."""
+    assert from_pico(sum(map(pico, amounts))) == sum(amounts)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9))
+def test_pico_is_within_half_a_unit(value: float) -> None:
+    """What is finer than 1e-12 is rounded."""
+    amount = usd(value)
+    if amount is not None:
+        assert abs(Decimal(pico(amount)) - amount * 10**12) <= Decimal("0.5")

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from or_audit_logging.capture.asked import Defaults
 from or_audit_logging.capture.delivery import AUDIT_LOGGER, Source
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.record import CONTROL_PREFIX
+from or_audit_logging.record import CONTROL_PREFIX, NOT_CALLS
 
 Hash: TypeAlias = Literal["hmac", "sha256"]
 Content: TypeAlias = Literal["redacted"]
@@ -60,6 +60,8 @@ def options_for(
         not isinstance(event_type, str) or not event_type or event_type.startswith(CONTROL_PREFIX)
     ):
         raise ConfigError(f"{entrance}: event_type is a word that does not begin with {CONTROL_PREFIX}")
+    if event_type in NOT_CALLS:
+        raise ConfigError(f"{entrance}: event_type {event_type} is not that of a call; choose another word")
     if user_id is not None and not isinstance(user_id, str):
         raise ConfigError(f"{entrance}: user_id is a text")
     if metadata is not None and not isinstance(metadata, Mapping):

@@ -18,8 +18,10 @@ from or_audit_logging.cli import (
     doctor,
     init,
     prove,
+    reconcile,
     redact,
     rotate_key,
+    settle,
     token,
     verify,
 )
@@ -27,7 +29,21 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, redact, token, doctor, demo)
+COMMANDS = (
+    init,
+    verify,
+    checkpoint,
+    prove,
+    check_proof,
+    close_day,
+    rotate_key,
+    settle,
+    reconcile,
+    redact,
+    token,
+    doctor,
+    demo,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -54,4 +54,9 @@ def open_writer(options: argparse.Namespace, layout: LogLayout) -> LogWriter:
 def warn_if_unsigned(writer: LogWriter) -> None:
     """Say so where the checkpoint to come will lack the signature that the log's others bear."""
     if (vkey := writer.leaves_unsigned) is not None:
-        warn(f"the checkpoint is not signed as the log's others are; give --signing-key, the one of {vkey}")
+        warn_unsigned(vkey)
+
+
+def warn_unsigned(vkey: str) -> None:
+    """Say that a checkpoint lacks the signature of *vkey*."""
+    warn(f"the checkpoint is not signed as the log's others are; give --signing-key, the one of {vkey}")

@@ -9,4 +9,8 @@ and fast), `stretches` and `ahead` (other processes do the fast part), `walk` (o
 them). What a collector gathered: `unwrap` (a line out of what is around it), `collected` (a file of them),
 `export`, `several` (logs in one). At the end: `arguments`, `judgement` (from a walk to a report), `verify`.
 By themselves: `prove` and `check_proof` (one record's proof).
+
+What calls cost: `reading` (lines for questions, unverified), `settlement` (which calls lack a cost, when to
+ask, what is written), `settled`, `settling`, `settle`; then `ledger` (the log's sums), `figures`
+(OpenRouter's), `reconciliation` (the differences as values), `reconcile`.
 """

@@ -1,7 +1,7 @@
 """What users may rely on, as mypy --strict sees it. Read by mypy, not run; see tests/test_typing.py."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from logging import StreamHandler
 from pathlib import Path
@@ -28,6 +28,9 @@ from or_audit_logging import (
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.evidence.reconcile import reconcile
+from or_audit_logging.evidence.settle import settle
+from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
 from or_audit_logging.redaction import Finding
 from or_audit_logging.testing import FakeOpenRouter, capture_audit
 
@@ -149,3 +152,10 @@ with FakeOpenRouter() as server, capture_audit() as records:
 
 error: ValueError = ConfigError("wrong")
 response: object = AuditWriteError("not written", response=Answer()).response
+
+with OpenRouterAPI("env:OPENROUTER_API_KEY", rate=5, retries=2) as api:
+    assert_type(api.generation("gen-1").total_cost, Decimal | None)
+    assert_type(api.key().usage_daily, Decimal | None)
+    assert_type(api.activity(date(2026, 11, 20)), tuple[ActivityRow, ...])
+    assert_type(settle("log", api=api, give_up=timedelta(days=7), dry_run=True).cost, Decimal)
+    assert_type(reconcile(Path("log"), since=date(2026, 11, 20), api=api).exit_code, int)
