@@ -23,6 +23,7 @@ from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.doctor import Check, diagnose
 from or_audit_logging.evidence.doctor import folder as folder_checks
 from or_audit_logging.log.mounts import Mount
+from or_audit_logging.testing import FakeOpenRouter
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
 
@@ -37,7 +38,7 @@ def found(name: str, checks: list[Check]) -> Check:
 
 
 def look(folder: Path, **options: Any) -> list[Check]:
-    return diagnose(folder, **({"key": key(), "api_key": API_KEY, "now": NOW} | options))
+    return diagnose(folder, **({"key": key(), "api_key": API_KEY.encode, "now": NOW} | options))
 
 
 @pytest.fixture
@@ -66,17 +67,18 @@ def test_a_sound_log(log: Path) -> None:
     ("value", "state", "says"),
     [
         (API_KEY, "ok", "usual form"),
-        ("", "unknown", "not set"),
+        ("", "problem", "empty"),
         ("sk-proj-" + "a" * 40, "problem", "another provider's"),
         (f" {API_KEY}", "problem", "white space"),
-        (f"{API_KEY}\n", "problem", "white space"),
+        (f"{API_KEY}\n", "ok", "usual form"),
+        (f"{API_KEY}\n\n", "problem", "white space"),
         (f'"{API_KEY}"', "problem", "quotes"),
         ("sk-or-v1-" + "0" * 60, "warning", "usual form"),
     ],
 )
 def test_the_form_of_the_api_key(value: str, state: str, says: str) -> None:
     """Is looked at; no part of a key is in what is said."""
-    check = found("openrouter-key", diagnose(api_key=value, key=key()))
+    check = found("openrouter-key", diagnose(api_key=value.encode, key=key()))
     assert (check.state, says in check.found) == (state, True)
     assert "0000" not in f"{check.found}{check.advice}"
 
@@ -346,3 +348,28 @@ def test_the_command(
     config.write_text("- a list")
     assert main(["doctor", "--config", str(config)]) == 2
     assert "no mapping" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("api_key", "state", "says"),
+    [(API_KEY, "ok", "takes the key"), ("sk-or-v1-wrong", "problem", "refuses the key")],
+)
+def test_online(api_key: str, state: str, says: str) -> None:
+    """One question, and the clock that comes with its answer."""
+    with FakeOpenRouter(keys=[API_KEY]) as server:
+        checks = diagnose(key=key(), api_key=api_key.encode, online=True, base_url=server.base_url)
+    check = found("openrouter", checks)
+    assert (check.state, says in check.found) == (state, True)
+    assert found("clock-online", checks).state == "ok"
+    assert api_key not in str(checks)
+
+
+def test_online_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is there, or there is no key to ask with."""
+    with FakeOpenRouter() as server:
+        gone = server.base_url
+    monkeypatch.setattr("or_audit_logging.openrouter.api.backoff", lambda tries, chance: 0.0)
+    checks = diagnose(key=key(), api_key=API_KEY.encode, online=True, base_url=gone)
+    assert found("openrouter", checks).state == "problem"
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    assert found("openrouter", diagnose(key=key(), online=True)).state == "unknown"

@@ -12,6 +12,7 @@ from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import paint, printable
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.doctor import Check, diagnose
+from or_audit_logging.openrouter import BASE_URL
 
 HELP = "look for what would keep records from being kept"
 
@@ -44,6 +45,13 @@ def add_parser(commands: Any) -> None:
         help="where copies of checkpoints are kept; may be given again",
     )
     parser.add_argument("--report", metavar="FILE", help="where the last 'or-audit verify --json' was kept")
+    parser.add_argument("--online", action="store_true", help="also ask OpenRouter whether it takes the key")
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="env:NAME or file:PATH of the OpenRouter key (default: env:OPENROUTER_API_KEY)",
+    )
+    parser.add_argument("--base-url", metavar="URL", default=BASE_URL, help=f"default: {BASE_URL}")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.set_defaults(run=run)
 
@@ -53,6 +61,9 @@ def run(options: argparse.Namespace) -> int:
     checks = diagnose(
         options.log,
         key=options.key,
+        api_key=options.api_key,
+        online=options.online,
+        base_url=options.base_url,
         anchors=options.anchor,
         report=options.report,
         config=_read_config(Path(options.config)) if options.config else None,

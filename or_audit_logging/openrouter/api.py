@@ -14,7 +14,8 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -91,6 +92,8 @@ class OpenRouterAPI:
         self._chance = chance
         self._pace = Pace(rate, clock=clock, sleep=sleep)
         self._session: requests.Session | None = None
+        self.clock_ahead: timedelta | None = None
+        """How far OpenRouter's clock is ahead of this machine's, to the second, by its last answer's Date."""
 
     def __repr__(self) -> str:
         return f"OpenRouterAPI(base_url={self._base_url!r})"
@@ -174,6 +177,7 @@ class OpenRouterAPI:
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                self.clock_ahead = _ahead(response.headers.get("Date"), self._now())
                 if response.status_code != 200:
                     raise self._refused(response.status_code, response.headers.get("Retry-After"), asked)
                 return self._read(response)
@@ -235,6 +239,14 @@ def _read_key(source: KeySource | None) -> str:
     if not _KEY.fullmatch(key):
         raise ConfigError(f"{where} holds no OpenRouter key: one line of letters, digits and - is expected")
     return key.decode("ascii")
+
+
+def _ahead(said: str | None, now: datetime) -> timedelta | None:
+    try:
+        when = parsedate_to_datetime(said or "")
+    except ValueError:
+        return None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
 
 
 def _checked_url(url: str) -> str:

@@ -15,17 +15,19 @@ from or_audit_logging.evidence.doctor.keys import check_api_key, check_key
 from or_audit_logging.evidence.doctor.log import check_log
 from or_audit_logging.evidence.doctor.loggers import check_configuration, check_loggers
 from or_audit_logging.evidence.doctor.machine import check_extras
-from or_audit_logging.keys import KeySources
+from or_audit_logging.evidence.doctor.online import check_online
+from or_audit_logging.keys import KeySource, KeySources
 from or_audit_logging.log.segments import LogLayout
-
-API_KEY_VARIABLE = "OPENROUTER_API_KEY"
+from or_audit_logging.openrouter import BASE_URL
 
 
 def diagnose(
     directory: str | os.PathLike[str] | None = None,
     *,
     key: KeySources = None,
-    api_key: str | None = None,
+    api_key: KeySource | None = None,
+    online: bool = False,
+    base_url: str = BASE_URL,
     anchors: Sequence[str | os.PathLike[str]] = (),
     report: str | os.PathLike[str] | None = None,
     config: Mapping[str, object] | None = None,
@@ -34,15 +36,18 @@ def diagnose(
 ) -> list[Check]:
     """Look at everything that can be looked at from here, and return what was found.
 
-    *directory* is the log's folder, without which only keys, extras and logging are looked at. *api_key*
-    is OpenRouter's (default: OPENROUTER_API_KEY). *report*: a file that `or-audit verify --json` was kept
+    *directory* is the log's folder, without which only keys, extras and logging are looked at. *api_key*:
+    env:NAME or file:PATH of OpenRouter's (default: env:OPENROUTER_API_KEY). *online*: ask OpenRouter at
+    *base_url* whether it answers and takes the key. *report*: a file that `or-audit verify --json` was kept
     in. *config*: a mapping for `logging.config.dictConfig`. *loggers*: names of audit loggers of this very
     process, such as "openrouter.audit". *now* (aware) stands in for the clock in tests.
 
     Raises `ConfigError` where a file that was named is not there.
     """
     now = now or datetime.now(UTC)
-    checks = [check_api_key(api_key if api_key is not None else os.environ.get(API_KEY_VARIABLE))]
+    checks = [check_api_key(api_key)]
+    if online:
+        checks += check_online(api_key, base_url=base_url)
     folder = Path(directory).expanduser() if directory is not None else None
     layout = _layout(folder)
     checks.append(check_key(key, layout))

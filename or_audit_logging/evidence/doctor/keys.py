@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 
 from or_audit_logging.errors import ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.evidence.doctor.check import Check
-from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.hints import looks_like_key
+from or_audit_logging.keys import KeyRing, KeySource, KeySources, read_source
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.openrouter.api import KEY_VARIABLE
 from or_audit_logging.sealing.control import parse_control
 
 _API_KEY = re.compile(r"sk-or-v1-[0-9a-f]{64}")
 
 
-def check_api_key(value: str | None) -> Check:
+def check_api_key(source: KeySource | None = None) -> Check:
     """Look at the form of OpenRouter's key; nothing of it is in what is found."""
     name = "openrouter-key"
-    if not value:
+    try:
+        content, _ = read_source(f"env:{KEY_VARIABLE}" if source is None else source, what="OpenRouter key")
+    except ConfigError as error:
         return Check(
             name,
             "unknown",
-            "OPENROUTER_API_KEY is not set here",
-            "set it for settle, reconcile and doctor --online, or name another variable with --api-key",
+            str(error),
+            "settle, reconcile and doctor --online need it; --api-key names another variable or a file",
         )
+    value = os.fsdecode(content.removesuffix(b"\n"))
+    if not value:
+        return Check(name, "problem", "OpenRouter's key is empty", "set the variable to the key")
     if value != value.strip() or value[0] in "\"'":
         return Check(
             name,
@@ -31,7 +39,7 @@ def check_api_key(value: str | None) -> Check:
             "OpenRouter's key has white space or quotes around it, so requests with it are refused (401)",
             "set the variable to the key alone",
         )
-    if not value.startswith("sk-or-"):
+    if not looks_like_key(value):
         return Check(
             name,
             "problem",
