@@ -15,6 +15,7 @@ from or_audit_logging.cli import (
     checkpoint,
     close_day,
     demo,
+    import_,
     init,
     prove,
     redact,
@@ -26,7 +27,10 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, redact, token, demo)
+COMMANDS = (
+    *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
+    *(import_, redact, token, demo),
+)
 
 
 def parser() -> argparse.ArgumentParser:

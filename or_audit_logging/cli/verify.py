@@ -34,9 +34,7 @@ def add_parser(commands: Any) -> None:
         "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors. "
         "Of an export: kubectl logs POD | or-audit verify -",
     )
-    parser.add_argument(
-        "log", metavar="DIR|FILE", help="the log's folder, a store, or an export (- for stdin)"
-    )
+    parser.add_argument("log", metavar="DIR|FILE", help="a log's folder, a store or an export (- for stdin)")
     add_key_argument(parser)
     parser.add_argument(
         "--public-key",

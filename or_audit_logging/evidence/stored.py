@@ -31,7 +31,7 @@ from or_audit_logging.evidence.report import Observations, Place, VerificationRe
 from or_audit_logging.evidence.shape import shape_trouble
 from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, parse_line, parse_stub
-from or_audit_logging.store.columns import COLUMNS, ID, Row, columns_of
+from or_audit_logging.store.columns import COLUMNS, ID, Row, Value, columns_of
 from or_audit_logging.store.reader import StoreReader
 
 _STRIDE = 50_000
@@ -156,7 +156,7 @@ class _Stored:
         place: Place,
         observations: Observations,
     ) -> None:
-        seq, expected = place.seq or 0, columns_of(raw)
+        seq, expected = place.seq or 0, tuple(map(_as_stored, columns_of(raw)))
         if line is not None and line.seq != seq:
             message = "the column seq does not say what the row's sealed line says"
             observations.find(place.finding("column", message, expected=line.seq, found=seq))
@@ -180,3 +180,8 @@ def _parsed(raw: bytes) -> SealedLine | Stub | None:
 
 def _types(values: Sequence[object]) -> list[type]:
     return list(map(type, values))
+
+
+def _as_stored(value: Value) -> Value:
+    """Return *value* as SQLite hands it back, which has no booleans."""
+    return int(value) if type(value) is bool else value
