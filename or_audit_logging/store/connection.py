@@ -57,6 +57,8 @@ class Connection:
         self.path = path
         self.file: tuple[int, int] | None = None
         """Device and inode of the file that was opened last."""
+        self.openings = 0
+        """How many times it was opened: what was known of a file holds for that opening of it."""
         self._kind: Kind = kind
         self._full = full
         self._patience = patience
@@ -210,6 +212,7 @@ class Connection:
             self.close()
             raise
         self.file = before if before == self._file_now() else None
+        self.openings += 1
 
     def _create(self, sqlite: sqlite3.Connection) -> None:
         self._patiently(lambda: self.execute("BEGIN IMMEDIATE"))
