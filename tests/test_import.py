@@ -156,29 +156,25 @@ def test_without_a_key_numbers_and_trees_are_checked(log: LogBuilder, folder: Pa
 
 
 @pytest.mark.parametrize(
-    ("damage", "error", "says"),
+    ("damage", "says"),
     [
-        (
-            lambda lines: [*lines[:3], lines[3].replace(b"plain", b"edits"), *lines[4:]],
-            ChainBrokenError,
-            "seq 3|line 3",
-        ),
-        (lambda lines: [*lines[:3], *lines[4:]], ChainBrokenError, "seq 4 stands where seq 3"),
-        (lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]], ChainBrokenError, "stands where"),
-        (lambda lines: [*lines[:4], lines[3], *lines[4:]], None, ""),
-        (lambda lines: [*lines[:3], b'{"x":1}', *lines[3:]], None, ""),
+        (lambda lines: [*lines[:3], lines[3].replace(b"plain", b"edits"), *lines[4:]], "line 3, or the one"),
+        (lambda lines: [*lines[:3], *lines[4:]], "seq 4 stands where seq 3"),
+        (lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]], "seq 4 stands where seq 3"),
+        (lambda lines: [*lines[:4], lines[3], *lines[4:]], None),
+        (lambda lines: [*lines[:3], b'{"x":1}', *lines[3:]], None),
     ],
 )
 def test_a_log_that_does_not_chain_is_refused(
-    log: LogBuilder, folder: Path, copy: Path, damage: Any, error: Any, says: str
+    log: LogBuilder, folder: Path, copy: Path, damage: Any, says: str | None
 ) -> None:
     """It says where; what is no line is passed over, as is one that comes twice."""
     name = next(iter(log.segments))
     log.segments[name] = b"".join(line + b"\n" for line in damage(log.segments[name].splitlines()))
-    if error is None:
+    if says is None:
         assert imported(log, folder, copy).lines == 15
         return
-    with pytest.raises(error, match=says) as caught:
+    with pytest.raises(ChainBrokenError, match=says) as caught:
         imported(log, folder, copy)
     assert caught.value.segment == name
     assert caught.value.line in (4, 5)
@@ -275,7 +271,7 @@ def test_nothing_is_deleted_or_redacted_without_the_key(log: LogBuilder, folder:
     [
         "DELETE FROM audit_line WHERE seq >= 8",
         "UPDATE audit_line SET line = '{}' WHERE seq = 9",
-        "UPDATE audit_line SET user_id = 'x' WHERE seq = 3",
+        "UPDATE audit_line SET user_id = 'x' WHERE seq = 10",
     ],
 )
 def test_certificates_allow_what_they_say_and_no_more(
@@ -337,7 +333,7 @@ def test_what_cannot_be_imported_is_refused(
         import_log(folder, filled(tmp_path / "own.db", {}), key=key())
     with behind_the_guards(copy) as database:
         database.execute("UPDATE audit_line SET line = replace(line, 'plain', 'edits') WHERE seq = 14")
-    with pytest.raises(ChainBrokenError, match="the copy does not hold"):
+    with pytest.raises(ChainBrokenError, match="the copy's last line does not hold"):
         import_log(folder, copy, key=key())
 
 

@@ -205,7 +205,6 @@ class Connection:
             if self._patiently(lambda: self.scalar("PRAGMA journal_mode=WAL")) != "wal":
                 raise ConfigError(f"{self.path} is where SQLite can keep no write-ahead log (WAL)")
             self.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
-            self.execute("PRAGMA trusted_schema=OFF")
             if kind is None:
                 self._create(sqlite)
         except BaseException:
