@@ -69,6 +69,11 @@ class Connection:
         """Whether a fork came in the middle of a write: then the child cannot use the store."""
         _connections.add(self)
 
+    def __del__(self) -> None:
+        """Leave nothing open where a handler is dropped without being closed."""
+        with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
+            self.close()
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the store for one transaction, committed at the end, rolled back where that raises.
