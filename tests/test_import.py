@@ -355,7 +355,7 @@ def test_an_import_that_is_killed_is_repeated(folder: Path, copy: Path) -> None:
     """Killed wherever it was: the copy holds whole batches, and the next import brings the rest."""
     log = LogBuilder()
     for _ in range(30):
-        log.user(400)
+        log.user(500)
         log.checkpoint()
     log.save(folder)
     program = (

@@ -355,6 +355,41 @@ def test_a_store_that_is_deleted_goes_on_in_a_new_one_and_says_so(path: Path) ->
     assert {finding.kind for finding in verify(path, key=secret).findings} == {"missing-lines", "vanished"}
 
 
+def test_a_store_that_was_emptied_does_not_begin_another_log(path: Path) -> None:
+    """A running writer goes on behind what is gone; one that comes later is told."""
+    from stores import behind_the_guards
+
+    handler = store_handler(path)
+    handler.handle(log_record("before"))
+    with behind_the_guards(path) as database:
+        database.execute("DELETE FROM audit_line")
+    with pytest.raises(AuditWriteError, match="its lines are gone"):
+        store_handler(path, on_failure="raise").handle(log_record("refused"))
+    handler.handle(log_record("after"))
+    handler.close()
+    assert events(path)[0] == "log.open"
+    assert {finding.kind for finding in verify(path, key=secret).findings} == {"missing-lines", "vanished"}
+
+
+def test_an_interrupt_behind_a_commit_leaves_the_writer_usable(path: Path) -> None:
+    """Nobody knows whether the first lines are there: the store is looked at again."""
+    writer: Any = StoreWriter(path, KeyRing.from_sources(secret))
+    commit = writer._connection.commit
+
+    def interrupted() -> None:
+        commit()
+        raise KeyboardInterrupt
+
+    writer._connection.commit = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        writer.append(_body(audit_record()))
+    writer._connection.commit = commit
+    writer.append(_body(audit_record()))
+    writer.stop()
+    assert verify(path, key=secret).findings == ()
+    assert events(path).count("chat_completion") == 2
+
+
 @posix_only
 def test_a_store_that_is_put_back_is_a_rollback(path: Path) -> None:
     """An older copy in its place: the log goes on behind it, and says how many lines are gone."""
