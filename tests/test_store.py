@@ -261,6 +261,21 @@ def test_nobody_signs_over_an_edit(path: Path) -> None:
     assert verify(path, key=secret).verdict == "tampered"
 
 
+def test_the_command_makes_a_checkpoint_of_an_idle_store(
+    path: Path, tmp_path: Path, audit_key: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kept elsewhere, it is an anchor; in the store's own folder it is refused."""
+    from or_audit_logging.cli.main import main
+
+    filled(path, {})
+    kept = tmp_path.parent / f"{tmp_path.name}.anchors"
+    assert main(["checkpoint", str(path), "-o", str(kept)]) == 0
+    assert main(["verify", str(path), "--anchor", str(kept)]) == 0
+    assert events(path)[-1] == "log.checkpoint"
+    assert main(["checkpoint", str(path), "-o", str(tmp_path / "here")]) == 2
+    assert "VERIFIED" in capsys.readouterr().out
+
+
 # When it goes wrong.
 
 
