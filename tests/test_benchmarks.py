@@ -14,6 +14,7 @@ ROUNDS = {
     "import_time.py": ("1",),
     "redaction.py": ("1",),
     "settle.py": ("--calls", "20", "--rate", "500", "--lines", "2000"),
+    "store.py": ("1", "--lines", "3000", "--records", "100"),
     "verify.py": ("1", "--lines", "3000"),
     "writer.py": ("1", "--open", "2000"),
 }

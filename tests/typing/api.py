@@ -16,6 +16,7 @@ from or_audit_logging import (
     RedactingHandler,
     RedactionFilter,
     Redactor,
+    SQLiteAuditHandler,
     VerificationReport,
     audit_call,
     audited,
@@ -24,12 +25,12 @@ from or_audit_logging import (
     carry_context,
     configure,
     emit,
-    redact_loggers,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.reconcile import reconcile
 from or_audit_logging.evidence.settle import settle
+from or_audit_logging.handlers.redacting import redact_loggers
 from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
 from or_audit_logging.redaction import Finding
 from or_audit_logging.testing import FakeOpenRouter, capture_audit
@@ -68,6 +69,9 @@ handler = configure(
 assert_type(handler, AuditFileHandler)
 assert_type(handler.stats(), dict[str, int])
 configure("audit_logs", on_failure="ignore")  # type: ignore[arg-type]
+configure("audit_logs", database=Path("audit.db"))
+store = SQLiteAuditHandler("audit.db", key="env:A", durability="fsync", lock_timeout=1)
+assert_type(store.stats(), dict[str, int])
 other = AuditFileHandler(
     Path("audit_logs/audit.jsonl"), key="file:audit.key", durability="fsync", max_line_bytes=4096
 )
