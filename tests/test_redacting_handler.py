@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from or_audit_logging import ConfigError, RedactingHandler, RedactionFilter, Redactor, redact_loggers
+from or_audit_logging import ConfigError, RedactingHandler, RedactionFilter, Redactor
 from or_audit_logging.digest import pseudonym
-from or_audit_logging.handlers.redacting import LLM_LOGGERS
+from or_audit_logging.handlers.redacting import LLM_LOGGERS, redact_loggers
 from or_audit_logging.redaction import Finding
 from or_audit_logging.sealing.chain import digest_key
 
