@@ -225,6 +225,21 @@ def test_a_rotated_key_is_honoured(path: Path) -> None:
     assert {json.loads(line)["kid"] for _, line in stored_lines(path)} == {0, 1}
 
 
+def test_the_command_that_changes_a_key_takes_a_store(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it takes a folder."""
+    from or_audit_logging.cli.main import main
+
+    filled(path, {})
+    monkeypatch.setenv("OLD", SECRET.decode())
+    monkeypatch.setenv("NEW", OTHER.decode())
+    assert main(["rotate-key", str(path), "--key", "env:OLD", "--new-key", "env:NEW"]) == 0
+    filled(path, {}, key=[lambda: OTHER])
+    assert verify(path, key=[secret, lambda: OTHER]).findings == ()
+    assert main(["rotate-key", str(path), "--key", "env:NEW", "--new-key", "env:OLD"]) == 2
+
+
 def test_what_was_written_by_others_is_followed(path: Path) -> None:
     """Two handlers in turn, checkpoints over the lines of both."""
     one, two = store_handler(path, checkpoint_every=7), store_handler(path, checkpoint_every=5)
