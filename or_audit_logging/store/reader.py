@@ -123,6 +123,14 @@ class StoreReader:
             raise FormatError(f"{self.path} cannot be read: {error}") from error
         return [name for name in SCHEMA if found.get(name) != SCHEMA[name]] + sorted(set(found) - set(SCHEMA))
 
+    def damage(self) -> str | None:
+        """Return what SQLite itself finds wrong first, such as an index that lacks rows; else None."""
+        try:
+            (said,) = self._sqlite.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.Error as error:
+            raise FormatError(f"{self.path} cannot be read: {error}") from error
+        return None if said == "ok" else str(said)
+
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Return a connection that cannot write; raises `sqlite3.Error`.
