@@ -448,5 +448,6 @@ NEEDLE = "|".join((
     "(?i:password [a-z]|<password|bearer |basic )",
     rf"(?:^|[^0-9A-Za-z_-])-{_REST}{_NAMED}{_REST} ",
     rf"{_EQUALS}(?s:.*)=|=(?s:.*){_EQUALS}",
+    f"(?i:{'|'.join(word for word in _KEYWORDS_EQUALS if '=' in word)})",
 ))  # fmt: skip
 """A name, and what may announce a value after it: the conditions of `find`, as names are all over prose."""
