@@ -149,6 +149,8 @@ _OTHER_WORDS = re.compile(
     r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])"
     r"|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)"
 )
+_OF_CODE = re.compile(r"(?i)pass|token|secret|key|self\.|config|args|input|env")
+"""What a variable is called rather than a value."""
 _IS_REPLACED = re.compile(r"\[[A-Z][A-Z_]{1,39}\](?=[,;&\s]|\Z)")
 """All of a value is a placeholder, as when redacted text is read again."""
 _REDACTED = re.compile(r"\[[A-Z_]{2,40}:[^\]\s]{1,80}\]")
@@ -296,10 +298,7 @@ def _bare(text: str, span: Span | None, rank: str, *, spaced: bool) -> Span | No
             return None
         if spaced and not (text[stop : stop + 1] in ("", "\n", "\r") and value.islower()):
             return None
-        if any(
-            word in value.lower()
-            for word in ("pass", "token", "secret", "key", "self.", "config", "args", "input", "env")
-        ):
+        if _OF_CODE.search(value):
             return None
         if rank == "header" and len(value) < 16:
             return None
