@@ -124,6 +124,17 @@ class Connection:
         finally:
             self._gate.release()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this thread has the store."""
+        return self._gate._is_owned()  # type: ignore[attr-defined,no-any-return]
+
+    def let_go(self) -> None:
+        """Drop what an interrupt left behind in this thread, which no other thread could."""
+        while self.is_held:
+            self._roll_back()
+            self._gate.release()
+
     @contextmanager
     def leaving_nothing(self) -> Iterator[None]:
         """Leave nothing of what is deleted within in the file, nor in the write-ahead log."""
