@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +23,7 @@ import requests
 from conftest import members_of, records_of
 from samples import REPOSITORY, SECRET, audit_record
 
-from or_audit_logging import AuditFileHandler, instrument, verify
+from or_audit_logging import AuditFileHandler, SQLiteAuditHandler, instrument, verify
 from or_audit_logging.cli.main import main, parser
 from or_audit_logging.errors import (
     ConfigError,
@@ -689,3 +691,39 @@ def test_the_page_lists_every_option() -> None:
         command_ = next(a for a in parser()._actions if a.choices).choices[name]  # type: ignore[index, call-overload]
         options = {o for action in command_._actions for o in action.option_strings if o.startswith("--")}
         assert options - {"--help", "--base-url"} == set(re.findall(r"--[a-z-]+", usage)) - {"--base-url"}
+
+
+# Stores.
+
+
+def test_a_store_is_settled_as_a_folder_is(tmp_path: Path, server: FakeOpenRouter) -> None:
+    """Its own log gets the late facts, and its view the costs; a second run finds nothing to ask."""
+    path = tmp_path / "audit.db"
+    handler = SQLiteAuditHandler(path)
+    for number in range(3):
+        reply = requests.post(
+            f"{server.base_url}/chat/completions",
+            json={"model": "fake/nousage", "messages": MESSAGES},
+            headers={"Authorization": f"Bearer {KEY}"},
+            timeout=10,
+        )
+        made = logging.LogRecord("openrouter.audit", logging.INFO, "", 0, "", (), None)
+        made.audit = replace(open_call(number), generation_id=reply.json()["id"])
+        handler.handle(made)
+    assert len(settle(path, dry_run=True).pending) == 3
+    assert settle(path, base_url=server.base_url).settled == 3
+    assert settle(path, base_url=server.base_url).asked == 0
+    handler.close()
+    assert verify(path).findings == ()
+    with closing(sqlite3.connect(path)) as database:
+        costs = database.execute("SELECT count(*), count(total_cost_pico) FROM audit_log").fetchone()
+    assert costs == (3, 3)
+
+
+def test_a_copy_is_not_settled(tmp_path: Path, log: Path, server: FakeOpenRouter) -> None:
+    """What it is a copy of is."""
+    cut_calls(log, server, 1)
+    assert main(["import", str(log), str(tmp_path / "copy.db")]) == 0
+    with pytest.raises(ConfigError, match="copy of a log"):
+        settle(tmp_path / "copy.db", base_url=server.base_url)
+    assert settle(log, base_url=server.base_url).settled == 1

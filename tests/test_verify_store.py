@@ -157,6 +157,13 @@ def test_what_meta_says_is_held_against_the_lines(path: Path) -> None:
     assert kinds(path) == {("log-id", None)}
 
 
+def test_a_row_of_meta_that_nobody_wrote(path: Path) -> None:
+    """Is no part of a store."""
+    with behind_the_guards(path) as database:
+        database.execute("INSERT INTO meta (name, value) VALUES ('note', 'x')")
+    assert kinds(path) == {("schema", None)}
+
+
 def test_a_newer_schema_is_not_judged(path: Path) -> None:
     """It is named."""
     with behind_the_guards(path) as database:

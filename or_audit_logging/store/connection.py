@@ -93,10 +93,11 @@ class Connection:
     def begin(self) -> None:
         """Take the store for this thread and process; raises `OSError`, `AuditWriteError`."""
         self._gate.acquire()
+        if self.in_transaction:  # this very thread's: whoever began it ends it
+            self._gate.release()
+            raise AuditWriteError("the store is in the middle of a write")
         try:
             self._ensure()
-            if self.in_transaction:
-                raise AuditWriteError("the store is in the middle of a write")
             self._patiently(lambda: self.execute("BEGIN IMMEDIATE"))
         except BaseException as error:
             self._roll_back()
