@@ -107,11 +107,12 @@ def _newest_fact(generation_id: str) -> str:
 def _known(name: str, row: str) -> str:
     """Return what is known of *row*: what it says, or a later fact, or the sum over all its generations.
 
-    A line is parsed only where the call itself knew no cost: to parse each takes long.
+    A line is parsed only where the call itself knew no cost: to parse each takes long. A cost too large
+    for 64 bits of units stays without them, whatever a later fact says.
     """
     certain = "total_cost" if name in _MONEY else name
     return f"""coalesce({row}.{name}, CASE
-    WHEN {row}.total_cost IS NOT NULL THEN g.{name}
+    WHEN {row}.total_cost IS NOT NULL THEN {"NULL" if name == PICO else f"g.{name}"}
     WHEN json_type({row}.line, '$.generation_ids') IS NOT 'array' THEN g.{name}
     ELSE (SELECT CASE WHEN count(*) = count(s.{certain}) THEN sum(s.{name}) END
     FROM (SELECT DISTINCT value FROM json_each({row}.line, '$.generation_ids')) AS e
