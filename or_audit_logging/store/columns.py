@@ -65,7 +65,11 @@ _NUMBERS = slice(len(TEXTS), len(TEXTS) + len(INTEGERS) + len(REALS))
 
 def columns_of(line: bytes) -> Row:
     """Return the values of `COLUMNS` for *line*; all of them None for a stub, and for what is no JSON."""
-    members = _members(line)
+    return columns_from(members_of(line), line)
+
+
+def columns_from(members: dict[str, Any], line: bytes) -> Row:
+    """Return the values of `COLUMNS` for *line*, whose members are *members*."""
     values = _fields_of(_NONE | members)
     shape = tuple(map(type, values))
     fits = _fits.get(shape)
@@ -101,7 +105,8 @@ def _fitting(name: str, value: object) -> Value:
     return _text(value) if type(value) is str else None
 
 
-def _members(line: bytes) -> dict[str, Any]:
+def members_of(line: bytes) -> dict[str, Any]:
+    """Return the members of *line*; none where it is no JSON object."""
     if orjson is not None:
         try:
             found = orjson.loads(line)
