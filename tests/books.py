@@ -56,15 +56,18 @@ def write_segment(folder: Path, day: str, lines: Iterable[bytes], *, archived: b
     return path
 
 
-def odd_log(folder: Path, seed: int, *, per_day: int = 40) -> None:
-    """Write a log of seven days, 2026-11-16 to 2026-11-22, with oddities that *seed* chooses."""
+def odd_log(folder: Path, seed: int, *, per_day: int = 40, strangeness: float = 0.01) -> None:
+    """Write a log of seven days, 2026-11-16 to 2026-11-22, with oddities that *seed* chooses.
+
+    *strangeness*: how many calls have a member of a kind that no record has.
+    """
     chance = random.Random(seed)
     seq = 0
     for number in range(7):
         day = f"2026-11-{16 + number}"
         lines = []
         for _ in range(per_day):
-            lines.append(_odd(chance, seq, day))
+            lines.append(_odd(chance, seq, day, strangeness))
             seq += 1
         archived = number < 3
         path = write_segment(folder, day, lines, archived=archived)
@@ -91,7 +94,7 @@ def odd_log(folder: Path, seed: int, *, per_day: int = 40) -> None:
             path.write_bytes(data + data[: data.index(b"\n") + 1])
 
 
-def _odd(chance: random.Random, seq: int, day: str) -> bytes:
+def _odd(chance: random.Random, seq: int, day: str, strangeness: float) -> bytes:
     """Return a line of day *day*: mostly a call, plain or strange; else another event."""
     second = chance.randrange(86_400)
     stamp = f"{day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{chance.randrange(10**6):06}Z"
@@ -145,7 +148,7 @@ def _odd(chance: random.Random, seq: int, day: str) -> bytes:
         members["redactions"] = chance.choice(({"EMAIL": 2}, {"EMAIL": 1, "PHONE": 1}))
     if chance.random() < 0.1:
         members["started_id"] = f"id-{chance.randrange(seq + 1)}"
-    if chance.random() < 0.01:
+    if chance.random() < strangeness:
         members |= chance.choice(_STRANGE)
     return line(seq, **members)
 
@@ -172,6 +175,7 @@ _STRANGE: tuple[dict[str, Any], ...] = (
     {"latency_ms": 1e300},
     {"error_code": 1.5},
     {"metadata": "text"},
+    {"redactions": "text"},
     {"metadata": [1, None]},
     {"redactions": {"EMAIL": "many"}},
     {"error_message": "\ud800"},

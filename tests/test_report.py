@@ -113,7 +113,7 @@ def test_the_figures_are_those_worked_out_by_hand(tmp_path: Path, engine: Any) -
 @pytest.mark.parametrize("seed", range(20, 28))
 def test_both_engines_give_equal_reports(tmp_path: Path, seed: int) -> None:
     """Of logs with all oddities, to the last digit."""
-    odd_log(tmp_path, seed)
+    odd_log(tmp_path, seed, strangeness=seed % 3 / 5)
     reports = [report(tmp_path, engine=engine, now=NOW) for engine in ("sqlite", "duckdb")]  # type: ignore[arg-type]
     assert figures(reports[0]) == figures(reports[1])
     assert to_json(figures(reports[0])) == to_json(figures(reports[1]))

@@ -136,6 +136,8 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
 def _counted(name: str) -> str:
     """Return an amount that is nothing where a call before this one has it already."""
     cost = f"coalesce(c.{name}, g.{name})"
+    if name == PICO:
+        cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
     return f"CASE WHEN {cost} IS NOT NULL AND r.is_counted THEN 0 ELSE {cost} END"
 
 

@@ -42,8 +42,9 @@ DIALECT = {
     "ttft_us": "CAST(ttft_ms * 1000 + 0.5 AS INTEGER)",
     "micro": "total_cost_pico / 1000000",
     "rest": "total_cost_pico % 1000000",
-    "feature": "CASE WHEN json_type(metadata, '$.feature') = 'text' AND instr(metadata, '\\u0000') = 0 "
-    "THEN json_extract(metadata, '$.feature') END",
+    "feature": "CASE WHEN metadata LIKE '{%' AND instr(metadata, '\\u0000') = 0 AND json_valid(metadata) "
+    "THEN CASE json_type(metadata, '$.feature') WHEN 'text' "
+    "THEN json_extract(metadata, '$.feature') END END",
     "lost_count": "json_extract(line, '$.count')",
     "lost_reason": "json_extract(line, '$.reason')",
 }

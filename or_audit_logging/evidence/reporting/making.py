@@ -242,7 +242,7 @@ class _Making:
     def _redactions(self) -> tuple[Count, ...]:
         counted: Counter[str] = Counter()
         for row in self._ask("redactions"):
-            kinds = json.loads(row["redactions"])
+            kinds = _loaded(row["redactions"])
             for kind, count in kinds.items() if isinstance(kinds, dict) else ():
                 if type(count) is int and count > 0:
                     counted[kind] += count * row["requests"]
@@ -274,6 +274,13 @@ def _statement(name: str, words: Mapping[str, str]) -> str:
     for word, meaning in words.items():
         text = text.replace(f"{{{word}}}", meaning)
     return text
+
+
+def _loaded(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _summary(row: Mapping[str, Any], cost: Decimal) -> Summary:
