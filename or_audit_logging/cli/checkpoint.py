@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments, find_layout, open_writer, warn_if_unsigned
+from or_audit_logging.cli.opening import add_log_arguments, open_shared_writer, warn_if_unsigned
 from or_audit_logging.cli.output import printable
 from or_audit_logging.log.anchor_file import AnchorFile
 
@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         "that was cut short, rolled back or replaced.",
         epilog="example: or-audit checkpoint audit_logs -o /mnt/elsewhere/audit.anchors",
     )
-    add_log_arguments(parser)
+    add_log_arguments(parser, or_store=True)
     parser.add_argument(
         "-o",
         "--output",
@@ -35,14 +35,13 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the checkpoint and hand it over."""
-    layout = find_layout(options)
+    writer, folder, stem = open_shared_writer(options)
     output = Path(options.output).expanduser() if options.output else None
     if output is not None and output.is_dir():
-        output /= f"{layout.stem}.anchors"
-    anchors = AnchorFile(output, log_folder=layout.folder) if output is not None else None
+        output /= f"{stem}.anchors"
+    anchors = AnchorFile(output, log_folder=folder) if output is not None else None
     if anchors is not None:
         anchors.path.parent.mkdir(parents=True, exist_ok=True)
-    writer = open_writer(options, layout)
     warn_if_unsigned(writer)
     line = writer.checkpoint()
     if anchors is None:

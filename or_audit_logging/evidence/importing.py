@@ -37,7 +37,7 @@ from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.store.copy import CopyStore
 from or_audit_logging.store.head import text_or_none
 
-_BATCH = 2000
+_BATCH = 5000
 """So many lines are one transaction: what a kill costs, and how long others wait."""
 _DELETE = b'{"event_type":"log.delete",'
 

@@ -73,6 +73,10 @@ class SharedWriter(Author):
     def sync_for_checkpoints(self) -> None:
         """Put on disk what the checkpoints cover; raises `OSError`. Any thread, with no lock held."""
 
+    @abstractmethod
+    def stop(self) -> None:
+        """Write log.stop and a last checkpoint if this process wrote anything, and close what is open."""
+
     def _write_record(self, body: bytes) -> None:
         self._write(body)
 

@@ -57,6 +57,8 @@ class Connection:
         self.path = path
         self.file: tuple[int, int] | None = None
         """Device and inode of the file that was opened last."""
+        self.openings = 0
+        """How many times it was opened: what was known of a file holds for that opening of it."""
         self._kind: Kind = kind
         self._full = full
         self._patience = patience
@@ -66,6 +68,11 @@ class Connection:
         self._is_inherited = False
         """Whether a fork came in the middle of a write: then the child cannot use the store."""
         _connections.add(self)
+
+    def __del__(self) -> None:
+        """Leave nothing open where a handler is dropped without being closed."""
+        with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
+            self.close()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -203,13 +210,13 @@ class Connection:
             if self._patiently(lambda: self.scalar("PRAGMA journal_mode=WAL")) != "wal":
                 raise ConfigError(f"{self.path} is where SQLite can keep no write-ahead log (WAL)")
             self.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
-            self.execute("PRAGMA trusted_schema=OFF")
             if kind is None:
                 self._create(sqlite)
         except BaseException:
             self.close()
             raise
         self.file = before if before == self._file_now() else None
+        self.openings += 1
 
     def _create(self, sqlite: sqlite3.Connection) -> None:
         self._patiently(lambda: self.execute("BEGIN IMMEDIATE"))

@@ -35,7 +35,7 @@ class StoreEnd:
         self._find_keys = find_keys
         self._losses = losses
         self._seen: tuple[object, object] | None = None
-        """The file and SQLite's `data_version` when the tail was right: another one if others wrote."""
+        """The opening and SQLite's `data_version` when the tail was right: others if somebody else wrote."""
         self.tail: Tail | None = None
         self.is_empty = True
         """Whether the store has no lines: its first one is to be written, also of a log that had some."""
@@ -48,19 +48,10 @@ class StoreEnd:
 
     def go_to_end(self) -> None:
         """Bring the tail to the end of the log."""
-        seen = (self._connection.file, self._connection.scalar("PRAGMA data_version"))
-        if seen == self._seen and not self.is_doubtful:
-            return
-        was_moved = self._seen is not None and self._seen[0] != seen[0]
-        last = self._connection.execute(_LAST).fetchone()
-        self.is_empty = last is None
-        tail = self.tail
-        if last is None:
-            if tail is not None:
-                self._losses.add(0, reason="gone", detail=self._connection.path.name)
-        elif tail is None or self.is_doubtful or was_moved or not self._follow(tail, *last):
-            self._take_up(known=None if self.is_doubtful else tail)
-        self.is_doubtful, self._seen = False, seen
+        seen = (self._connection.openings, self._connection.scalar("PRAGMA data_version"))
+        if seen != self._seen or self.is_doubtful:
+            self._look(is_reopened=self._seen is not None and self._seen[0] != seen[0])
+            self.is_doubtful, self._seen = False, seen
         if self.tail is not None and self.tail.unchained:
             self._losses.add(self.tail.unchained, reason="chain", detail=self._connection.path.name)
             self.tail.unchained = 0
@@ -89,6 +80,16 @@ class StoreEnd:
     def forget(self) -> None:
         """Look for the end anew next time."""
         self.tail, self._seen, self.is_empty, self.is_doubtful = None, None, True, False
+
+    def _look(self, *, is_reopened: bool) -> None:
+        last = self._connection.execute(_LAST).fetchone()
+        self.is_empty = last is None
+        tail = self.tail
+        if last is None:
+            if tail is not None:
+                self._losses.add(0, reason="gone", detail=self._connection.path.name)
+        elif tail is None or self.is_doubtful or is_reopened or not self._follow(tail, *last):
+            self._take_up(known=None if self.is_doubtful else tail)
 
     def _follow(self, tail: Tail, seq: int, last_line: object) -> bool:
         """Move the end to the store's last line, by what that says; False where all has to be read."""

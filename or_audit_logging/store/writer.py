@@ -139,10 +139,21 @@ class StoreWriter(SharedWriter):
         if tail is None:
             stem = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in self._path.stem)
             tail = genesis_tail(self._ring, self.checkpoints, stem=stem or "audit")
+        self._name_log(tail.log_id.hex())
         self._end.begin(tail)
-        self._connection.execute("INSERT INTO meta (name, value) VALUES ('log_id', ?)", (tail.log_id.hex(),))
         self._write(first_line(tail, None, now))
         self._checkpoint()
+
+    def _name_log(self, log_id: str) -> None:
+        """Say whose log the store holds; raises `AuditWriteError` where that is another one's."""
+        named = self._connection.scalar("SELECT value FROM meta WHERE name = 'log_id'")
+        if named is None:
+            self._connection.execute("INSERT INTO meta (name, value) VALUES ('log_id', ?)", (log_id,))
+        elif named != log_id:
+            raise AuditWriteError(
+                f"the store {self._path.name} held the log {named}, and its lines are gone; move it away to "
+                "begin another, and run 'or-audit verify' on it"
+            )
 
     def _go_on(self, tail: Tail, now: datetime) -> None:
         """Make a checkpoint under the new key, so that whoever opens the store needs no key before it."""
@@ -208,10 +219,9 @@ class StoreWriter(SharedWriter):
             self.checkpoints.drop_last(said.checkpoints)
             self._due = True
         self._started = said.started
+        end.is_doubtful = True
         if said.began:
             end.tail, end.is_empty = said.tail, True
-        else:
-            end.is_doubtful = True
 
 
 class _Said:

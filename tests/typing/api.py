@@ -14,6 +14,7 @@ from or_audit_logging import (
     ConfigError,
     RedactionFilter,
     Redactor,
+    SQLiteAuditHandler,
     VerificationReport,
     audit_call,
     audited,
@@ -61,6 +62,9 @@ handler = configure(
 assert_type(handler, AuditFileHandler)
 assert_type(handler.stats(), dict[str, int])
 configure("audit_logs", on_failure="ignore")  # type: ignore[arg-type]
+configure("audit_logs", database=Path("audit.db"))
+store = SQLiteAuditHandler("audit.db", key="env:A", durability="fsync", lock_timeout=1)
+assert_type(store.stats(), dict[str, int])
 other = AuditFileHandler(
     Path("audit_logs/audit.jsonl"), key="file:audit.key", durability="fsync", max_line_bytes=4096
 )
