@@ -101,8 +101,41 @@ class LegalHoldError(RetentionError):
 
 
 class GenerationError(AuditError):
-    """OpenRouter's generation endpoint answered with an error."""
+    """OpenRouter did not say what was asked of it about past calls.
+
+    `status` is the HTTP status it answered with, None where no answer came; `retry_after` how many seconds it
+    asked to wait. The message gives advice, and holds nothing of the answer's text.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class APIKeyError(GenerationError):
+    """401: the API key is missing or wrong."""
+
+
+class PaymentRequiredError(GenerationError):
+    """402: the account is out of credits."""
+
+
+class AccessDeniedError(GenerationError):
+    """403: the generation is another account's, or the figures need a management key."""
 
 
 class GenerationNotReadyError(GenerationError):
     """The generation record is not there yet, or the id is unknown (the endpoint answers 404 to both)."""
+
+
+class RateLimitedError(GenerationError):
+    """429: too many requests, also after waiting."""
+
+
+class UnavailableError(GenerationError):
+    """5xx, no connection, or an answer that is none, also after trying again."""
+
+
+class RequestTimeoutError(UnavailableError):
+    """408, or no answer in time."""

@@ -2,6 +2,7 @@
 
     usd(8.41005e-05)                                                   -> Decimal('8.41005E-05')
     all_in_cost(cost=Decimal(0), upstream=Decimal("0.0042"), is_byok=True)   -> Decimal('0.0042')
+    pico(Decimal("8.41005E-05"))                                             -> 84100500
 
 OpenRouter reports `cost`, what it charges, and `upstream_inference_cost`, what the provider charges. With
 the customer's own provider key (BYOK) both are paid; otherwise the second is contained in the first, and
@@ -11,7 +12,7 @@ adding it would double the bill. Unknown is None, never zero.
 from __future__ import annotations
 
 import re
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 MAX_EXPONENT = 30
 """Amounts with an exponent beyond this, either way, are no prices."""
@@ -55,6 +56,20 @@ def all_in_cost(*, cost: Decimal | None, upstream: Decimal | None, is_byok: bool
         return None
     total = _EXACT.add(cost, upstream)
     return total if _is_price(total) else None
+
+
+def pico(amount: Decimal) -> int:
+    """Return *amount* in whole units of 1e-12 USD, in which sums are exact.
+
+    What is finer still is rounded half to even; no published price is.
+    """
+    return int(amount.scaleb(12, _EXACT).to_integral_value(ROUND_HALF_EVEN))
+
+
+def from_pico(units: int) -> Decimal:
+    """Return *units* of 1e-12 USD as an amount, with no zeros at its end."""
+    amount = Decimal(units).scaleb(-12, _EXACT)
+    return amount.normalize(_EXACT) if units else Decimal(0)
 
 
 def _is_price(amount: Decimal) -> bool:

@@ -20,6 +20,7 @@ from or_audit_logging.cli import (
     prove,
     redact,
     rotate_key,
+    settle,
     token,
     verify,
 )
@@ -27,7 +28,20 @@ from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (init, verify, checkpoint, prove, check_proof, close_day, rotate_key, redact, token, doctor, demo)
+COMMANDS = (
+    init,
+    verify,
+    checkpoint,
+    prove,
+    check_proof,
+    close_day,
+    rotate_key,
+    settle,
+    redact,
+    token,
+    doctor,
+    demo,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,18 +6,17 @@ import argparse
 import json
 import re
 import sys
-from datetime import timedelta
 from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import paint, printable
+from or_audit_logging.cli.values import age
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 
 HELP = "check chain, seals and anchors of a log"
 
 _STYLES = {"verified": "green", "unanchored": "yellow", "tampered": "red", "cannot verify": "red"}
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LISTED = 20
 
 
@@ -50,7 +49,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--log-id", metavar="ID", help="the log id or origin that this log must have")
     parser.add_argument(
-        "--max-age", metavar="AGE", type=_age, help="how old the newest anchor may be: 30m, 1h, 7d"
+        "--max-age", metavar="AGE", type=age, help="how old the newest anchor may be: 30m, 1h, 7d"
     )
     parser.add_argument(
         "--jobs",
@@ -115,10 +114,3 @@ def _jobs(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
     return int(text)
-
-
-def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; give a number and s, m, h or d, such as 1h")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -2,7 +2,8 @@
 
 import secrets
 import string
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ class Options:
     reply: str | None = None
     slow_seconds: float = 0.02
     stall_seconds: float = 10.0
+    keys: frozenset[str] | None = None
+    management_key: str | None = None
+    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ An endpoint gets the request as recorded, the ledger and the options, and return
 checked before.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,12 @@ from or_audit_logging.testing.openrouter.calls import Call, Options, RecordedReq
 from or_audit_logging.testing.openrouter.chat import Chat, Completions
 from or_audit_logging.testing.openrouter.embeddings import Embeddings
 from or_audit_logging.testing.openrouter.errors import JSON_TYPE, plain_error
-from or_audit_logging.testing.openrouter.generations import Ledger, generation_document, key_document
+from or_audit_logging.testing.openrouter.generations import (
+    Ledger,
+    activity_rows,
+    generation_document,
+    key_document,
+)
 from or_audit_logging.testing.openrouter.http import Answer, Send
 from or_audit_logging.testing.openrouter.messages import Messages
 from or_audit_logging.testing.openrouter.replies import Json, compose
@@ -43,7 +47,7 @@ def inference(skin: Skin, request: RecordedRequest, ledger: Ledger, options: Opt
     call = Call(
         skin=skin,
         generation_id=request.generation_id,
-        created=time.time(),
+        created=options.clock(),
         request=request,
         reply=scenario.reply(reply, body),
         attempt=ledger.next_attempt(f"{request.path} {model}"),
@@ -68,7 +72,14 @@ def generation(request: RecordedRequest, ledger: Ledger, options: Options) -> An
 
 def key(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
     """Return what the request's key has spent."""
-    return _data(key_document(request.key, ledger.of_key(request.key)))
+    return _data(key_document(request.key, ledger.of_key(request.key), options))
+
+
+def activity(request: RecordedRequest, ledger: Ledger, options: Options) -> Answer:
+    """Return what the account has spent, to a management key."""
+    if options.management_key is None or request.key != options.management_key:
+        return plain_error(403, "Only management keys can fetch activity for an account")
+    return _data(activity_rows(ledger.all(), request.query.get("date"), options.clock()))
 
 
 def speaking(skin: Skin) -> Endpoint:
@@ -84,8 +95,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/api/v1/embeddings"): speaking(Embeddings()),
     ("GET", "/api/v1/generation"): Endpoint(generation),
     ("GET", "/api/v1/key"): Endpoint(key),
+    ("GET", "/api/v1/activity"): Endpoint(activity),
 }
 
 
-def _data(document: Json) -> Answer:
+def _data(document: Json | list[Json]) -> Answer:
     return Answer(200, JSON_TYPE, (Send(encode({"data": document})),))

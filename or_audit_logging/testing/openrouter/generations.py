@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from or_audit_logging.testing.openrouter.calls import Call
+from or_audit_logging.testing.openrouter.calls import Call, Options
 from or_audit_logging.testing.openrouter.replies import Json, digest, usd
 
 
@@ -65,6 +65,11 @@ class Ledger:
         """Return every generation paid with *key*, delayed or not."""
         with self._lock:
             return [g for g in self._generations.values() if g.call.request.key == key]
+
+    def all(self) -> list[Generation]:
+        """Return every generation of the account, delayed or not."""
+        with self._lock:
+            return list(self._generations.values())
 
     def clear(self) -> None:
         """Forget everything."""
@@ -135,9 +140,9 @@ def generation_document(generation: Generation) -> Json:
     }
 
 
-def key_document(key: str | None, generations: list[Generation]) -> Json:
+def key_document(key: str | None, generations: list[Generation], options: Options) -> Json:
     """Return the `data` object of GET /key: what *key* has spent, per UTC day, ISO week and month."""
-    now = datetime.now(UTC)
+    now = _moment(options.clock())
     cost, upstream = dict.fromkeys(_PERIODS, 0), dict.fromkeys(_PERIODS, 0)
     for generation in generations:
         reply, tokens = generation.call.reply, generation.tokens
@@ -154,12 +159,52 @@ def key_document(key: str | None, generations: list[Generation]) -> Json:
         "limit_reset": None,
         "include_byok_in_limit": False,
         "is_free_tier": False,
-        "is_management_key": False,
+        "is_management_key": key is not None and key == options.management_key,
         **{name: usd(pico) for name, pico in cost.items()},
         **{f"byok_{name}": usd(pico) for name, pico in upstream.items()},
         "expires_at": None,
     }
 
+
+def activity_rows(generations: list[Generation], day: str | None, now: float) -> list[Json]:
+    """Return the `data` list of GET /activity: the last 30 completed UTC days, by day, model and endpoint."""
+    today = _moment(now).date()
+    sums: dict[tuple[str, str, str], Json] = {}
+    for generation in generations:
+        reply, tokens = generation.call.reply, generation.tokens
+        when = _moment(generation.call.created).date()
+        if not 1 <= (today - when).days <= _ACTIVITY_DAYS or (day is not None and when.isoformat() != day):
+            continue
+        model = reply.model if generation.call.requested.startswith("fake/") else generation.call.requested
+        row = sums.setdefault(
+            (when.isoformat(), reply.model, reply.provider),
+            {
+                "date": f"{when.isoformat()} 00:00:00",
+                "model": model,
+                "model_permaslug": reply.model,
+                "endpoint_id": f"endpoint-fake-{digest([reply.provider, reply.model]):016x}",
+                "provider_name": reply.provider,
+                "usage": 0,
+                "byok_usage_inference": 0,
+                "requests": 0,
+                "prompt_tokens": 0,
+                "completion_tokens": 0,
+                "reasoning_tokens": 0,
+            },
+        )
+        row["usage"] += reply.cost(tokens)
+        row["byok_usage_inference"] += (
+            reply.prompt_cost + reply.completion_cost(tokens) if reply.is_byok else 0
+        )
+        row["requests"] += 1
+        row["prompt_tokens"] += reply.prompt_tokens
+        row["completion_tokens"] += tokens
+        row["reasoning_tokens"] += min(reply.reasoning_tokens, tokens)
+    money = ("usage", "byok_usage_inference")
+    return [row | {name: usd(row[name]) for name in money} for _, row in sorted(sums.items(), reverse=True)]
+
+
+_ACTIVITY_DAYS = 30
 
 _PERIODS: dict[str, Any] = {
     "usage": lambda when: None,

@@ -17,6 +17,7 @@ Served are, under /api/v1, these and nothing else:
     POST /embeddings        never streamed; says nothing, so choiceerr is a mere error object
     GET /generation
     GET /key
+    GET /activity           the last 30 completed UTC days, to the management key alone
 
 The part of the model's name after the last slash picks the scenario. This is how each looks in a chat; other
 APIs put it in their own words, and answer in the ordinary way where they have none for it:
@@ -79,7 +80,9 @@ stream is found out at the next pause or failing write: use `slow` or `stall` wh
 import json
 import threading
 import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -92,6 +95,8 @@ from or_audit_logging.testing.openrouter.http import Answer, LoopbackServer
 
 __all__ = ["FakeOpenRouter", "RecordedRequest"]
 
+_STATUSES = frozenset(HTTPStatus)
+
 
 class FakeOpenRouter:
     """A server for the length of a `with` block, or from start() to close().
@@ -100,6 +105,9 @@ class FakeOpenRouter:
     require_key: answer 401 to requests without `Authorization: Bearer` or `X-Api-Key`; any key will do.
     reply: the text of every ordinary reply, in place of an invented one.
     slow_seconds, stall_seconds: the pauses of the scenarios `slow` (before each chunk) and `stall` (once).
+    keys: the keys that are known; any other is answered 401. None: every key is.
+    management_key: the key to which GET /activity answers; 403 to the others.
+    clock: the time in seconds since the epoch, for ids, dates and days.
     """
 
     def __init__(
@@ -110,6 +118,9 @@ class FakeOpenRouter:
         reply: str | None = None,
         slow_seconds: float = 0.02,
         stall_seconds: float = 10.0,
+        keys: Collection[str] | None = None,
+        management_key: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._options = Options(
             generation_delay=generation_delay,
@@ -117,7 +128,11 @@ class FakeOpenRouter:
             reply=reply,
             slow_seconds=slow_seconds,
             stall_seconds=stall_seconds,
+            keys=frozenset(keys) if keys is not None else None,
+            management_key=management_key,
+            clock=clock,
         )
+        self._failures: dict[str, list[Answer]] = {}
         self._ledger = Ledger()
         self._requests: list[RecordedRequest] = []
         self._lock = threading.Lock()
@@ -159,10 +174,23 @@ class FakeOpenRouter:
         with self._lock:
             return list(self._requests)
 
+    def fail(
+        self, path: str, status: int, *, times: int = 1, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Answer the next *times* requests to *path* (such as `/generation`) with *status* and *headers*.
+
+        What was ordered before is answered before. Such a request reaches no model and costs nothing.
+        """
+        answer = plain_error(status, HTTPStatus(status).phrase if status in _STATUSES else "Error")
+        answer = replace(answer, headers={**answer.headers, **(headers or {})})
+        with self._lock:
+            self._failures.setdefault("/api/v1" + path, []).extend([answer] * times)
+
     def reset(self) -> None:
-        """Forget all requests, generations and counted attempts, as if newly started."""
+        """Forget all requests, generations, counted attempts and ordered failures, as if newly started."""
         with self._lock:
             self._requests.clear()
+            self._failures.clear()
         self._ledger.clear()
 
     def _answer(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> Answer:
@@ -171,13 +199,20 @@ class FakeOpenRouter:
         request = RecordedRequest(method, path, dict(parse_qsl(query)), headers, _parsed(raw), None)
         admitted = request.key is not None or not self._options.require_key
         if endpoint is not None and endpoint.skin is not None and admitted:
-            request = replace(request, generation_id=new_generation_id(time.time()))
+            request = replace(request, generation_id=new_generation_id(self._options.clock()))
         with self._lock:
             self._requests.append(request)
+            ordered = self._failures.get(path)
+            failure = ordered.pop(0) if ordered else None
         if endpoint is None:
             return plain_error(404, f"Not found: {method} {path}")
         if not admitted:
             return plain_error(401, "No auth credentials found", endpoint.skin)
+        keys = self._options.keys
+        if keys is not None and request.key not in keys | {self._options.management_key}:
+            return plain_error(401, "User not found.", endpoint.skin)
+        if failure is not None:
+            return failure
         return endpoint.answer(request, self._ledger, self._options)
 
 
