@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from or_audit_logging.evidence.html.markup import Element, shortened, tag
-from or_audit_logging.evidence.html.plot import HEIGHT, Number, Slot, frame, hit, picture, whole_height
+from or_audit_logging.evidence.html.plot import HEIGHT, Slot, frame, hit, picture, whole_height
 from or_audit_logging.evidence.html.scale import at, coordinate, pixels, ticks
 
 _FILLED = 0.78
@@ -22,10 +22,10 @@ _TIP = 48
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of a stack: its name, and a value for every slot (None: unknown, not drawn)."""
+    """One colour of a stack: its name, and a value for every slot."""
 
     name: str
-    values: Sequence[Number | None]
+    values: Sequence[Decimal]
     colour: int
 
 
@@ -36,17 +36,22 @@ def columns(
     slots: Sequence[Slot],
     series: Sequence[Series],
     *,
-    says: Callable[[Number | None], str],
+    says: Callable[[Decimal], str],
     axis: Callable[[Decimal], str],
     whole: bool = False,
+    more: Sequence[str] = (),
 ) -> Element:
-    """Return the chart; *says* writes a value in a tooltip, *axis* a mark of the axis."""
-    sums = [sum(_known(one.values[n]) for one in series) for n in range(len(slots))]
+    """Return the chart.
+
+    *says* writes a value in a tooltip, *axis* a mark of the axis; *more* is what each tooltip says besides.
+    Nothing is drawn of a value below zero; its tooltip has it.
+    """
+    sums = [sum(max(Decimal(0), one.values[n]) for one in series) for n in range(len(slots))]
     marks = ticks(max(sums, default=Decimal(0)), whole=whole)
     drawn = [
         tag(
             "g",
-            tag("title", _tip(slot.name, n, series, says)),
+            tag("title", "\n".join([slot.name, *_tip(n, series, says), *more[n : n + 1]]).rstrip()),
             hit(n, len(slots)),
             *_column(n, len(slots), series, marks[-1]),
         )
@@ -63,18 +68,13 @@ def columns(
     )
 
 
-def _known(value: Number | None) -> Decimal:
-    """Return what is drawn of a value: nothing of an unknown one, and nothing below zero."""
-    return Decimal(0) if value is None else max(Decimal(0), Decimal(value))
-
-
 def _column(n: int, slots: int, series: Sequence[Series], top: Decimal) -> list[Element]:
     pitch = 100 / slots
     x, width = f"{coordinate((n + (1 - _FILLED) / 2) * pitch)}%", f"{coordinate(_FILLED * pitch)}%"
     parts, below = [], Decimal(0)
     for one in series:
-        value = _known(one.values[n])
-        if not value:
+        value = one.values[n]
+        if value <= 0:
             continue
         foot, below = at(below, top, HEIGHT), below + value
         tall = at(below, top, HEIGHT) - foot
@@ -84,13 +84,9 @@ def _column(n: int, slots: int, series: Sequence[Series], top: Decimal) -> list[
     return parts
 
 
-def _tip(name: str, n: int, series: Sequence[Series], says: Callable[[Number | None], str]) -> str:
-    lines = [
-        f"{shortened(one.name, _TIP)}: {says(one.values[n])}"
-        for one in reversed(series)
-        if one.values[n] is None or one.values[n]
-    ]
+def _tip(n: int, series: Sequence[Series], says: Callable[[Decimal], str]) -> list[str]:
+    shown = [one for one in reversed(series) if one.values[n]]
+    parts = [f"{shortened(one.name, _TIP)}: {says(one.values[n])}" for one in shown]
     if len(series) > 1:
-        known = [value for one in series if (value := one.values[n]) is not None]
-        lines.insert(0, f"total: {says(sum(map(Decimal, known)) if known else None)}")
-    return "\n".join([name, *(lines or ["none"])])
+        parts.insert(0, f"total: {says(sum((one.values[n] for one in series), Decimal(0)))}")
+    return parts or ["none"]

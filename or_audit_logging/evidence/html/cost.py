@@ -9,7 +9,7 @@ from decimal import Decimal
 from or_audit_logging.evidence.html.bars import Bar, bars
 from or_audit_logging.evidence.html.buckets import Buckets, buckets
 from or_audit_logging.evidence.html.columns import Series, columns
-from or_audit_logging.evidence.html.markup import Element, tag
+from or_audit_logging.evidence.html.markup import Element, shortened, tag
 from or_audit_logging.evidence.html.plot import figure, legend
 from or_audit_logging.evidence.html.quantities import (
     count,
@@ -25,6 +25,7 @@ from or_audit_logging.evidence.html.table import ROWS, Cell, fold, label, left_o
 from or_audit_logging.evidence.reporting.values import Group, Report, Substitution
 
 _BARS = 10
+_NAME = 60
 
 
 def cost_of(group: Group | Substitution) -> Decimal | None:
@@ -69,32 +70,33 @@ def _sum(report: Report) -> str:
 
 def _daily(report: Report) -> Element:
     when = buckets(report.period)
-    series = _series(report, when)
+    slots, series = when.slots, _series(report, when)
     title = f"Cost per {when.words} by model"
-    slots = when.slots
-    total = when.add_up(_day_costs(report))
+    days = [(date.fromisoformat(one.name), one) for one in report.by_day if one.name]
+    known = when.add_up((day, one.cost) for day, one in days)
+    calls = when.add_up((day, one.requests) for day, one in days)
+    unpriced = [int(number) for number in when.add_up((day, one.unpriced) for day, one in days)]
     chart = columns(
         "cost-by-day",
         title,
-        f"{len(slots)} columns, {slots[0].name} to {slots[-1].name}; {money(sum(total, Decimal(0)))} in all.",
+        f"{len(slots)} columns, {slots[0].name} to {slots[-1].name}; {money(report.summary.cost)} in all.",
         slots,
         series,
-        says=money_or_unknown,
+        says=money,
         axis=money,
+        more=[f"unpriced calls: {count(number)}" if number else "" for number in unpriced],
     )
-    amounts = [list(one.values) for one in series] + [total]
-    written = [money_column([Decimal(v) if v is not None else None for v in column]) for column in amounts]
-    sums = [
-        money_column([sum((Decimal(v) for v in column if v is not None), Decimal(0))])[0]
-        for column in amounts
+    total = [None if n and n <= m else cost for cost, n, m in zip(known, calls, unpriced, strict=True)]
+    written = [money_column(column) for column in (total, *(one.values for one in series))]
+    rows = [
+        [slot.name, *(column[n] for column in written), count(unpriced[n])] for n, slot in enumerate(slots)
     ]
-    rows = [[slot.name, *(column[n] for column in written)] for n, slot in enumerate(slots)]
-    heads: list[Cell] = [when.words.capitalize(), *(tag("bdi", one.name) for one in series), "All"]
-    numbers = table(f"{title}, US dollars", heads, rows, total=["All", *sums])
-    keys = [
-        (tag("bdi", one.name), money(sum((Decimal(v) for v in one.values if v is not None), Decimal(0))))
-        for one in series
-    ]
+    names = [tag("bdi", shortened(one.name, _NAME)) for one in series]
+    sums = [sum(one.values, Decimal(0)) for one in series]
+    heads: list[Cell] = [when.words.capitalize(), "All models", *names, "Unpriced calls"]
+    foot = ["All", *map(exact, [sum(known, Decimal(0)), *sums]), count(sum(unpriced))]
+    keys = [(held, money(cost)) for held, cost in zip(names, sums, strict=True)]
+    numbers = table(f"{title}, US dollars", heads, rows, total=foot)
     return figure(title, _cut(report), legend(keys), chart, fold("The numbers", numbers))
 
 
@@ -138,14 +140,14 @@ def _spenders(report: Report) -> Element:
         return figure(title, "No calls.")
     amounts = money_column([one.cost for one in report.top_spenders])
     numbers: list[list[Cell]] = [
-        [name(one.user_id), count(one.requests), percent(one.share), amount]
+        [name(one.user_id), amount, percent(one.share), count(one.requests)]
         for one, amount in zip(report.top_spenders, amounts, strict=True)
     ]
     return figure(
         title,
         about,
         bars("spenders", title, f"{counted(len(rows), 'bar')}, one per user.", rows, says=money_or_unknown),
-        fold("The numbers", table(f"{title}, US dollars", ["User", "Calls", "Share", "Cost"], numbers)),
+        fold("The numbers", table(f"{title}, US dollars", ["User", "Cost", "Share", "Calls"], numbers)),
     )
 
 
@@ -162,17 +164,17 @@ def _groups(report: Report, kind: str, groups: Sequence[Group]) -> Element:
     total = report.counts.get(f"by_{kind}", len(groups))
     about = f"The first {_BARS} of {counted(total, kind)}." if total > _BARS else None
     shown = ranked[:ROWS]
-    heads = [kind.capitalize(), "Calls", "Failed", "Tokens", "Average time", "Unpriced", "Cost"]
+    heads = [kind.capitalize(), "Cost", "Unpriced", "Calls", "Failed", "Tokens", "Average time"]
     amounts = money_column([cost_of(one) for one in shown])
     numbers: list[list[Cell]] = [
         [
             name(one.name),
+            amount,
+            count(one.unpriced),
             count(one.requests),
             count(one.failed),
             count(one.total_tokens),
             milliseconds(one.avg_latency_ms),
-            count(one.unpriced),
-            amount,
         ]
         for one, amount in zip(shown, amounts, strict=True)
     ]

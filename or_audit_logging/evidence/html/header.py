@@ -42,12 +42,12 @@ def header(report: Report) -> Element:
     """Return the top of the page."""
     return tag(
         "header",
-        tag("p", "Audit log ", tag("bdi", report.path), " · days in UTC", class_="kicker"),
+        tag("p", "Audit log ", name(report.path), " · days in UTC", class_="kicker"),
         tag("h1", f"LLM calls and their cost, {title(report)}"),
         tag("p", *_lead(report), class_="lead"),
         _integrity(report.integrity),
         _incomplete(report),
-        tag("dl", *_tiles(report), class_="tiles"),
+        tag("dl", *_tiles(report), class_="tiles") if report.summary.total_requests else None,
     )
 
 
@@ -150,7 +150,6 @@ def _tiles(report: Report) -> list[Element]:
     calls = when.add_up((day, one.requests) for day, one in dated)
     failed = when.add_up((day, one.failed) for day, one in dated)
     tokens = when.add_up((day, one.total_tokens) for day, one in dated)
-    priced = summary.unpriced < summary.total_requests or not summary.total_requests
 
     def spark(key: str, words: str, values: list[Decimal]) -> Element | None:
         if len(values) < 2:
@@ -159,7 +158,10 @@ def _tiles(report: Report) -> list[Element]:
 
     return [
         _tile(
-            "Cost", money(summary.cost if priced else None), _cost_words(report), spark("cost", "Cost", cost)
+            "Cost",
+            money(None if summary.unpriced >= summary.total_requests else summary.cost),
+            _cost_words(report),
+            spark("cost", "Cost", cost),
         ),
         _tile(
             "Calls",
@@ -197,8 +199,6 @@ def _total(number: int) -> str:
 
 def _cost_words(report: Report) -> str:
     summary = report.summary
-    if not summary.total_requests:
-        return "no calls"
     words = []
     if summary.unpriced:
         words.append(f"{counted(summary.unpriced, 'unpriced call')} not in it")

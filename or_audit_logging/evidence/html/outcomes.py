@@ -44,6 +44,10 @@ def says_count(value: Number | None) -> str:
     return count(None if value is None else int(value))
 
 
+def _whole(value: Decimal) -> str:
+    return count(int(value))
+
+
 def _short(value: Decimal) -> str:
     return count_short(int(value))
 
@@ -66,7 +70,7 @@ def _daily(report: Report) -> Element:
         f"{len(slots)} columns: {count(summary.successful)} succeeded, {count(summary.failed)} failed.",
         slots,
         series,
-        says=says_count,
+        says=_whole,
         axis=_short,
         whole=True,
     )
@@ -108,7 +112,7 @@ def _failures(report: Report) -> Element:
         f"{len(slots)} columns, at most {says_count(max(bad))}.",
         slots,
         [Series("failed", bad, 1)],
-        says=says_count,
+        says=_whole,
         axis=_short,
         whole=True,
     )

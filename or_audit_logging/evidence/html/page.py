@@ -17,6 +17,8 @@ from or_audit_logging.evidence.html.quantities import moment
 from or_audit_logging.evidence.html.speed import speed_section
 from or_audit_logging.evidence.reporting.values import Report
 
+_FIGURES = (cost_section, outcomes_section, speed_section)
+"""What there is to say of calls, if there are any."""
 _METHOD = {
     "Period": "Days are UTC days. A call belongs to the day on which its record was made.",
     "Calls": (
@@ -54,17 +56,16 @@ def page(report: Report) -> str:
     """
     return document(
         f"LLM calls and their cost, {title(report)}",
-        tag("a", "Skip to the figures", href="#cost", class_="skip"),
+        tag("a", "Skip to the figures", href="#figures", class_="skip"),
         tag(
             "div",
             header(report),
             tag(
                 "main",
-                cost_section(report),
-                outcomes_section(report),
-                speed_section(report),
+                *(sections(report) for sections in _FIGURES if report.summary.total_requests),
                 keeping_section(report),
                 _method(),
+                id="figures",
             ),
             tag("footer", _end(report), class_="end"),
             class_="page",

@@ -98,6 +98,7 @@ figure{background:var(--card);border:1px solid var(--rule);border-radius:8px;
   padding:1rem 1.15rem 1.1rem;
 margin:1rem 0 0;min-width:0}
 .pair>figure{margin:0}
+.pair>figure:has(details[open]){grid-column:1/-1}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.15rem;margin:.6rem 0 0;padding:0;
   font-size:.87rem}
 .legend li{display:flex;align-items:baseline;gap:.4rem;min-width:0}
@@ -159,11 +160,12 @@ body{background:#fff;font-size:10.5pt}
 figure,.tile,.integrity{border-color:#b9bec6;break-inside:avoid}
 figure:has(details){break-inside:auto}
 svg,.legend,tr,.tile{break-inside:avoid}
-h2,h3,figcaption,summary{break-after:avoid}
+h2,h3,figcaption,summary,.about{break-after:avoid}
 summary{color:inherit;list-style:none}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 .scroll{overflow:visible}
-table{font-size:7.5pt}th,td{padding:.12rem .35rem}tbody th{min-width:0}
+table{font-size:7pt}th,td{padding:.12rem .22rem}tbody th{min-width:4rem}
+.tiles{grid-template-columns:repeat(5,1fr);gap:.5rem}.tile{padding:.6rem .7rem}.tile .value{font-size:1.3rem}
 thead{display:table-header-group}tfoot{display:table-row-group}
 """
 

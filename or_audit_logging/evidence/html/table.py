@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from or_audit_logging.evidence.html.markup import Element, shortened, tag
+from or_audit_logging.evidence.html.markup import Element, shortened, tag, visible
 
 Cell = str | Element
 
@@ -21,7 +21,7 @@ def name(text: str | None, limit: int = NAME_LIMIT) -> Element:
         return tag("span", "not stated", class_="soft")
     if not text:
         return tag("span", "(empty)", class_="soft")
-    return tag("bdi", shortened(text, limit))
+    return tag("bdi", shortened(visible(text), limit))
 
 
 def table(
@@ -73,5 +73,5 @@ def left_out(shown: int, total: int) -> Element | None:
 
 
 def label(text: str | None) -> str:
-    """Return a name as plain text, for a chart."""
-    return "not stated" if text is None else text or "(empty)"
+    """Return a name as plain text on one line, for a chart."""
+    return "not stated" if text is None else visible(text) or "(empty)"
