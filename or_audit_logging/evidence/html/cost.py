@@ -97,7 +97,7 @@ def _daily(report: Report) -> Element:
     foot = ["All", *map(exact, [sum(known, Decimal(0)), *sums]), count(sum(unpriced))]
     keys = [(held, money(cost)) for held, cost in zip(names, sums, strict=True)]
     numbers = table(f"{title}, US dollars", heads, rows, total=foot)
-    return figure(title, _cut(report), legend(keys), chart, fold("The numbers", numbers))
+    return figure(title, _cut(report), legend(keys), chart, numbers=fold("The numbers", numbers))
 
 
 def money_or_unknown(value: Decimal | int | float | None) -> str:
@@ -147,7 +147,9 @@ def _spenders(report: Report) -> Element:
         title,
         about,
         bars("spenders", title, f"{counted(len(rows), 'bar')}, one per user.", rows, says=money_or_unknown),
-        fold("The numbers", table(f"{title}, US dollars", ["User", "Cost", "Share", "Calls"], numbers)),
+        numbers=fold(
+            "The numbers", table(f"{title}, US dollars", ["User", "Cost", "Share", "Calls"], numbers)
+        ),
     )
 
 
@@ -184,8 +186,8 @@ def _groups(report: Report, kind: str, groups: Sequence[Group]) -> Element:
         bars(
             f"by-{kind}", title, f"{counted(len(rows), 'bar')}, one per {kind}.", rows, says=money_or_unknown
         ),
-        fold("The numbers", table(f"{title}, US dollars", heads, numbers)),
-        left_out(len(shown), total),
+        numbers=fold("The numbers", table(f"{title}, US dollars", heads, numbers)),
+        note=left_out(len(shown), total),
     )
 
 

@@ -39,7 +39,7 @@ def _facts(report: Report) -> Element:
         ("Lines that are no record", count(report.bad_lines)),
     ]
     rows: list[list[Cell]] = [[key, value] for key, value in facts]
-    return figure("What was counted", None, table("Facts on the log", ["Fact", "Value"], rows))
+    return figure("What was counted", None, numbers=table("Facts on the log", ["Fact", "Value"], rows))
 
 
 def _redactions(report: Report) -> Element:
@@ -54,8 +54,8 @@ def _redactions(report: Report) -> Element:
         title,
         about,
         bars("redactions", title, about, rows, says=says_count, colour=2),
-        fold("The numbers", table(title, ["Type", "Redacted"], numbers)),
-        left_out(len(numbers), len(ranked)),
+        numbers=fold("The numbers", table(title, ["Type", "Redacted"], numbers)),
+        note=left_out(len(numbers), len(ranked)),
     )
 
 
@@ -67,7 +67,9 @@ def _repeated(report: Report) -> Element | None:
     rows: list[list[Cell]] = [[name(one.generation_id), count(one.records)] for one in shown]
     total = report.counts.get("repeated", len(report.repeated))
     numbers = fold("The ids", table(title, ["Generation id", "Calls"], rows))
-    return figure(title, "The cost of each is counted once.", numbers, left_out(len(shown), total))
+    return figure(
+        title, "The cost of each is counted once.", numbers=numbers, note=left_out(len(shown), total)
+    )
 
 
 def _lost(report: Report) -> Element | None:
@@ -76,7 +78,10 @@ def _lost(report: Report) -> Element | None:
     title = "Records lost, by reason"
     rows: list[list[Cell]] = [[name(one.name), count(one.count)] for one in report.lost[:ROWS]]
     return figure(
-        title, None, table(title, ["Reason", "Records"], rows), left_out(len(rows), len(report.lost))
+        title,
+        None,
+        numbers=table(title, ["Reason", "Records"], rows),
+        note=left_out(len(rows), len(report.lost)),
     )
 
 
@@ -88,4 +93,6 @@ def _problems(report: Report) -> Element | None:
         [name(one.segment), count(one.bad_lines), one.message or ""] for one in report.problems[:ROWS]
     ]
     numbers = table(title, ["Segment", "Bad lines", "Why"], rows, words=frozenset([2]))
-    return figure(title, "The figures are of the rest.", numbers, left_out(len(rows), len(report.problems)))
+    return figure(
+        title, "The figures are of the rest.", numbers=numbers, note=left_out(len(rows), len(report.problems))
+    )

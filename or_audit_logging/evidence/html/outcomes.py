@@ -97,7 +97,7 @@ def _daily(report: Report) -> Element:
         ("failed", count(summary.failed)),
     ]
     return figure(
-        title, None, legend(keys), chart, fold("The numbers", table(title, heads, rows, total=total))
+        title, None, legend(keys), chart, numbers=fold("The numbers", table(title, heads, rows, total=total))
     )
 
 
@@ -122,7 +122,7 @@ def _failures(report: Report) -> Element:
         title,
         "The upper part of the columns above, on a scale of its own.",
         chart,
-        fold("The numbers", numbers),
+        numbers=fold("The numbers", numbers),
     )
 
 
@@ -148,8 +148,8 @@ def _statuses(report: Report) -> Element:
         title,
         None,
         bars("by-status", title, f"{counted(len(rows), 'bar')}, one per status.", rows, says=says_count),
-        fold("The numbers", table(title, heads, numbers)),
-        left_out(len(shown), report.counts.get("by_status", len(report.by_status))),
+        numbers=fold("The numbers", table(title, heads, numbers)),
+        note=left_out(len(shown), report.counts.get("by_status", len(report.by_status))),
     )
 
 
@@ -181,8 +181,8 @@ def _rates(report: Report) -> Element:
             colour=1,
             full=1,
         ),
-        fold("The numbers", table(title, ["Model", "Calls", "Failed", "Rate"], numbers)),
-        left_out(len(numbers), len(report.error_rates)),
+        numbers=fold("The numbers", table(title, ["Model", "Calls", "Failed", "Rate"], numbers)),
+        note=left_out(len(numbers), len(report.error_rates)),
     )
 
 
@@ -204,7 +204,7 @@ def _substitutions(report: Report) -> Element:
     ]
     numbers = table(title, ["Asked for", "Answered", "Calls", "Cost"], rows, words=frozenset([1]))
     total = report.counts.get("substitutions", len(report.substitutions))
-    return figure(title, about, numbers, left_out(len(shown), total))
+    return figure(title, about, numbers=numbers, note=left_out(len(shown), total))
 
 
 def _errors(report: Report) -> Element:
@@ -218,4 +218,9 @@ def _errors(report: Report) -> Element:
     ]
     heads = ["Error", "Status", "Code", "Calls", "What it means"]
     numbers = table(title, heads, rows, words=frozenset([1, 2, 4]))
-    return figure(title, None, numbers, left_out(len(shown), report.counts.get("errors", len(report.errors))))
+    return figure(
+        title,
+        None,
+        numbers=numbers,
+        note=left_out(len(shown), report.counts.get("errors", len(report.errors))),
+    )

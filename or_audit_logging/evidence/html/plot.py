@@ -36,10 +36,16 @@ class Slot:
     name: str
 
 
-def figure(title: str, about: str | None, *parts: Child) -> Element:
-    """Return a chart with its title, what is said of it, and its table."""
+def figure(
+    title: str,
+    about: str | None,
+    *drawn: Child,
+    numbers: Element | None = None,
+    note: Element | None = None,
+) -> Element:
+    """Return a chart with its title, what is said of it, its table; what is *drawn* stays on one sheet."""
     heading = tag("figcaption", tag("h3", title), tag("p", about, class_="about") if about else None)
-    return tag("figure", heading, *parts)
+    return tag("figure", tag("div", heading, *drawn, class_="whole"), numbers, note)
 
 
 def picture(key: str, title: str, description: str, *parts: Child, class_: str, height: int) -> Element:

@@ -46,7 +46,7 @@ def _percentiles(report: Report) -> Element:
     rows.append(["average", milliseconds(times.average), milliseconds(ttft.average)])
     rows.append(["calls that say so", count(times.count), count(ttft.count)])
     numbers = table(title, ["", "Whole answer", "First token (streams)"], rows)
-    return figure(title, about, chart, fold("The numbers, and time to first token", numbers))
+    return figure(title, about, chart, numbers=fold("The numbers, and time to first token", numbers))
 
 
 def _average(report: Report) -> Element:
@@ -60,7 +60,9 @@ def _average(report: Report) -> Element:
     about = f"Between {seconds(min(known))} and {seconds(max(known))}."
     chart = curve("average-time", title, about, slots, values, says=says_time, axis=_mark)
     rows = [[slot.name, milliseconds(value)] for slot, value in zip(slots, values, strict=True)]
-    return figure(title, about, chart, fold("The numbers", table(title, ["Day", "Average time"], rows)))
+    return figure(
+        title, about, chart, numbers=fold("The numbers", table(title, ["Day", "Average time"], rows))
+    )
 
 
 def _mark(value: Decimal) -> str:

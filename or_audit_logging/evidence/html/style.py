@@ -157,14 +157,14 @@ _PRINT = """
 body{background:#fff;font-size:10.5pt}
 .page{max-width:none;padding:0}
 .skip{display:none}
-figure,.tile,.integrity{border-color:#b9bec6;break-inside:avoid}
-figure:has(details){break-inside:auto}
-svg,.legend,tr,.tile{break-inside:avoid}
+figure,.tile{border-color:#b9bec6}
+.integrity,.whole{break-inside:avoid}
+tr,.tile{break-inside:avoid}
 h2,h3,figcaption,summary,.about{break-after:avoid}
 summary{color:inherit;list-style:none}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 .scroll{overflow:visible}
-table{font-size:7pt}th,td{padding:.12rem .22rem}tbody th{min-width:4rem}
+table{font-size:6.5pt}th,td{padding:.12rem .22rem}tbody th{min-width:4rem}
 .tiles{grid-template-columns:repeat(5,1fr);gap:.5rem}.tile{padding:.6rem .7rem}.tile .value{font-size:1.3rem}
 thead{display:table-header-group}tfoot{display:table-row-group}
 """
