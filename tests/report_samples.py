@@ -279,6 +279,6 @@ def _statuses(calls: int, failed: int) -> tuple[Group, ...]:
             successful=n if name == "success" else 0,
             failed=0 if name == "success" else n,
         )
-        for name, n in parts.items()
+        for name, n in sorted(parts.items(), key=lambda part: -part[1])
         if n
     )

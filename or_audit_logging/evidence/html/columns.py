@@ -16,6 +16,8 @@ from or_audit_logging.evidence.html.scale import at, coordinate, pixels, ticks
 
 _FILLED = 0.78
 """How much of its slot a column takes."""
+_WIDEST = 9.0
+"""Percent of the width that a column takes at most, where there are few."""
 _TIP = 48
 """So many characters of a name stand in a tooltip."""
 
@@ -70,7 +72,8 @@ def columns(
 
 def _column(n: int, slots: int, series: Sequence[Series], top: Decimal) -> list[Element]:
     pitch = 100 / slots
-    x, width = f"{coordinate((n + (1 - _FILLED) / 2) * pitch)}%", f"{coordinate(_FILLED * pitch)}%"
+    wide = min(_FILLED * pitch, _WIDEST)
+    x, width = f"{coordinate((n + 0.5) * pitch - wide / 2)}%", f"{coordinate(wide)}%"
     parts, below = [], Decimal(0)
     for one in series:
         value = one.values[n]

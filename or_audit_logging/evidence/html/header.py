@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 
 from or_audit_logging.evidence.html.bars import sparkline
 from or_audit_logging.evidence.html.buckets import buckets
 from or_audit_logging.evidence.html.markup import Child, Element, tag
+from or_audit_logging.evidence.html.plot import Number
 from or_audit_logging.evidence.html.quantities import (
     count,
     count_short,
@@ -151,7 +152,9 @@ def _tiles(report: Report) -> list[Element]:
     failed = when.add_up((day, one.failed) for day, one in dated)
     tokens = when.add_up((day, one.total_tokens) for day, one in dated)
 
-    def spark(key: str, words: str, values: list[Decimal]) -> Element | None:
+    times = [one.avg_latency_ms for _, one in dated] if when.step == 1 else []
+
+    def spark(key: str, words: str, values: Sequence[Number | None]) -> Element | None:
         if len(values) < 2:
             return None
         return sparkline(f"spark-{key}", f"{words} per {when.words}", f"{len(values)} columns.", values)
@@ -172,7 +175,7 @@ def _tiles(report: Report) -> list[Element]:
         _tile(
             "Success rate",
             percent(summary.success_rate),
-            f"failed calls per {when.words}:",
+            f"failed calls per {when.words}:" if len(failed) > 1 else counted(summary.failed, "failed call"),
             spark("failed", "Failed calls", failed),
         ),
         _tile(
@@ -185,12 +188,17 @@ def _tiles(report: Report) -> list[Element]:
         _tile(
             "Response time",
             seconds(report.latency.p50),
-            f"median; 95% within {seconds(report.latency.p95)}, 99% within {seconds(report.latency.p99)}"
-            if report.latency.count
-            else "no call says how long it took",
-            None,
+            _within(report) if report.latency.count else "no call says how long it took",
+            spark("time", "Average time", times),
         ),
     ]
+
+
+def _within(report: Report) -> str:
+    average = "; the average per day:" if report.period.days > 1 and buckets(report.period).step == 1 else ""
+    return (
+        f"median; 95% within {seconds(report.latency.p95)}, 99% within {seconds(report.latency.p99)}{average}"
+    )
 
 
 def _total(number: int) -> str:

@@ -27,10 +27,10 @@ def keeping_section(report: Report) -> Element:
 
 
 def _facts(report: Report) -> Element:
-    span = f"{moment(report.first)} to {moment(report.last)}" if report.first and report.last else "no calls"
     repeated = report.counts.get("repeated", len(report.repeated))
     facts = [
-        ("First and last call", span),
+        ("First call", moment(report.first) if report.first else "none"),
+        ("Last call", moment(report.last) if report.last else "none"),
         ("Calls begun that nothing ended", count(report.unfinished)),
         ("Calls of which neither tokens nor cost are known", count(report.without_facts)),
         ("Calls whose cost a later record brought", count(report.late_costs)),

@@ -213,11 +213,11 @@ def _errors(report: Report) -> Element:
     if not shown:
         return figure(title, "No call failed.")
     rows: list[list[Cell]] = [
-        [name(one.error_type), name(one.status), name(one.error_code), count(one.requests), one.hint or ""]
+        [name(one.error_type), count(one.requests), name(one.status), name(one.error_code), one.hint or ""]
         for one in shown
     ]
-    heads = ["Error", "Status", "Code", "Calls", "What it means"]
-    numbers = table(title, heads, rows, words=frozenset([1, 2, 4]))
+    heads = ["Error", "Calls", "Status", "Code", "What it means"]
+    numbers = table(title, heads, rows, words=frozenset([2, 3, 4]))
     return figure(
         title,
         None,

@@ -131,7 +131,8 @@ thead th{font-weight:600;color:var(--soft);vertical-align:bottom}
 tbody th{font-weight:400;min-width:9rem}
 tfoot th,tfoot td{font-weight:650;border-bottom:0;border-top:1px solid var(--soft)}
 tr>:first-child,.w{text-align:left}
-td{white-space:nowrap}.w{white-space:normal}
+td{white-space:nowrap}.w{white-space:normal;min-width:7rem}
+.w:last-child{min-width:14rem}
 figure>.scroll caption{position:absolute;left:-99rem}
 tbody tr:hover>*{background:var(--hover)}
 .facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:0}
@@ -147,6 +148,7 @@ code{font-family:ui-monospace,"SF Mono",Consolas,"Liberation Mono",monospace;fon
 .lead{font-size:1.05rem}
 .tiles{grid-template-columns:1fr 1fr;gap:.65rem}.tile{padding:.7rem .8rem}.tile .value{font-size:1.35rem}
 .tile:last-child:nth-child(odd){grid-column:1/-1}
+tbody th{min-width:7rem}
 figure{padding:.85rem .85rem 1rem}.facts{grid-template-columns:1fr;gap:0}
 .facts dd{margin-bottom:.5rem}
 .plot{margin-left:3rem;width:calc(100% - 3rem)}}
@@ -158,13 +160,14 @@ body{background:#fff;font-size:10.5pt}
 .page{max-width:none;padding:0}
 .skip{display:none}
 figure,.tile{border-color:#b9bec6}
-.integrity,.whole{break-inside:avoid}
+.integrity,.whole,p{break-inside:avoid}
 tr,.tile{break-inside:avoid}
 h2,h3,figcaption,summary,.about{break-after:avoid}
 summary{color:inherit;list-style:none}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 .scroll{overflow:visible}
 table{font-size:6.5pt}th,td{padding:.12rem .22rem}tbody th{min-width:4rem}
+.w,.w:last-child{min-width:5rem}
 .tiles{grid-template-columns:repeat(5,1fr);gap:.5rem}.tile{padding:.6rem .7rem}.tile .value{font-size:1.3rem}
 thead{display:table-header-group}tfoot{display:table-row-group}
 """
