@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from or_audit_logging.handlers.filters import RedactionFilter
     from or_audit_logging.handlers.formatters import AuditJsonFormatter
     from or_audit_logging.handlers.redacting import RedactingHandler
+    from or_audit_logging.handlers.sqlite import SQLiteAuditHandler
     from or_audit_logging.handlers.stream import AuditStreamHandler
     from or_audit_logging.record import AuditRecord
     from or_audit_logging.redaction import Redactor
@@ -50,6 +51,7 @@ _HOMES = {
     "RedactingHandler": "handlers.redacting",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
+    "SQLiteAuditHandler": "handlers.sqlite",
     "VerificationReport": "evidence.report",
     "audit_call": "capture.manual",
     "audited": "capture.decorator",
@@ -75,6 +77,7 @@ __all__ = [
     "RedactingHandler",
     "RedactionFilter",
     "Redactor",
+    "SQLiteAuditHandler",
     "VerificationReport",
     "__version__",
     "audit_call",

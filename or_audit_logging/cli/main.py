@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    import_,
     init,
     prove,
     redact,
@@ -29,18 +30,8 @@ from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
 COMMANDS = (
-    init,
-    verify,
-    checkpoint,
-    prove,
-    check_proof,
-    close_day,
-    rotate_key,
-    settle,
-    redact,
-    token,
-    doctor,
-    demo,
+    *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
+    *(import_, settle, redact, token, doctor, demo),
 )
 
 

@@ -14,6 +14,7 @@ import json
 import math
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from operator import itemgetter
 from typing import Any
 
 from or_audit_logging.sealing.text import orjson
@@ -43,29 +44,69 @@ Row = tuple[Value, ...]
 
 _INTEGER_LIMIT = 1 << 63
 _EXACT = Context(prec=128)
-_DIGITS = re.compile(rb'"total_cost":(-?[0-9][0-9.eE+-]*)')
-_NOTHING: Row = (None,) * len(COLUMNS)
+_COST = b'"total_cost":'
+_MOST_DIGITS = 60
+_COST_END = re.compile(rb"[,}]")
+_FIELDS = COLUMNS[:-1]
+_NONE = dict.fromkeys(_FIELDS)
+_fields_of = itemgetter(*_FIELDS)
+_FITTING = (
+    *(frozenset({str, type(None)}),) * len(TEXTS),
+    *(frozenset({int, type(None)}),) * len(INTEGERS),
+    *(frozenset({float, type(None)}),) * len(REALS),
+    *(frozenset({bool, type(None)}),) * len(FLAGS),
+    frozenset({str, type(None)}),
+)
+_fits: dict[tuple[type, ...], bool] = {}
+"""Whether values of these types stand in the columns as they are: records mostly have the same few."""
+_MOST_SHAPES = 1024
+_NUMBERS = slice(len(TEXTS), len(TEXTS) + len(INTEGERS) + len(REALS))
 
 
 def columns_of(line: bytes) -> Row:
     """Return the values of `COLUMNS` for *line*; all of them None for a stub, and for what is no JSON."""
-    members = _members(line)
-    if members is None:
-        return _NOTHING
-    get = members.get
-    values: list[Any] = [value if type(value) is str else None for value in map(get, TEXTS)]
-    values += [value if _is_integer(value) else None for value in map(get, INTEGERS)]
-    values += [_real(value) if value is not None else None for value in map(get, REALS)]
-    values += [int(value) if type(value) is bool else None for value in map(get, FLAGS)]
-    code = get(CODE)
-    values.append(code if type(code) is str else str(code) if _is_integer(code) else None)
-    values.append(_pico(line) if type(get("total_cost")) in (int, float) else None)
-    if b"\\ud" in line:
-        values = [_text(value) if type(value) is str else value for value in values]
-    return tuple(values)
+    return columns_from(members_of(line), line)
 
 
-def _members(line: bytes) -> dict[str, Any] | None:
+def columns_from(members: dict[str, Any], line: bytes) -> Row:
+    """Return the values of `COLUMNS` for *line*, whose members are *members*."""
+    values = _fields_of(_NONE | members)
+    shape = tuple(map(type, values))
+    fits = _fits.get(shape)
+    if fits is None:
+        fits = all(kind in kinds for kind, kinds in zip(shape, _FITTING, strict=True))
+        if len(_fits) < _MOST_SHAPES:
+            _fits[shape] = fits
+    if not fits or b"\\ud" in line or not _is_plain(values):
+        values = tuple(_fitting(name, value) for name, value in zip(_FIELDS, values, strict=True))
+    return (*values, _pico(line) if type(members.get("total_cost")) in (int, float) else None)
+
+
+def _is_plain(values: Row) -> bool:
+    """Return whether there are no numbers among *values* that SQLite has no room for, or hardly any."""
+    for value in values[_NUMBERS]:
+        if value is not None and not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:  # type: ignore[operator]
+            return False
+    return True
+
+
+def _fitting(name: str, value: object) -> Value:
+    """Return what stands in the column *name* where the line says *value*."""
+    if value is None:
+        return None
+    if name in REALS:
+        return _real(value)
+    if name in FLAGS:
+        return value if type(value) is bool else None
+    if name in INTEGERS:
+        return value if type(value) is int and _has_room(value) else None
+    if name == CODE and type(value) is int and _has_room(value):
+        return str(value)
+    return _text(value) if type(value) is str else None
+
+
+def members_of(line: bytes) -> dict[str, Any]:
+    """Return the members of *line*; none where it is no JSON object."""
     if orjson is not None:
         try:
             found = orjson.loads(line)
@@ -73,7 +114,7 @@ def _members(line: bytes) -> dict[str, Any] | None:
             found = _parsed(line)
     else:
         found = _parsed(line)
-    return found if type(found) is dict else None
+    return found if type(found) is dict else {}
 
 
 def _parsed(line: bytes) -> object:
@@ -88,8 +129,8 @@ def _text(value: str) -> str:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _is_integer(value: object) -> bool:
-    return type(value) is int and -_INTEGER_LIMIT <= value < _INTEGER_LIMIT
+def _has_room(value: int) -> bool:
+    return -_INTEGER_LIMIT <= value < _INTEGER_LIMIT
 
 
 def _real(value: object) -> float | None:
@@ -107,16 +148,16 @@ def _pico(line: bytes) -> int | None:
 
     From its digits: a float has lost some.
     """
-    found = _DIGITS.findall(line)
+    start = line.find(_COST) + len(_COST)
     try:
-        if len(found) == 1:
-            amount = Decimal(found[0].decode())
+        if start >= len(_COST) and line.find(_COST, start) < 0 and (end := _COST_END.search(line, start)):
+            amount = Decimal(line[start : end.start()].decode())
         else:  # a nested object has a member of that name as well
             cost = json.loads(line, parse_float=Decimal)["total_cost"]
             amount = Decimal(cost) if type(cost) in (int, Decimal) else Decimal("NaN")
-        if not amount.is_finite() or abs(amount.adjusted()) > 60:
+        if not amount.is_finite() or abs(amount.adjusted()) > _MOST_DIGITS:
             return None
         pico = int(amount.scaleb(12, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT))
     except (ArithmeticError, ValueError, RecursionError):
         return None
-    return pico if -_INTEGER_LIMIT <= pico < _INTEGER_LIMIT else None
+    return pico if _has_room(pico) else None

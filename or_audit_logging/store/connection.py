@@ -117,6 +117,18 @@ class Connection:
         finally:
             self._gate.release()
 
+    @contextmanager
+    def leaving_nothing(self) -> Iterator[None]:
+        """Leave nothing of what is deleted within in the file, nor in the write-ahead log."""
+        with self._gate:
+            self.open()
+            self.execute("PRAGMA secure_delete = ON")
+            yield
+            try:
+                self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise self.meaning(error) from error
+
     @property
     def in_transaction(self) -> bool:
         """Whether what was written may still be rolled back."""

@@ -19,11 +19,10 @@ from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAC_TAIL, STUB_START, SealedLine, Stub, parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.store.connection import Connection
+from or_audit_logging.store.head import CONTROL, Head, as_bytes, head_of
 
 _LAST = "SELECT seq, line FROM audit_line ORDER BY seq DESC LIMIT 1"
 _LINE = "SELECT line FROM audit_line WHERE seq = ?"
-_CONTROL = "SELECT seq, line FROM audit_line WHERE event_type GLOB 'log.*' AND event_type = ? ORDER BY seq "
-_STARTS = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _MANY_LINES = 1000
 """Where others have written more than this, one of them may have made a checkpoint."""
 
@@ -53,13 +52,13 @@ class StoreEnd:
         if seen == self._seen and not self.is_doubtful:
             return
         was_moved = self._seen is not None and self._seen[0] != seen[0]
-        row = self._connection.execute(_LAST).fetchone()
-        self.is_empty = row is None
+        last = self._connection.execute(_LAST).fetchone()
+        self.is_empty = last is None
         tail = self.tail
-        if row is None:
+        if last is None:
             if tail is not None:
                 self._losses.add(0, reason="gone", detail=self._connection.path.name)
-        elif tail is None or self.is_doubtful or was_moved or not self._follow(tail, row[0], _bytes(row[1])):
+        elif tail is None or self.is_doubtful or was_moved or not self._follow(tail, *last):
             self._take_up(known=None if self.is_doubtful else tail)
         self.is_doubtful, self._seen = False, seen
         if self.tail is not None and self.tail.unchained:
@@ -91,16 +90,17 @@ class StoreEnd:
         """Look for the end anew next time."""
         self.tail, self._seen, self.is_empty, self.is_doubtful = None, None, True, False
 
-    def _follow(self, tail: Tail, seq: int, line: bytes) -> bool:
+    def _follow(self, tail: Tail, seq: int, last_line: object) -> bool:
         """Move the end to the store's last line, by what that says; False where all has to be read."""
         own = self._connection.scalar(_LINE, (tail.seq - 1,))
-        if own is None or _bytes(own)[-MAC_TAIL:] + b"\n" != tail.ending:
+        if own is None or as_bytes(own)[-MAC_TAIL:] + b"\n" != tail.ending:
             if own is not None:
                 tail.unchained += 1
                 tail.tree = None
             return False
         if seq == tail.seq - 1:
             return True
+        line = as_bytes(last_line)
         try:
             last = parse_line(line)
         except FormatError:
@@ -113,9 +113,12 @@ class StoreEnd:
 
     def _take_up(self, *, known: Tail | None) -> None:
         """Find the end by the log's own lines, every line since the last checkpoint checked."""
-        self.tail = tail = self._tail_in_force()
+        head = head_of(self._connection)
+        if head is None:
+            return
+        self.tail = tail = self._tail_in_force(head)
         if not self._resume(tail):
-            self.tail = tail = self._tail_at_start()
+            self.tail = tail = self._tail_at_start(head)
         self.check_rest()
         if known is not None and known.log_id == tail.log_id:
             if tail.seq < known.seq:
@@ -123,44 +126,26 @@ class StoreEnd:
             elif known.unchained:
                 tail.unchained, tail.tree = known.unchained, None
 
-    def _tail_at_start(self) -> Tail:
+    def _tail_at_start(self, head: Head) -> Tail:
         """Return the tail before the store's first line."""
-        tail = tail_before(self._first(), self._find_keys)
+        tail = tail_before(head.first, self._find_keys)
         tail.offset = tail.checked_offset = tail.seq
         return tail
 
-    def _tail_in_force(self) -> Tail:
-        """Return a tail under the key in force, by what the log's lines state; its place is not known."""
-        first = self._first()
-        head = parse_control(first.raw)
-        kid, kcv, vkey = first.kid, str(head["kcv"]), _text(head.get("vkey"))
-        for _, raw in self._connection.execute(_CONTROL, ("log.rotate",)):
-            rotated = parse_control(_bytes(raw))
-            kid += 1
-            kcv, vkey = _text(rotated["next_kcv"]) or kcv, _text(rotated["next_vkey"]) or vkey
-        try:
-            log_id = bytes.fromhex(str(head["log_id"]))
-        except ValueError:
-            raise FormatError("a log's first line states its id in hex") from None
-        tail = new_tail(log_id, str(head["origin"]), self._find_keys(log_id, kcv), vkey=vkey)
-        tail.kid = kid
+    def _tail_in_force(self, head: Head) -> Tail:
+        """Return a tail under the key in force; its place is not known yet."""
+        tail = new_tail(head.log_id, head.origin, self._find_keys(head.log_id, head.kcv), vkey=head.vkey)
+        tail.kid = head.kid
         return tail
-
-    def _first(self) -> SealedLine:
-        row = self._connection.execute("SELECT line FROM audit_line ORDER BY seq LIMIT 1").fetchone()
-        line = parse_line(_bytes(row[0]))
-        if not line.raw.startswith(_STARTS):
-            raise FormatError("a log starts with log.genesis or log.open")
-        return line
 
     def _resume(self, tail: Tail) -> bool:
         """Go on behind the last checkpoint, where its MAC holds under the key in force."""
-        row = self._connection.execute(_CONTROL + "DESC LIMIT 1", ("log.checkpoint",)).fetchone()
+        row = self._connection.execute(CONTROL + "DESC LIMIT 1", ("log.checkpoint",)).fetchone()
         before = self._connection.scalar(_LINE, (row[0] - 1,)) if row is not None else None
         if row is None or before is None:
             return False
         try:
-            line, prev = parse_line(_bytes(row[1])), _leaf(_parsed(_bytes(before)))
+            line, prev = parse_line(as_bytes(row[1])), _leaf(_parsed(as_bytes(before)))
             head = parse_control(line.raw)
             frontier = head["frontier"]
             tree = Frontier.from_hex(line.seq, frontier if isinstance(frontier, list) else [None])
@@ -181,7 +166,7 @@ class StoreEnd:
         for (line,) in self._connection.execute(
             "SELECT line FROM audit_line WHERE seq >= ? ORDER BY seq", (seq,)
         ):
-            yield _bytes(line)
+            yield as_bytes(line)
 
 
 def _catch_up(tail: Tail, lines: Iterator[bytes], find_keys: FindKeys) -> None:
@@ -211,11 +196,3 @@ def _parsed(raw: bytes) -> SealedLine | Stub:
 
 def _leaf(line: SealedLine | Stub) -> bytes:
     return line.leaf if isinstance(line, Stub) else leaf_hash(line.raw)
-
-
-def _bytes(line: object) -> bytes:
-    return line.encode() if isinstance(line, str) else bytes(line) if isinstance(line, bytes) else b""
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

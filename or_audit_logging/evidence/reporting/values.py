@@ -47,8 +47,8 @@ class Summary:
 
     `successful`: status `success`; `failed`: every other status. `success_rate` is a share, 0 to 1, None
     where there were no calls. Sums are of what is known: `unpriced` calls have no cost, `uncounted` calls no
-    tokens. `avg_latency_ms` is None where no call says how long it took. `upstream_cost` is what providers
-    charged to the customer's own keys in `byok` calls; `cost` contains it.
+    tokens. `avg_latency_ms` is None where no call says how long it took. `byok` calls were paid for with
+    the customer's own provider keys and cost `byok_cost`, which `cost` contains.
     """
 
     total_requests: int = 0
@@ -63,7 +63,7 @@ class Summary:
     cost: Decimal = Decimal(0)
     unpriced: int = 0
     byok: int = 0
-    upstream_cost: Decimal = Decimal(0)
+    byok_cost: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +273,7 @@ class Report:
         """Return the report under its published names, ready for JSON but for money, which is `Decimal`.
 
         What has names is an object by name, in the order of the report, the unknown under "": `by_user`,
-        `by_model`, ... `or_audit_logging.evidence.reporting.json.encode` writes money as JSON numbers.
+        `by_model`, ... `to_json` writes money as JSON numbers.
         """
         return {
             "report_period": {
