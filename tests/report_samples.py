@@ -165,7 +165,7 @@ def sample_report(
             cost=cost,
             unpriced=sum(cell["unpriced"] for cell in cells),
             byok=12,
-            upstream_cost=Decimal("1.402500000000"),
+            byok_cost=Decimal("1.402500000000"),
         ),
         first=START + timedelta(hours=5, minutes=3),
         last=end - timedelta(minutes=4),

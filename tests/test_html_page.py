@@ -307,6 +307,16 @@ def test_what_is_missing_is_said_on_top() -> None:
     ]
 
 
+def test_the_dearest_model_is_named_only_where_there_is_one() -> None:
+    """Two models that cost the same, or a list that is not whole: no claim."""
+    report = REPORTS["a month"]
+    assert "more than any other model" in page(report)
+    even = replace(report, by_model=tuple(replace(one, cost=Decimal(1)) for one in report.by_model))
+    assert "more than any other model" not in page(even)
+    cut = replace(report, counts={"by_model": len(report.by_model) + 1})
+    assert "more than any other model" not in page(cut)
+
+
 def test_a_period_without_calls() -> None:
     """Nothing is drawn where there is nothing."""
     tree = read_page(page(REPORTS["nothing"]))

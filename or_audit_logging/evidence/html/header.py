@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 
 from or_audit_logging.evidence.html.bars import sparkline
 from or_audit_logging.evidence.html.buckets import buckets
@@ -20,7 +21,7 @@ from or_audit_logging.evidence.html.quantities import (
     seconds,
 )
 from or_audit_logging.evidence.html.table import name
-from or_audit_logging.evidence.reporting.values import Integrity, Report
+from or_audit_logging.evidence.reporting.values import Group, Integrity, Report
 
 _VERDICTS = {
     "verified": ("good", "Integrity: verified"),
@@ -65,15 +66,20 @@ def _lead(report: Report) -> list[Child]:
     if summary.unpriced < summary.total_requests:
         said.append(f" cost {money(summary.cost)}")
     said.append(f"; {percent(summary.success_rate)} of them succeeded.")
-    ranked = sorted(report.by_model, key=lambda one: (-one.cost, one.name or ""))
-    if len(ranked) > 1 and summary.cost > 0 and ranked[0].cost > 0:
-        share = float(ranked[0].cost / summary.cost)
-        said += [
-            " ",
-            name(ranked[0].name, 64),
-            f" took {percent(share)} of the cost, more than any other model.",
-        ]
+    dearest = _dearest(report)
+    if dearest:
+        share = percent(float(dearest.cost / summary.cost))
+        said += [" ", name(dearest.name, 64), f" took {share} of the cost, more than any other model."]
     return said
+
+
+def _dearest(report: Report) -> Group | None:
+    """Return the model that cost more than each other one; None if none does, or not all are listed."""
+    ranked = sorted(report.by_model, key=lambda one: one.cost, reverse=True)
+    listed = report.counts.get("by_model", len(ranked)) <= len(ranked)
+    return (
+        ranked[0] if listed and len(ranked) > 1 and ranked[0].cost > max(Decimal(0), ranked[1].cost) else None
+    )
 
 
 def _integrity(found: Integrity | None) -> Element:
@@ -213,7 +219,7 @@ def _cost_words(report: Report) -> str:
     else:
         words.append("every call has a price")
     if summary.byok:
-        words.append(f"{money(summary.upstream_cost)} of it charged to your own provider keys")
+        words.append(f"{money(summary.byok_cost)} of it on your own provider keys")
     return "; ".join(words)
 
 
