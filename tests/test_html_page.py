@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import itertools
@@ -9,13 +10,16 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from html_reading import Node, read_page, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_samples import HOSTILE, START, empty_report, hostile_report, sample_report
+from test_architecture import IO_MODULES, imports
 
+from or_audit_logging.evidence import html
 from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.html.markup import visible
 from or_audit_logging.evidence.html.quantities import count, day, exact, money, percent, seconds
@@ -106,6 +110,8 @@ def test_every_picture_is_read_out(tree: Node) -> None:
 def test_every_chart_has_its_numbers(tree: Node) -> None:
     """A figure with a picture has one table, with a caption, in a closed fold that a keyboard can scroll."""
     for figure in tree.all("figure"):
+        assert isinstance(figure.held[0], Node)
+        assert figure.held[0].name == "figcaption"
         tables = figure.all("table")
         assert len(tables) <= 1
         if figure.all("svg"):
@@ -134,6 +140,15 @@ def test_headings_go_down_one_by_one(tree: Node) -> None:
 def test_the_same_report_gives_the_same_page(report: Report) -> None:
     """Nothing on the page comes from a clock or from chance."""
     assert page(report) == page(replace(report))
+
+
+def test_a_page_is_made_of_values() -> None:
+    """No module of the page imports anything that reaches outside: files, clocks, sockets, processes."""
+    folder = Path(html.__file__).parent
+    for path in sorted(folder.glob("*.py")):
+        named = {name.split(".")[0] for _, name in imports(ast.parse(path.read_text("utf-8")))}
+        assert not named & IO_MODULES, path.name
+    assert len(list(folder.glob("*.py"))) > 10
 
 
 def test_size() -> None:
@@ -285,7 +300,10 @@ def test_the_verdict_is_said_in_words(verdict: str, says: str) -> None:
     found = Integrity(verdict=verdict, summary="", findings=3, first_seq=0, last_seq=99, anchored_to=89)
     header = read_page(page(replace(REPORTS["a month"], integrity=found))).all("header")[0]
     assert says in header.text
-    assert "covers them up to line 89, kept at an unknown time; the 10 lines after it" in header.text
+    assert (
+        "covers them up to line 89, kept at an unknown time; it does not cover the 10 lines after that"
+        in header.text
+    )
     unbounded = replace(found, anchored_to=None)
     assert "no checkpoint kept elsewhere covers any" in page(replace(REPORTS["a month"], integrity=unbounded))
 

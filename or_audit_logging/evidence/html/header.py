@@ -30,7 +30,7 @@ _VERDICTS = {
     "cannot verify": ("warn", "Integrity: could not be verified"),
 }
 _MEANING = {
-    "verified": "Chain, seals and the checkpoint kept elsewhere agree with the log.",
+    "verified": "The log agrees with a checkpoint that was kept elsewhere.",
     "tampered": "The log shows signs of a change. The figures below are taken from it as it is.",
     "unanchored": (
         "What is there agrees with itself. No recent checkpoint kept elsewhere bounds the end of the log, "
@@ -123,7 +123,7 @@ def _range(found: Integrity) -> str | None:
         return f"{lines}; no checkpoint kept elsewhere covers any of them."
     kept = f", kept on {moment(found.anchored_at)}" if found.anchored_at else ", kept at an unknown time"
     after = found.last_seq - found.anchored_to
-    rest = f"; the {counted(after, 'line')} after it rest on the log's own chain" if after > 0 else ""
+    rest = f"; it does not cover the {counted(after, 'line')} after that" if after > 0 else ""
     return (
         f"{lines}. A checkpoint kept elsewhere covers them up to line {count(found.anchored_to)}{kept}{rest}."
     )

@@ -45,7 +45,8 @@ def figure(
 ) -> Element:
     """Return a chart with its title, what is said of it, its table; what is *drawn* stays on one sheet."""
     heading = tag("figcaption", tag("h3", title), tag("p", about, class_="about") if about else None)
-    return tag("figure", tag("div", heading, *drawn, class_="whole"), numbers, note)
+    held = tag("div", *drawn, class_="whole") if drawn else None
+    return tag("figure", heading, held, numbers, note)
 
 
 def picture(key: str, title: str, description: str, *parts: Child, class_: str, height: int) -> Element:
