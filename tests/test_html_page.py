@@ -352,6 +352,13 @@ def test_hostile_names_stay_names() -> None:
     assert "(empty)" in tree.text
 
 
+def test_a_name_does_not_add_lines_to_a_tooltip() -> None:
+    """What follows a newline in a name is still the name, not a figure."""
+    chart = figure(read_page(page(sample_report(1, users=("u-1\n$0.00",)))), "Who spent most")
+    assert [len(tip) for tip in tips(chart)] == [3]
+    assert tips(chart)[0][0] == "u-1[U+000A]$0.00"
+
+
 NAMES = st.lists(
     st.none()
     | st.text(max_size=40)
