@@ -157,7 +157,7 @@ figure{padding:.85rem .85rem 1rem}.facts{grid-template-columns:1fr;gap:0}
 _PRINT = """
 @page{margin:14mm}
 body{background:#fff;font-size:10.5pt}
-.page{max-width:none;padding:0}
+.page{max-width:none;padding:0}.end{margin-top:1rem}.method{font-size:9pt}
 .skip{display:none}
 figure,.tile{border-color:#b9bec6}
 .integrity,.whole,p{break-inside:avoid}
