@@ -56,7 +56,7 @@ class FormatError(AuditError, ValueError):
 
 
 class SQLError(AuditError, ValueError):
-    """A statement that is not answered: it is no SQL, names what is not there, would write, or takes too long."""
+    """A statement that is not answered: no SQL, of things that are not there, writing, or too slow."""
 
 
 class KeyNotFoundError(AuditError):

@@ -108,6 +108,8 @@ _REPEAT_OF = f"""(
 def _view_column(name: str) -> str:
     if name in MONEY:
         cost = f"coalesce(c.{name}, g.{name})"
+        if name == PICO:  # an amount beyond 64 bits has none, and none of another line's
+            cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
         nothing = "0" if name == PICO else "0.0"
         return f"CASE WHEN {cost} IS NOT NULL AND {_COUNTED_BEFORE} THEN {nothing} ELSE {cost} END AS {name}"
     if name == "cost_source":

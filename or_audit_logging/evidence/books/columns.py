@@ -20,8 +20,12 @@ STARTED = frozenset(("event_type", "id", "started_id", "timestamp"))
 
 _COUNT_ALL = re.compile(r"count\s*\(\s*\*\s*\)")
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
-_UNNAMED = frozenset("columns describe exclude natural pivot replace show struct summarize table unnest unpivot".split())
-_VIEW_ITSELF = re.compile(r"(?<!from)(?<!join)\s+\"?audit_log\b(?!\s*\"?\s*\.)|\baudit_l(og|ine)\"?(\s+as)?\s+\"?\w+\"?\s*\(")
+_UNNAMED = frozenset(
+    "columns describe exclude natural pivot replace show struct summarize table unnest unpivot".split()  # noqa: SIM905
+)
+_VIEW_ITSELF = re.compile(
+    r"(?<!from)(?<!join)\s+\"?audit_log\b(?!\s*\"?\s*\.)|\baudit_l(og|ine)\"?(\s+as)?\s+\"?\w+\"?\s*\("
+)
 
 
 def needed(sql: str) -> frozenset[str]:

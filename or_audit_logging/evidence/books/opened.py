@@ -1,7 +1,7 @@
 """`Books`: a log opened for questions, whichever engine answers them.
 
     with open_books("audit_logs") as books:
-        books.ask("SELECT status, COUNT(*) FROM audit_log GROUP BY status").rows     -> [("success", 880), ...]
+        books.ask("SELECT status, COUNT(*) FROM audit_log GROUP BY 1").rows     -> [("success", 880), ...]
 
 Values in a statement are named `$name`, in both engines.
 """

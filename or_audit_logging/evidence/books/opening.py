@@ -1,8 +1,8 @@
 """`open_books`: a folder or a store as tables, on the engine that is there.
 
-    open_books("audit_logs")                         DuckDB where it is installed, else SQLite
-    open_books("audit_logs", engine="sqlite")
-    open_books("audit.db")                           a store is read by SQLite, as it is
+open_books("audit_logs")                         DuckDB where it is installed, else SQLite
+open_books("audit_logs", engine="sqlite")
+open_books("audit.db")                           a store is read by SQLite, as it is
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def open_books(
         raise ConfigError(target.trouble)
     if target.layout is None or target.is_export or not target.layout.files():
         raise ConfigError(
-            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, or a store"
+            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, "
+            "or a store"
         )
     problems = Problems()
     pages = pages_of(target.layout, period, problems)

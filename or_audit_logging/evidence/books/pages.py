@@ -11,7 +11,7 @@ view takes from it. Nothing is checked here: what lines are worth is for `verify
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -43,6 +43,12 @@ class Problems:
         """Count lines that are no record."""
         if count:
             self.bad_lines[name] = self.bad_lines.get(name, 0) + count
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take back what was said of segments that will be read once more."""
+        for name in names:
+            self.bad_lines.pop(name, None)
+            self.unreadable.pop(name, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """`Period`: the time that is asked about, in UTC.
 
-    Period.of_days(7, now=now)                   today and the six days before
-    Period.parse("2026-11-01", "2026-11-07")     whole days, both included; or moments, both included
-    period.is_past(day), period.is_ahead(day)    whether a segment can have no lines of it
+Period.of_days(7, now=now)                   today and the six days before
+Period.parse("2026-11-01", "2026-11-07")     whole days, both included; or moments, both included
+period.is_past(day), period.is_ahead(day)    whether a segment can have no lines of it
 """
 
 from __future__ import annotations

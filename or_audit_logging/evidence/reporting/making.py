@@ -164,7 +164,9 @@ class _Making:
             counts=self._counts,
         )
 
-    def _ask(self, name: str, values: Mapping[str, object] | None = None, **words: str) -> list[dict[str, Any]]:
+    def _ask(
+        self, name: str, values: Mapping[str, object] | None = None, **words: str
+    ) -> list[dict[str, Any]]:
         text = _statement(name, {**self._books.dialect, **words})
         given = {**self._values, **(values or {})}
         answer = self._books.ask(text, {key: given[key] for key in given if f"${key}" in text})
@@ -240,7 +242,7 @@ class _Making:
     def _redactions(self) -> tuple[Count, ...]:
         counted: Counter[str] = Counter()
         for row in self._ask("redactions"):
-            kinds = json.loads(row["redactions"])
+            kinds = _loaded(row["redactions"])
             for kind, count in kinds.items() if isinstance(kinds, dict) else ():
                 if type(count) is int and count > 0:
                     counted[kind] += count * row["requests"]
@@ -261,7 +263,9 @@ class _Making:
 def problems_of(books: Books) -> tuple[Problem, ...]:
     """Return what of a log could not be read, by segment."""
     bad, unreadable = books.problems.bad_lines, books.problems.unreadable
-    return tuple(Problem(name, bad.get(name, 0), unreadable.get(name)) for name in sorted({*bad, *unreadable}))
+    return tuple(
+        Problem(name, bad.get(name, 0), unreadable.get(name)) for name in sorted({*bad, *unreadable})
+    )
 
 
 def _statement(name: str, words: Mapping[str, str]) -> str:
@@ -270,6 +274,13 @@ def _statement(name: str, words: Mapping[str, str]) -> str:
     for word, meaning in words.items():
         text = text.replace(f"{{{word}}}", meaning)
     return text
+
+
+def _loaded(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _summary(row: Mapping[str, Any], cost: Decimal) -> Summary:
