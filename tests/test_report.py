@@ -234,7 +234,7 @@ def log_of_today(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("form", ["text", "json", "csv"])
+@pytest.mark.parametrize("form", ["text", "json", "csv", "html"])
 def test_the_command_writes_each_format(
     tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,7 +242,7 @@ def test_the_command_writes_each_format(
     log = log_of_today(tmp_path / "log")
     assert main(["report", str(log), "--format", form]) == 0
     out = capsys.readouterr().out
-    assert form == "csv" or not {"\u202e", "\x00"} & set(out)
+    assert form in ("csv", "html") or not {"\u202e", "\x00"} & set(out)
     assert main(["report", str(log), "--format", form, "-o", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out").read_text("utf-8") != ""
 

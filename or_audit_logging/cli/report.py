@@ -12,13 +12,14 @@ from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import csv_cell, destination, paint, printable, table
 from or_audit_logging.cli.values import positive
 from or_audit_logging.evidence.books.opened import ENGINES
+from or_audit_logging.evidence.html.page import page
 from or_audit_logging.evidence.reporting.making import DAYS, report
 from or_audit_logging.evidence.reporting.values import Group, Report, Times
 from or_audit_logging.evidence.reporting.writing import to_json
 from or_audit_logging.sealing.text import money
 
 HELP = "calls, costs, latencies and errors of some days"
-FORMATS = ("text", "json", "csv")
+FORMATS = ("text", "json", "csv", "html")
 
 _LISTED = 10
 _WIDEST = 48
@@ -91,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
             out.write(to_json(made.to_dict()) + "\n")
         elif options.format == "csv":
             write_csv(made, out)
+        elif options.format == "html":
+            out.write(page(made))
         else:
             out.write("\n\n".join(text_of(made)) + "\n")
     return 1 if made.integrity is not None and made.integrity.verdict == "tampered" else 0

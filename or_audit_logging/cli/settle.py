@@ -28,8 +28,8 @@ def add_parser(commands: Any) -> None:
         description="Ask OpenRouter what calls cost that ended without saying so (cut streams, cancelled "
         "calls, errors that may have been billed), and add the answers to the log as generation records. "
         "Works beside the processes that write the log; what cannot be settled yet stays pending.",
-        epilog="exit codes: 0 nothing is pending, 1 something is, 2 could not. "
-        "example: or-audit settle audit_logs --api-key env:OPENROUTER_API_KEY",
+        epilog="example: or-audit settle audit_logs --api-key env:OPENROUTER_API_KEY. "
+        "Exit codes: 0 nothing is pending, 1 something is, 2 could not.",
     )
     add_log_arguments(parser)
     parser.add_argument(
