@@ -143,7 +143,7 @@ class _Making:
             by_user=self._listed("by_user", by_user),
             by_model=self._listed("by_model", self._groups("model")),
             by_provider=self._listed("by_provider", self._groups("provider")),
-            by_feature=self._listed("by_feature", self._groups("feature")),
+            by_feature=self._listed("by_feature", self._groups("NULLIF({feature}, '')")),
             by_day=_every_day(self._groups("day"), period),
             top_spenders=_spenders(by_user, cost),
             daily_cost=self._listed("daily_cost", self._daily_cost()),
@@ -167,7 +167,7 @@ class _Making:
     def _ask(
         self, name: str, values: Mapping[str, object] | None = None, **words: str
     ) -> list[dict[str, Any]]:
-        text = _statement(name, {**self._books.dialect, **words})
+        text = _statement(name, {**words, **self._books.dialect})
         given = {**self._values, **(values or {})}
         answer = self._books.ask(text, {key: given[key] for key in given if f"${key}" in text})
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]

@@ -9,7 +9,6 @@ SELECT
   NULLIF(model_requested, '') AS model_requested,
   NULLIF(model_used, '') AS model_used,
   NULLIF(provider, '') AS provider,
-  NULLIF({feature}, '') AS feature,
   generation_id,
   error_type,
   error_code,
@@ -19,10 +18,9 @@ SELECT
   CASE WHEN prompt_tokens BETWEEN 0 AND 1000000000000 THEN prompt_tokens END AS prompt_tokens,
   CASE WHEN completion_tokens BETWEEN 0 AND 1000000000000 THEN completion_tokens END AS completion_tokens,
   total_cost_pico,
-  {micro} AS micro,
-  {rest} AS rest,
   CASE WHEN latency_ms BETWEEN 0 AND 1000000000 THEN {latency_us} END AS latency_us,
   CASE WHEN ttft_ms BETWEEN 0 AND 1000000000 THEN {ttft_us} END AS ttft_us,
+  metadata,
   redactions
 FROM audit_log
 WHERE timestamp >= $first AND timestamp <= $last
