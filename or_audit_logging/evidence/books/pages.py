@@ -31,6 +31,8 @@ _MOST_SEQ = 1 << 63
 
 Row = tuple[Any, ...]
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class Problems:
     """What could not be read, by segment: how many lines that are no record, and why reading ended early."""
@@ -140,7 +142,7 @@ class Rows:
             kept = {name: members.get(name) for name in ("count", "reason")}
         else:
             kept = {name: members[name] for name in self.in_line if members.get(name) is not None}
-        return json.dumps(kept, separators=(",", ":")) if kept else "{}"
+        return _encode(kept) if kept else "{}"
 
 
 def _getter(places: list[int]) -> Callable[[Row], Row]:
