@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from or_audit_logging.context import bind, carry_context
     from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
     from or_audit_logging.evidence.report import VerificationReport
+    from or_audit_logging.evidence.reporting.making import report
     from or_audit_logging.evidence.verify import verify
     from or_audit_logging.handlers.configure import configure
     from or_audit_logging.handlers.file import AuditFileHandler
@@ -61,6 +62,7 @@ _HOMES = {
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
     "instrument": "capture.instrument",
+    "report": "evidence.reporting.making",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
@@ -88,6 +90,7 @@ __all__ = [
     "configure",
     "emit",
     "instrument",
+    "report",
     "uninstrument",
     "verify",
 ]

@@ -213,5 +213,5 @@ def test_each_line_for_people_who_come_from_the_examples(
             exec(code.strip("`| "), names)
         else:
             assert "not there yet" in here, there
-    assert capsys.readouterr().out == "unanchored\nwrite to [EMAIL]\n"
+    assert capsys.readouterr().out == "unanchored\nwrite to [EMAIL]\n1\n"
     assert [record["user_id"] for record in records_of(tmp_path / "audit_logs")] == ["u-7"]

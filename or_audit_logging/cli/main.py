@@ -1,4 +1,4 @@
-"""`or-audit`: set up, verify, anchor, prove and try out an audit log.
+"""`or-audit`: set up, verify, anchor, prove, ask and try out an audit log.
 
 Exit codes: 0 done, 1 findings or refusals, 2 could not; `verify` adds 3, intact but unanchored.
 """
@@ -21,8 +21,10 @@ from or_audit_logging.cli import (
     prove,
     reconcile,
     redact,
+    report,
     rotate_key,
     settle,
+    sql,
     token,
     verify,
 )
@@ -32,7 +34,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(import_, settle, reconcile, redact, token, doctor, demo),
+    *(sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def colourful(stream: TextIO) -> bool:
@@ -44,6 +48,31 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
+def csv_cell(text: str) -> str:
+    """Return *text* for a CSV file: what a spreadsheet would compute gets an apostrophe in front."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def printable(text: str) -> str:
     """Return *text* with control characters escaped, so that a file's content cannot drive a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextlib.contextmanager
+def destination(name: str | None) -> Iterator[TextIO]:
+    """Yield stdout, or the file called *name*, which has that name once it is complete; raises `OSError`."""
+    if name is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield sys.stdout
+        return
+    target = Path(name).resolve()
+    descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
+            yield out
+        os.replace(unfinished, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise

@@ -8,7 +8,8 @@ Read in this order. Values: `report` (findings, notes, the verdict), `summary` (
 and fast), `stretches` and `ahead` (other processes do the fast part), `walk` (one file), `folder` (all of
 them). What a collector gathered: `unwrap` (a line out of what is around it), `collected` (a file of them),
 `export`, `several` (logs in one). At the end: `arguments`, `judgement` (from a walk to a report), `verify`.
-By themselves: `prove` and `check_proof` (one record's proof).
+By themselves: `prove` and `check_proof` (one record's proof), `books` (a log as tables), `reporting` (its
+figures), `html` (them as a page), `doctor`.
 
 What calls cost: `reading` (lines for questions, unverified), `settlement` (which calls lack a cost, when to
 ask, what is written), `settled`, `settling`, `settle`; then `ledger` (the log's sums), `figures`

@@ -46,6 +46,8 @@ _INTEGER_LIMIT = 1 << 63
 _EXACT = Context(prec=128)
 _COST = b'"total_cost":'
 _MOST_DIGITS = 60
+_WHOLE_DIGITS, _PICO_DIGITS = 6, 12
+"""Amounts of no more digits fit 64 bits, and most are of these."""
 _COST_END = re.compile(rb"[,}]")
 _FIELDS = COLUMNS[:-1]
 _NONE = dict.fromkeys(_FIELDS)
@@ -65,7 +67,11 @@ _NUMBERS = slice(len(TEXTS), len(TEXTS) + len(INTEGERS) + len(REALS))
 
 def columns_of(line: bytes) -> Row:
     """Return the values of `COLUMNS` for *line*; all of them None for a stub, and for what is no JSON."""
-    members = _members(line)
+    return columns_from(members_of(line), line)
+
+
+def columns_from(members: dict[str, Any], line: bytes) -> Row:
+    """Return the values of `COLUMNS` for *line*, whose members are *members*."""
     values = _fields_of(_NONE | members)
     shape = tuple(map(type, values))
     fits = _fits.get(shape)
@@ -101,7 +107,8 @@ def _fitting(name: str, value: object) -> Value:
     return _text(value) if type(value) is str else None
 
 
-def _members(line: bytes) -> dict[str, Any]:
+def members_of(line: bytes) -> dict[str, Any]:
+    """Return the members of *line*; none where it is no JSON object."""
     if orjson is not None:
         try:
             found = orjson.loads(line)
@@ -146,7 +153,11 @@ def _pico(line: bytes) -> int | None:
     start = line.find(_COST) + len(_COST)
     try:
         if start >= len(_COST) and line.find(_COST, start) < 0 and (end := _COST_END.search(line, start)):
-            amount = Decimal(line[start : end.start()].decode())
+            digits = line[start : end.start()]
+            whole, _, fraction = digits.partition(b".")
+            if len(whole) <= _WHOLE_DIGITS and len(fraction) <= _PICO_DIGITS and (whole + fraction).isdigit():
+                return int(whole + fraction.ljust(_PICO_DIGITS, b"0"))
+            amount = Decimal(digits.decode())
         else:  # a nested object has a member of that name as well
             cost = json.loads(line, parse_float=Decimal)["total_cost"]
             amount = Decimal(cost) if type(cost) in (int, Decimal) else Decimal("NaN")

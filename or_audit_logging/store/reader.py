@@ -83,6 +83,11 @@ class StoreReader:
     ) -> None:
         self.close()
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection itself, which cannot write; it is in the transaction that reading began with."""
+        return self._sqlite
+
     def close(self) -> None:
         """Close it."""
         self._sqlite.close()

@@ -81,37 +81,40 @@ _META_GUARDS = {
 }
 
 
-def _is_call(row: str) -> str:
+def is_call(row: str) -> str:
+    """Return the condition that *row* of `audit_line` tells how a call ended."""
     return (
         f"{row}.status IS NOT NULL AND {row}.event_type NOT IN ('log', 'generation') "
         f"AND {row}.event_type NOT GLOB 'log.*' AND {row}.event_type NOT GLOB '*.started'"
     )
 
 
-_FILLED = (
+FILLED = (
     *("model_used", "provider", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
     *("reasoning_tokens", "is_byok", "latency_ms", "finish_reason", "native_finish_reason", "service_tier"),
 )
 """What a later fact says of a call that said nothing of it itself."""
-_MONEY = ("total_cost", PICO, "upstream_cost")
+MONEY = ("total_cost", PICO, "upstream_cost")
 
 _COUNTED_BEFORE = f"""EXISTS (
     SELECT 1 FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
-    AND coalesce(p.total_cost, g.total_cost) IS NOT NULL AND {_is_call("p")})"""
+    AND coalesce(p.total_cost, g.total_cost) IS NOT NULL AND {is_call("p")})"""
 
 _REPEAT_OF = f"""(
     SELECT min(p.seq) FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
-    AND {_is_call("p")})"""
+    AND {is_call("p")})"""
 
 
 def _view_column(name: str) -> str:
-    if name in _MONEY:
+    if name in MONEY:
         cost = f"coalesce(c.{name}, g.{name})"
+        if name == PICO:  # an amount beyond 64 bits has none, and none of another line's
+            cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
         nothing = "0" if name == PICO else "0.0"
         return f"CASE WHEN {cost} IS NOT NULL AND {_COUNTED_BEFORE} THEN {nothing} ELSE {cost} END AS {name}"
     if name == "cost_source":
         return "CASE WHEN c.total_cost IS NULL THEN g.cost_source ELSE c.cost_source END AS cost_source"
-    if name in _FILLED:
+    if name in FILLED:
         return f"coalesce(c.{name}, g.{name}) AS {name}"
     if name in IN_THE_LINE:
         return f"json_extract(c.line, '$.{name}') AS {name}"
@@ -132,7 +135,7 @@ _VIEW = f"""CREATE VIEW audit_log AS SELECT
 FROM audit_line AS c LEFT JOIN audit_line AS g ON g.seq = (
   SELECT f.seq FROM audit_line AS f WHERE f.event_type = 'generation' AND f.generation_id = c.generation_id
   ORDER BY f.total_cost IS NULL, f.seq DESC LIMIT 1)
-WHERE {_is_call("c")}"""
+WHERE {is_call("c")}"""
 
 SCHEMA: dict[str, str] = {
     "meta": _META,

@@ -1,0 +1,189 @@
+"""Questions answered by DuckDB: a folder's lines read by several threads into a table in memory.
+
+DuckDB reads JSON fast and is lenient: it takes "5" for 5, drops digits of long numbers, has no halves of
+surrogate pairs, and neither checks an archive nor says which line is none. So archives are decompressed and
+checked by us; and a file with one line that DuckDB might see otherwise than `columns` does is read by us,
+and handed to it as rows. Once all is read, DuckDB is locked: no files, no network, no extensions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from or_audit_logging.errors import ConfigError, SQLError
+from or_audit_logging.evidence.books.duckdb_loading import load_pages
+from or_audit_logging.evidence.books.opened import Answer
+from or_audit_logging.evidence.books.pages import Page, Problems, Rows
+from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.store.columns import PICO
+from or_audit_logging.store.schema import FILLED, MONEY, VIEW_COLUMNS, is_call
+
+_MEMORY = "200MB"
+
+DIALECT = {
+    "latency_us": "CAST(floor(latency_ms * 1000 + 0.5) AS BIGINT)",
+    "ttft_us": "CAST(floor(ttft_ms * 1000 + 0.5) AS BIGINT)",
+    "micro": "total_cost_pico // 1000000",
+    "rest": "total_cost_pico % 1000000",
+    "feature": "CASE WHEN json_type(metadata, '$.feature') = 'VARCHAR' "
+    "AND instr(CAST(metadata AS VARCHAR), '\\u0000') = 0 THEN metadata ->> '$.feature' END",
+    "lost_count": "loss_count",
+    "lost_reason": "loss_reason",
+}
+
+
+class DuckDBBooks:
+    """A locked connection to a database in memory."""
+
+    engine = "duckdb"
+    dialect: Mapping[str, str] = DIALECT
+
+    def __init__(self, duck: Any, problems: Problems, *, owned: contextlib.ExitStack) -> None:
+        self.problems = problems
+        self._duck = duck
+        self._owned = owned
+
+    def __enter__(self) -> DuckDBBooks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, and remove what was made for it."""
+        self._owned.close()
+
+    def ask(
+        self,
+        sql: str,
+        values: Mapping[str, object] | None = None,
+        *,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Return the answer to one statement that reads; raises `SQLError`."""
+        import duckdb
+
+        timer = None if timeout is None else threading.Timer(timeout, self._duck.interrupt)
+        try:
+            statements = self._duck.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type not in (
+                duckdb.StatementType.SELECT,
+                duckdb.StatementType.EXPLAIN,
+            ):
+                raise SQLError("give one statement that reads, such as SELECT status FROM audit_log")
+            given = values or {}
+            used = {name: given[name] for name in statements[0].named_parameters if name in given}
+            if timer is not None:
+                timer.start()
+            found = self._duck.execute(statements[0], used)
+            columns = tuple(str(column[0]) for column in found.description)
+            if limit is None:
+                return Answer(columns, found.fetchall())
+            rows = found.fetchmany(limit + 1)
+            return Answer(columns, rows[:limit], has_more=len(rows) > limit)
+        except duckdb.InterruptException as error:
+            raise SQLError(
+                f"the answer took longer than {timeout:g} s; raise --timeout, or ask for less"
+            ) from error
+        except (duckdb.Error, ImportError) as error:
+            raise SQLError(f"DuckDB says: {error}") from error
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def keep(self, sql: str, values: Mapping[str, object]) -> None:
+        """Run a statement of ours that makes a temporary table."""
+        self._duck.execute(sql, dict(values))
+
+
+def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, period: Period) -> DuckDBBooks:
+    """Return the lines of *pages* in a database in memory; raises `ConfigError` where there is no room."""
+    import duckdb
+
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="or-audit-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        duck = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(folder / "spill"),
+                "preserve_insertion_order": "false",
+                "memory_limit": _MEMORY,
+            },
+        )
+        stack.callback(duck.close)
+        try:
+            duck.execute("SET TimeZone = 'UTC'")
+            load_pages(duck, folder, pages, Rows(columns, problems), problems)
+            for statement in _finish(period):
+                duck.execute(statement)
+        except (duckdb.Error, OSError) as error:
+            raise ConfigError(f"the log cannot be loaded into DuckDB: {error}") from error
+        for setting in ("enable_external_access = false", "lock_configuration = true"):
+            duck.execute(f"SET {setting}")
+        return DuckDBBooks(duck, problems, owned=stack.pop_all())
+
+
+def _counted(name: str) -> str:
+    """Return an amount that is nothing where a call before this one has it already."""
+    cost = f"coalesce(c.{name}, g.{name})"
+    if name == PICO:
+        cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
+    return f"CASE WHEN {cost} IS NOT NULL AND r.is_counted THEN 0 ELSE {cost} END"
+
+
+def _view_column(name: str) -> str:
+    if name == "repeat_of":
+        return "CASE WHEN r.first_seq < c.seq THEN r.first_seq END AS repeat_of"
+    if name == "total_cost":
+        exact = f"CAST({_counted(PICO)} AS DECIMAL(19, 0)) * CAST(0.000000000001 AS DECIMAL(13, 12))"
+        beyond = f"TRY_CAST({_counted(name)} AS DECIMAL(38, 12))"
+        return f"coalesce(CAST({exact} AS DECIMAL(38, 12)), {beyond}) AS {name}"
+    if name == PICO:
+        return f"{_counted(name)} AS {name}"
+    if name in MONEY:
+        return f"TRY_CAST({_counted(name)} AS DECIMAL(38, 12)) AS {name}"
+    if name == "cost_source":
+        return "CASE WHEN c.total_cost IS NULL THEN g.cost_source ELSE c.cost_source END AS cost_source"
+    if name in FILLED:
+        return f"coalesce(c.{name}, g.{name}) AS {name}"
+    return f"c.{name} AS {name}"
+
+
+_LATE_TABLE = """CREATE TABLE late AS SELECT * FROM audit_line
+WHERE event_type = 'generation' AND generation_id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY generation_id ORDER BY total_cost IS NULL, seq DESC) = 1"""
+"""The newest fact about each generation, one with a cost where there is one."""
+
+_REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
+  c.seq,
+  min(c.seq) OVER (PARTITION BY c.generation_id) AS first_seq,
+  count(coalesce(c.total_cost, g.total_cost)) OVER (
+    PARTITION BY c.generation_id ORDER BY c.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ) > 0 AS is_counted
+FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
+WHERE {is_call("c")} AND c.generation_id IN (
+  SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
+  GROUP BY c.generation_id HAVING count(*) > 1)"""
+"""The calls that share a generation: which of them is the first, and whether one before has a cost."""
+
+_VIEW = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, VIEW_COLUMNS))}
+FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
+LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
+
+
+def _finish(period: Period) -> list[str]:
+    """Return the statements that make the view `audit_log`, with the meaning of the store's."""
+    within = ""
+    if period != Period():
+        within = f" AND c.timestamp >= '{period.first_text}' AND c.timestamp <= '{period.last_text}'"
+    return [_LATE_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
