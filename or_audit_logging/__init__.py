@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
     from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+    from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.verify import verify
     from or_audit_logging.handlers.configure import configure
@@ -59,6 +60,7 @@ _HOMES = {
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
     "instrument": "capture.instrument",
+    "query": "evidence.query",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
@@ -85,6 +87,7 @@ __all__ = [
     "configure",
     "emit",
     "instrument",
+    "query",
     "uninstrument",
     "verify",
 ]

@@ -18,6 +18,7 @@ from or_audit_logging.cli import (
     doctor,
     init,
     prove,
+    query,
     redact,
     rotate_key,
     settle,
@@ -31,6 +32,7 @@ from or_audit_logging.version import __version__
 COMMANDS = (
     init,
     verify,
+    query,
     checkpoint,
     prove,
     check_proof,
