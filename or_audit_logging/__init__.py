@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from or_audit_logging.handlers.filters import RedactionFilter
     from or_audit_logging.handlers.formatters import AuditJsonFormatter
     from or_audit_logging.handlers.redacting import RedactingHandler
+    from or_audit_logging.handlers.sqlite import SQLiteAuditHandler
     from or_audit_logging.handlers.stream import AuditStreamHandler
     from or_audit_logging.record import AuditRecord
     from or_audit_logging.redaction import Redactor
@@ -51,6 +52,7 @@ _HOMES = {
     "RedactingHandler": "handlers.redacting",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
+    "SQLiteAuditHandler": "handlers.sqlite",
     "VerificationReport": "evidence.report",
     "audit_call": "capture.manual",
     "audited": "capture.decorator",
@@ -77,6 +79,7 @@ __all__ = [
     "RedactingHandler",
     "RedactionFilter",
     "Redactor",
+    "SQLiteAuditHandler",
     "VerificationReport",
     "__version__",
     "audit_call",

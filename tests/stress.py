@@ -29,7 +29,7 @@ from samples import REPOSITORY, SECRET
 import or_audit_logging
 from or_audit_logging import AuditFileHandler
 from or_audit_logging.errors import FormatError
-from or_audit_logging.log import writer
+from or_audit_logging.log import author, shared_writer, writer
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.line import SealedLine, parse_line
 
@@ -115,7 +115,8 @@ def set_clock(now: Callable[[], datetime]) -> None:
         def now(cls, tz: tzinfo | None = None) -> Any:
             return now()
 
-    writer.datetime = Clock  # type: ignore[misc]
+    for module in (author, shared_writer, writer):
+        module.datetime = Clock  # type: ignore[misc]
 
 
 def acknowledged(said: Path) -> list[str]:

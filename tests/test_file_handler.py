@@ -451,7 +451,7 @@ def test_dict_config_reads_a_list_of_keys_and_filter_options(tmp_path: Path) -> 
         ("max_line_bytes", 8000.5, "max_line_bytes is a"),
         ("checkpoint_every", True, "checkpoint_every is a whole number"),
         ("checkpoint_seconds", float("nan"), "checkpoint_seconds more than 0"),
-        ("lock_timeout", float("inf"), "lock_timeout not negative"),
+        ("lock_timeout", float("inf"), "not negative"),
         ("key_readable", "false", "true or false"),
         ("encoding", "utf-16", "ASCII"),
         ("level", "WARNING", "takes every call"),

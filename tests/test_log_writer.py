@@ -470,7 +470,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 )
 def test_settings_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     """Each with the range in the message."""
-    with pytest.raises(ConfigError, match="checkpoint_every is 1 to 10000"):
+    name = next(iter(options))
+    with pytest.raises(ConfigError, match=f"{name} is|{name} more than 0"):
         writer(tmp_path, **options)
 
 

@@ -26,6 +26,8 @@ from log_builder import DAY, LogBuilder, key
 from or_audit_logging.errors import AuditError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log import author, shared_writer
+from or_audit_logging.log import writer as writer_module
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.record import utc_timestamp
@@ -410,7 +412,11 @@ class WrittenLog(RuleBasedStateMachine):
         clock = mock.Mock(wraps=datetime)
         clock.now.side_effect = lambda _: self.now
         try:
-            with mock.patch("or_audit_logging.log.writer.datetime", clock):
+            with (
+                mock.patch.multiple(writer_module, datetime=clock),
+                mock.patch.multiple(shared_writer, datetime=clock),
+                mock.patch.multiple(author, datetime=clock),
+            ):
                 if (writer := self.writers[slot]) is None:
                     layout, ring = LogLayout.from_filename(self.filename), KeyRing.from_sources(RING)
                     writer = LogWriter(layout, ring, checkpoint_every=every, signing=SIGNERS)

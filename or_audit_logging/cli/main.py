@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    import_,
     init,
     prove,
     query,
@@ -30,19 +31,8 @@ from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
 COMMANDS = (
-    init,
-    verify,
-    query,
-    checkpoint,
-    prove,
-    check_proof,
-    close_day,
-    rotate_key,
-    settle,
-    redact,
-    token,
-    doctor,
-    demo,
+    *(init, verify, query, checkpoint, prove, check_proof, close_day, rotate_key),
+    *(settle, import_, redact, token, doctor, demo),
 )
 
 

@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
         epilog="example: or-audit prove audit_logs --seq 41 -o 41.tlog-proof --line 41.jsonl. "
         "Exit codes: 0 written, 1 the log is not what was signed, 2 no proof can be made.",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("log", metavar="DIR|DB", help="the log's folder, or a store")
     parser.add_argument("--seq", metavar="N", type=int, required=True, help="the record's seq")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write the proof (default: stdout)")
     parser.add_argument("--line", metavar="FILE", help="where to write the record's line as well")
@@ -41,10 +41,12 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the proof and hand it over."""
-    folder = find_log(options.log).folder.resolve()
+    target = find_log(options.log)
     for output in filter(None, (options.output, options.line)):
-        if Path(output).resolve().is_relative_to(folder):
+        if target.store is None and Path(output).resolve().is_relative_to(target.folder.resolve()):
             raise ConfigError(f"{output} is inside the log's folder; write it elsewhere")
+        if target.store is not None and Path(output).resolve() == target.store.resolve():
+            raise ConfigError(f"{output} is the store itself; write it elsewhere")
     try:
         proven = prove(options.log, options.seq, public_key=options.public_key, latest=options.latest)
     except VerificationError as error:

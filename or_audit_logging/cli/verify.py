@@ -26,13 +26,14 @@ def add_parser(commands: Any) -> None:
         "verify",
         help=HELP,
         description="Check that a log's lines are those that were written: shape, order, chain, seals and "
-        "checkpoints with the key; lines up to an anchor without it. A FILE is an export: sealed lines that "
-        "a collector gathered, in any order, of one log or several, among other text or inside JSON.",
+        "checkpoints with the key; lines up to an anchor without it. A FILE is a SQLite store, whose "
+        "columns are held against its lines, or an export: sealed lines that a collector gathered, in any "
+        "order, of one log or several, among other text or inside JSON.",
         epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored. "
         "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors. "
         "Of an export: kubectl logs POD | or-audit verify -",
     )
-    parser.add_argument("log", metavar="DIR|FILE", help="the log's folder, or an export (- for stdin)")
+    parser.add_argument("log", metavar="DIR|FILE", help="a log's folder, a store or an export (- for stdin)")
     add_key_argument(parser)
     parser.add_argument(
         "--public-key",

@@ -69,7 +69,7 @@ def log_of_origin(origin: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be verified: a log's folder, or the file of an export (None: standard input).
+    """What is to be verified: a log's folder, a store, or the file of an export (None: standard input).
 
     `layout` is the log's in the folder, if there is one, and `trouble` says why that is not known. Copies of
     checkpoints in `refuse` are no anchors.
@@ -81,6 +81,7 @@ class Target:
     is_export: bool = False
     export: Path | None = None
     refuse: Path | None = None
+    store: Path | None = None
 
 
 def find_log(path: PathText) -> Target:
@@ -94,6 +95,8 @@ def find_log(path: PathText) -> Target:
     if os.fspath(path) == STANDARD_INPUT:
         return Target(place.parent, is_export=True)
     if os.path.exists(place) and not place.is_dir():
+        if place.is_file() and looks_like_store(place):
+            return Target(place.parent, store=place, refuse=place)
         layout = _layout_beside(place)
         if layout is None or place.name != f"{layout.stem}{layout.suffix}":
             is_segment = layout is not None and any(segment.path == place for segment in layout.files())
@@ -109,6 +112,13 @@ def find_log(path: PathText) -> Target:
     except OSError as error:
         trouble = f"the folder {place} cannot be read: {error.strerror}"
         return Target(place, trouble=trouble, refuse=place)
+
+
+def looks_like_store(file: Path) -> bool:
+    """Return whether *file* is a store, by what it says in its first bytes."""
+    from or_audit_logging.store.reader import looks_like_store as looks  # brings sqlite3
+
+    return looks(file)
 
 
 def _layout_beside(file: Path) -> LogLayout | None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 
-from or_audit_logging.errors import ConfigError
+from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.arguments import PathText, find_log
 from or_audit_logging.evidence.reading import LogReader
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.store.reader import StoreReader
+
+_LINES = 400
 
 
 class Part(Protocol):
@@ -64,8 +68,40 @@ class SegmentPart:
         return self._reader.read_back(self._source)
 
 
+class StorePart:
+    """All lines of a log in a store."""
+
+    day: date | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.problem: str | None = None
+        self._path = path
+
+    def blocks(self) -> Iterator[bytes]:
+        try:
+            with StoreReader(self._path) as store:
+                lines: list[bytes] = []
+                for _, line in store.lines():
+                    lines.append(line + b"\n")
+                    if len(lines) == _LINES:
+                        yield b"".join(lines)
+                        lines.clear()
+                if lines:
+                    yield b"".join(lines)
+        except FormatError as error:
+            self.problem = str(error)
+
+    def blocks_back(self) -> Iterator[bytes] | None:
+        return None
+
+
 def parts_of(path: PathText) -> list[Part]:
-    """Return the parts of the log at *path*; raises `ConfigError`, `OSError`."""
+    """Return the parts of the log at *path*, a folder or a store; raises `ConfigError`, `OSError`."""
+    store = find_log(path).store
+    if store is not None:
+        StoreReader(store).close()  # refused here and not in the middle of the answer
+        return [StorePart(store)]
     layout = layout_of(path)
     return [SegmentPart(layout, source) for source in LogReader(layout).sources()]
 
@@ -75,8 +111,10 @@ def layout_of(path: PathText) -> LogLayout:
     target = find_log(path)
     if target.trouble is not None:
         raise ConfigError(target.trouble)
+    if target.store is not None:
+        raise ConfigError(f"{os.fspath(path)} is a store; give the folder that a handler writes to")
     if target.layout is None or target.is_export or not target.layout.files():
         raise ConfigError(
-            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to"
+            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, or a store"
         )
     return target.layout

@@ -8,9 +8,11 @@ A proof shows one line and hashes, so whoever checks it learns nothing of the ot
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from or_audit_logging.errors import (
     ChainBrokenError,
@@ -19,14 +21,14 @@ from or_audit_logging.errors import (
     FormatError,
     ProofError,
 )
-from or_audit_logging.evidence.arguments import PathText, find_log
+from or_audit_logging.evidence.arguments import PathText, Target, find_log
 from or_audit_logging.evidence.identity import identify
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.checkpoint import CheckpointNote, parse_note
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import parse_line, parse_stub
+from or_audit_logging.sealing.line import SealedLine, parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier, InclusionPath
 from or_audit_logging.sealing.note import PublicKey
 from or_audit_logging.sealing.proof import InclusionProof
@@ -52,7 +54,7 @@ class Proven:
 def prove(
     path: PathText, seq: int, *, public_key: PublicKey | PathText | None = None, latest: bool = False
 ) -> Proven:
-    """Return the proof that line *seq* is in the log in the folder *path*.
+    """Return the proof that line *seq* is in the log in the folder or store *path*.
 
     Its checkpoint is the first signed one that covers the line (*latest*: the last one), with a *public_key*
     the first that this key signed. No MAC is checked, but the line leads to the root that was signed: where
@@ -60,10 +62,13 @@ def prove(
     the line or a signed checkpoint behind it is not there, `ConfigError`, `OSError`.
     """
     public = as_public_key(public_key) if public_key is not None else None
-    log, sources = _segments(path)
-    start, tree = _start(sources, seq)
-    inclusion = InclusionPath(seq, tree)
-    lines = _Lines(sources[start:], log=log, seq=tree.size)
+    with contextlib.ExitStack() as stack:
+        lines = _lines_of(path, seq, stack)
+        return _proven(lines, seq, public, latest=latest)
+
+
+def _proven(lines: _Lines, seq: int, public: PublicKey | None, *, latest: bool) -> Proven:
+    inclusion = InclusionPath(seq, lines.tree)
     target: tuple[str, bytes | None] | None = None
     proof: InclusionProof | None = None
     unsigned = others = 0
@@ -88,9 +93,39 @@ def prove(
     return Proven(proof=proof, segment=target[0], line=target[1])
 
 
-def _segments(path: PathText) -> tuple[str, list[Source]]:
-    """Return the log's id in its lines, and its segments in the order of seq; raises `ConfigError`."""
+def _lines_of(path: PathText, seq: int, stack: contextlib.ExitStack) -> _Lines:
+    """Return the log's lines from some before *seq* on; raises `ConfigError`, `ProofError`, `FormatError`."""
     target = find_log(path)
+    if target.store is not None:
+        return _stored_lines(target.store, seq, stack)
+    log, sources = _segments(path, target)
+    start, tree = _start(sources, seq)
+    return _Lines(_pieces(sources[start:]), log=log, tree=tree)
+
+
+def _pieces(sources: Sequence[Source]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    for source in sources:
+        with LineStream(source.segment, source.size) as stream:
+            yield source.name, stream
+
+
+def _stored_lines(path: Path, seq: int, stack: contextlib.ExitStack) -> _Lines:
+    from or_audit_logging.store.reader import StoreReader  # brings sqlite3
+
+    store = stack.enter_context(StoreReader(path))
+    raw = next((line for _, line in store.lines()), None)
+    try:
+        first = parse_line(raw or b"")
+    except FormatError:
+        raise ProofError(f"the first line in {path} is no sealed line; run or-audit verify") from None
+    tree = _tree_before(first)
+    if not first.seq <= seq or tree is None:
+        raise ProofError(f"line {seq} is not there: the log's first line is seq {first.seq}")
+    return _Lines([(path.name, (line + b"\n" for _, line in store.lines()))], log=first.log, tree=tree)
+
+
+def _segments(path: PathText, target: Target) -> tuple[str, list[Source]]:
+    """Return the log's id in its lines, and its segments in the order of seq; raises `ConfigError`."""
     if target.trouble is not None:
         raise ConfigError(target.trouble)
     sources = survey(target.layout).sources if target.layout is not None and not target.is_export else ()
@@ -110,14 +145,13 @@ def _start(sources: Sequence[Source], seq: int) -> tuple[int, Frontier]:
     if seq < sources[0].first_seq:
         raise ProofError(f"line {seq} is not there: the log's first line is seq {sources[0].first_seq}")
     for number in reversed(range(len(sources))):
-        tree = _tree_before(sources[number])
+        tree = _tree_before(sources[number].first)
         if tree is not None and tree.size <= seq:
             return number, tree
     raise ProofError(f"no segment up to line {seq} states the tree before it; run or-audit verify")
 
 
-def _tree_before(source: Source) -> Frontier | None:
-    first = source.first
+def _tree_before(first: SealedLine | None) -> Frontier | None:
     if first is None or not first.is_control:
         return None
     try:
@@ -129,33 +163,34 @@ def _tree_before(source: Source) -> Frontier | None:
 
 
 class _Lines:
-    """The lines of segments with their leaf hashes; of a redacted line the leaf alone. Torn bytes are none.
+    """A log's lines with their leaf hashes; of a redacted line the leaf alone. Torn bytes are none.
 
-    Raises `ChainBrokenError` where a line is not the one that is due. `segment` and `number` say where it is.
+    *parts* are files and the pieces in them, *tree* that of what stands before the first line. `segment` and
+    `number` say where a line is. Raises `ChainBrokenError` where it is not the one that is due.
     """
 
-    def __init__(self, sources: Sequence[Source], *, log: str, seq: int) -> None:
+    def __init__(self, parts: Iterable[tuple[str, Iterable[bytes]]], *, log: str, tree: Frontier) -> None:
+        self.tree = tree
         self.segment = ""
         self.number = 0
         self._log = log
-        self._sources = sources
-        self._seq = seq
+        self._parts = parts
+        self._seq = tree.size
 
     def __iter__(self) -> Iterator[tuple[bytes | None, bytes]]:
-        for source in self._sources:
-            self.segment, self.number = source.name, 0
-            with LineStream(source.segment, source.size) as stream:
-                for piece in stream:
-                    self.number += 1
-                    found = _taken_apart(piece[:-1], self._log) if piece.endswith(b"\n") else None
-                    if found is None:
-                        continue
-                    seq, raw, leaf = found
-                    if seq != self._seq:
-                        message = f"seq {seq} stands where seq {self._seq} is due; run or-audit verify"
-                        raise ChainBrokenError(message, segment=self.segment, line=self.number)
-                    self._seq += 1
-                    yield raw, leaf
+        for segment, pieces in self._parts:
+            self.segment, self.number = segment, 0
+            for piece in pieces:
+                self.number += 1
+                found = _taken_apart(piece[:-1], self._log) if piece.endswith(b"\n") else None
+                if found is None:
+                    continue
+                seq, raw, leaf = found
+                if seq != self._seq:
+                    message = f"seq {seq} stands where seq {self._seq} is due; run or-audit verify"
+                    raise ChainBrokenError(message, segment=self.segment, line=self.number)
+                self._seq += 1
+                yield raw, leaf
 
 
 def _taken_apart(raw: bytes, log: str) -> tuple[int, bytes | None, bytes] | None:

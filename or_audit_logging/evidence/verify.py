@@ -64,7 +64,8 @@ def verify(
 ) -> VerificationReport:
     """Return what can be said of the log in the folder *path* (or of a handler's `filename`).
 
-    Where *path* is a file, or `-` for standard input, it is an export: sealed lines that were collected from
+    Where *path* is a SQLite store, its columns are held against its sealed lines as well. Where it is another
+    file, or `-` for standard input, it is an export: sealed lines that were collected from
     somewhere, in any order, of any number of logs, among other lines and inside what a log shipper put
     around them. Of several logs `report.logs` has one report each.
 
@@ -87,8 +88,12 @@ def verify(
     kept = gather_anchors(anchors, refuse=target.refuse, observations=observations)
     if signers:
         kept = signers.only_signed(kept, observations)
+    asked = Asked(ring, signers, kept, pin, oldest)
+    if target.store is not None:
+        from or_audit_logging.evidence.stored import verify_store  # brings sqlite3
+
+        return verify_store(target.store, asked, observations, progress=progress)
     if target.is_export:
-        asked = Asked(ring, signers, kept, pin, oldest)
         return verify_export(target.export, asked, observations, progress=progress)
     folder, layout, trouble = target.folder, target.layout, target.trouble
     found = Survey((), None)

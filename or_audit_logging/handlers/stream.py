@@ -27,7 +27,6 @@ from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.anchor_file import AnchorFile
 from or_audit_logging.log.stream_writer import StreamWriter
-from or_audit_logging.log.writer import MAX_CHECKPOINT_EVERY
 from or_audit_logging.policy import OnFailure
 from or_audit_logging.signing_keys import SigningKeys
 
@@ -59,10 +58,6 @@ class AuditStreamHandler(AuditHandler, logging.StreamHandler[Any]):
         max_line_bytes = line_length(max_line_bytes)
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         checkpoint_seconds = number("checkpoint_seconds", checkpoint_seconds)
-        if not 1 <= checkpoint_every <= MAX_CHECKPOINT_EVERY or not 0 < checkpoint_seconds < 1e9:
-            raise ConfigError(
-                f"checkpoint_every is 1 to {MAX_CHECKPOINT_EVERY}, checkpoint_seconds more than 0"
-            )
         stream = sys.stdout if stream is None else stream
         if not callable(getattr(stream, "write", None)):
             raise ConfigError(f"stream is a text stream, such as ext://sys.stdout, not {stream!r}")

@@ -66,6 +66,10 @@ class Checkpoints:
         """Take back what could not be handed out."""
         self._fresh[:0] = lines
 
+    def drop_last(self, count: int) -> None:
+        """Drop the *count* lines kept last: they were not written after all."""
+        del self._fresh[len(self._fresh) - count :]
+
     def forget(self) -> None:
         """In a forked child: its parent hands out what it made."""
         self._fresh.clear()

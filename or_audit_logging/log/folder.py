@@ -48,7 +48,7 @@ def check_folder(layout: LogLayout) -> None:
         raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"the folder {folder} cannot be written by this process")
-    _check_mount(folder)
+    check_mount(folder)
     for path in (folder / LOCK_NAME, *(segment.path for segment in layout.files())):
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise ConfigError(f"{path} is not a regular file; a log's files are")
@@ -60,8 +60,8 @@ def check_folder(layout: LogLayout) -> None:
         )
 
 
-def _check_mount(folder: Path) -> None:
-    """Refuse or warn of a file system that other machines write to as well."""
+def check_mount(folder: Path) -> None:
+    """Refuse (`ConfigError`) or warn of a file system that other machines write to as well."""
     mount = mount_here(folder)
     if mount is not None and mount.kind in REFUSED:
         raise ConfigError(

@@ -6,6 +6,7 @@ used.kcvs, used.vkeys
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from or_audit_logging.errors import FormatError
@@ -24,16 +25,20 @@ class KeysUsed(NamedTuple):
 
 def keys_used(layout: LogLayout) -> KeysUsed:
     """Return the keys named in what there is of the log of *layout*; reads all of it. Raises `OSError`."""
+    return named_keys(line for _, segment in layout.segments() for line in segment.lines())
+
+
+def named_keys(lines: Iterable[bytes]) -> KeysUsed:
+    """Return the keys named in *lines*."""
     kcvs: set[object] = set()
     vkeys: set[object] = set()
-    for _, segment in layout.segments():
-        for line in segment.lines():
-            if not line.startswith(_NAMING):
-                continue
-            try:
-                members = parse_control(line)
-            except FormatError:
-                continue
-            kcvs |= {members.get("kcv"), members.get("next_kcv")}
-            vkeys |= {members.get("vkey"), members.get("next_vkey")}
+    for line in lines:
+        if not line.startswith(_NAMING):
+            continue
+        try:
+            members = parse_control(line)
+        except FormatError:
+            continue
+        kcvs |= {members.get("kcv"), members.get("next_kcv")}
+        vkeys |= {members.get("vkey"), members.get("next_vkey")}
     return KeysUsed(frozenset(kcvs - {None}), frozenset(vkeys - {None}))

@@ -10,15 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import time
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of, make_folder
+from or_audit_logging.log.patience import Patience
 
 if sys.platform == "win32":
     import msvcrt
@@ -51,16 +50,6 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-_SPINS = 20
-"""So often the lock is asked for without a pause: it is mostly held for some microseconds."""
-_SHORT_WAITS = 400
-"""So often the pause is short. Whoever waits longer and longer loses against those who have just come."""
-_SHORT_WAIT = 0.00005
-_LONGEST_WAIT = 0.02
-
-_give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
-
-
 _locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 
 Generation: TypeAlias = tuple[int, int, int]
@@ -77,11 +66,11 @@ class ProcessLock:
     def __init__(self, path: Path, *, timeout: float) -> None:
         self._path = os.fspath(path)
         self._folder, self._name = path.parent, path.name
-        self._timeout = timeout
+        self._patience = Patience(timeout)
         self._descriptor: int | None = None
         self._inode: tuple[int, int] | None = None
         self._pid = 0
-        self._is_held = self._gave_up = False
+        self._is_held = False
         _locks.add(self)
         self.generation: Generation = (0, -1, 0)
         """Another one whenever a segment was opened, and when the file is another; seen as it was taken."""
@@ -91,32 +80,12 @@ class ProcessLock:
 
         A folder that was removed is made again.
         """
-        tries, wait, deadline = 0, _SHORT_WAIT, 0.0
-        while True:
-            descriptor = self._descriptor
-            if descriptor is None or self._pid != os.getpid():
-                descriptor = self._open()
-            if _try_lock(descriptor):
-                self._is_held = True
-                if self._is_still_there():
-                    self._gave_up = False
-                    return
-                self.close()
-                continue
-            tries += 1
-            if tries <= _SPINS:
-                _give_way()
-                continue
-            deadline = deadline or time.monotonic() + self._timeout
-            if self._gave_up or time.monotonic() >= deadline:
-                self._gave_up = True  # nobody else waits as long for a holder that is frozen
-                raise AuditWriteError(
-                    f"another process has held {self._name} for {self._timeout:g} s; "
-                    "end it, or raise lock_timeout"
-                )
-            time.sleep(wait)
-            if tries > _SHORT_WAITS:
-                wait = min(wait * 2, _LONGEST_WAIT)
+        if not self._take() and not any(self._take() for _ in self._patience.tries()):
+            raise AuditWriteError(
+                f"another process has held {self._name} for {self._patience.timeout:g} s; "
+                "end it, or raise lock_timeout"
+            )
+        self._patience.succeeded()
 
     def release(self) -> None:
         """Let go of the lock, if it is held."""
@@ -142,6 +111,19 @@ class ProcessLock:
         """Leave no descriptor behind where a handler is dropped without being closed."""
         with suppress(Exception):  # at the interpreter's end there may be nothing left to close it with
             self.close()
+
+    def _take(self) -> bool:
+        """Ask for the lock once; return whether it was taken."""
+        while True:
+            descriptor = self._descriptor
+            if descriptor is None or self._pid != os.getpid():
+                descriptor = self._open()
+            if not _try_lock(descriptor):
+                return False
+            self._is_held = True
+            if self._is_still_there():
+                return True
+            self.close()  # another file bears the name by now
 
     def _open(self) -> int:
         self.close()  # what a forked child has inherited excludes nobody

@@ -33,6 +33,10 @@ class Losses:
             if not self._counts[reason, detail]:
                 del self._counts[reason, detail]
 
+    def give_back(self, count: int, reason: str, detail: str | None) -> None:
+        """Remember what `to_state` handed out and could not be stated after all."""
+        self._counts[reason, detail] += count
+
     def clear(self) -> None:
         """Forget what is to be stated: a forked child's copy is its parent's to state."""
         self._counts.clear()

@@ -11,30 +11,24 @@ from __future__ import annotations
 
 import os
 import select
-import socket
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.checkpoints import Checkpoints
-from or_audit_logging.log.losses import Losses
+from or_audit_logging.log.author import Author
 from or_audit_logging.log.opening import first_line, genesis_tail
 from or_audit_logging.log.tail import Tail
-from or_audit_logging.record import utc_timestamp
-from or_audit_logging.sealing.control import control_body
 from or_audit_logging.signing_keys import SigningKeys
-from or_audit_logging.version import __version__
 
 _PATIENCE = 5.0
 """Seconds to wait for a reader that does not read, where the descriptor itself does not wait."""
 
 
-class StreamWriter:
+class StreamWriter(Author):
     """Adds sealed lines to a stream; used by one thread at a time."""
 
     def __init__(
@@ -47,19 +41,17 @@ class StreamWriter:
         checkpoint_seconds: float = 60,
         signing: SigningKeys | None = None,
     ) -> None:
+        super().__init__(
+            ring,
+            config_digest=config_digest,
+            checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
+            signing=signing,
+        )
         self._stream = stream
-        self._ring = ring
-        self._config_digest = config_digest
-        self._checkpoint_every = checkpoint_every
-        self._checkpoint_age = timedelta(seconds=checkpoint_seconds)
         self._tail: Tail | None = None
-        self._pid = os.getpid()
-        self._started = False
         self._is_cut = False
         """Whether the last line was written in part only."""
-        self.checkpoints = Checkpoints(signing)
-        self.losses = Losses()
-        """Records that this process could not write."""
         self.syncs = 0
         """None: what becomes of a stream's lines is the business of whoever reads it."""
 
@@ -70,19 +62,17 @@ class StreamWriter:
         try:
             tail = self._tail or self._begin(now)
             if not self._started:
-                self._start(tail, now)
-            self._say_lost(tail, now)
-            self._write(tail, body)
+                self._say_started()
+            self._say_lost()
+            self._write(body)
         except (OSError, AuditWriteError):
             raise
         except BaseException:  # nobody knows whether the line is out: the next one begins another log
             self._tail = None
             raise
-        made = tail.checkpoint_at
-        is_old = made is None or abs(now - made) > self._checkpoint_age
-        if tail.seq % self._checkpoint_every == 0 or is_old:
+        if tail.seq % self._checkpoint_every == 0 or self._checkpoint_is_old(now):
             with suppress(OSError):  # the record is written; the next one brings the checkpoint
-                self._checkpoint(tail, now)
+                self._checkpoint(tail)
         return 0
 
     def sync(self, ticket: int) -> None:
@@ -94,65 +84,53 @@ class StreamWriter:
             raise AuditWriteError("the stream of the audit log is closed")
         self._forget_parent()
         if self._tail is not None:
-            self._say_lost(self._tail, datetime.now(UTC))
+            self._say_lost()
 
     def sync_for_checkpoints(self) -> None:
         """Do nothing."""
 
     def stop(self) -> None:
         """Write log.stop and a last checkpoint, if this process wrote anything; a later line begins anew."""
-        tail, self._tail = self._tail, None
-        if tail is not None and self._pid == os.getpid():
-            now = datetime.now(UTC)
-            self._write_control(tail, now, "log.stop", pid=os.getpid())
-            self._checkpoint(tail, now)
+        tail = self._tail
+        try:
+            if tail is not None and self._pid == os.getpid():
+                self._say_stopped()
+                self._checkpoint(tail)
+        finally:
+            self._tail = None
+
+    @property
+    def tail(self) -> Tail | None:
+        """Where this process's log ends; None where it has no lines yet."""
+        return self._tail
 
     def _forget_parent(self) -> None:
         """Begin anew in a forked child, which has a log of its own."""
         if self._pid != os.getpid():
-            self._pid, self._tail = os.getpid(), None
-            self.losses.clear()
-            self.checkpoints.forget()
+            super()._forget_parent()
+            self._tail = None
 
     def _begin(self, now: datetime) -> Tail:
-        tail = genesis_tail(self._ring, self.checkpoints, stem="stream")
-        self._write(tail, first_line(tail, None, now))
-        self._tail, self._started = tail, False
-        self._checkpoint(tail, now)
+        self._tail = tail = genesis_tail(self._ring, self.checkpoints, stem="stream")
+        self._started = False
+        try:
+            self._write(first_line(tail, None, now))
+        except BaseException:
+            self._tail = None
+            raise
+        self._checkpoint(tail)
         return tail
 
-    def _start(self, tail: Tail, now: datetime) -> None:
-        self._write_control(
-            tail,
-            now,
-            "log.start",
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            library=__version__,
-            config=self._config_digest(),
-        )
-        self._started = True
+    def _checkpoint(self, tail: Tail) -> None:
+        if tail.tree is not None:
+            self._write_checkpoint(tail, tail.tree)
 
-    def _say_lost(self, tail: Tail, now: datetime) -> None:
-        for count, reason, detail in self.losses.to_state():
-            self._write_control(tail, now, "log.lost", count=count, reason=reason, detail=detail)
-
-    def _checkpoint(self, tail: Tail, now: datetime) -> None:
-        if tail.tree is None:
-            return
-        members = self.checkpoints.members(tail, tail.tree)
-        self.checkpoints.keep(self._write_control(tail, now, "log.checkpoint", **members))
-        tail.checkpoint_at = now
-
-    def _write_control(self, tail: Tail, now: datetime, event_type: str, **members: object) -> bytes:
-        timestamp, record_id = utc_timestamp(now), str(uuid.uuid4())
-        return self._write(
-            tail, control_body(event_type, record_id=record_id, timestamp=timestamp, **members)
-        )
-
-    def _write(self, tail: Tail, body: bytes) -> bytes:
+    def _write(self, body: bytes, before: bytes = b"") -> bytes:
+        tail = self._tail
+        if tail is None:
+            raise AuditWriteError("the stream's log has not begun")
         line = tail.seal(body)
-        data = line + b"\n"
+        data = before + line + b"\n"
         self._write_bytes(b"\n" + data if self._is_cut else data)
         tail.wrote(line, len(data))
         return line

@@ -162,7 +162,7 @@ def take_up(file: BinaryIO, find_keys: FindKeys) -> Tail:
     """
     file.seek(0)
     first = parse_line(file.readline(MAX_LINE_BYTES).removesuffix(b"\n"))
-    tail = _from_first_line(first, find_keys)
+    tail = tail_before(first, find_keys)
     if tail.keys.check(tail.prev, first.sealed_part, first.mac):
         resume(tail, file, until=file.seek(0, os.SEEK_END))
     catch_up(tail, file, find_keys)
@@ -217,7 +217,7 @@ def catch_up(tail: Tail, file: BinaryIO, find_keys: FindKeys, *, until: int | No
             continue
         tail.accept(line)
         if line.is_control:
-            _note_control(tail, line, find_keys)
+            note_control(tail, line, find_keys)
         tail.checked_offset += torn_length + len(raw)
         torn_length, torn_hash = 0, hashlib.sha256()
         tail.newline_missing = not raw.endswith(b"\n")
@@ -277,7 +277,8 @@ def _tail(
     )
 
 
-def _from_first_line(first: SealedLine, find_keys: FindKeys) -> Tail:
+def tail_before(first: SealedLine, find_keys: FindKeys) -> Tail:
+    """Return the tail before *first*, a segment's first line; raises `FormatError`, `KeyNotFoundError`."""
     head = parse_control(first.raw)
     if head["event_type"] not in ("log.genesis", "log.open") or head["format"] != FORMAT_VERSION:
         raise FormatError("a segment starts with log.genesis or log.open of a format this version knows")
@@ -333,7 +334,8 @@ def _resume_at(tail: Tail, before: bytes, checkpoint: bytes, end: int) -> None:
     tail.checkpoint_at = parse_timestamp(head["timestamp"])
 
 
-def _note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
+def note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
+    """Take in what a control line changes: the key in force, when the last checkpoint was made."""
     try:
         members = parse_control(line.raw)
     except FormatError:

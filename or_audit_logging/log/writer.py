@@ -3,29 +3,22 @@
     writer = LogWriter(LogLayout.from_filename("audit_logs/audit.jsonl"), ring)
     ticket = writer.append(body)             # seals and writes one record
     writer.sync(ticket)                      # with sync_every_line: returns when it is on disk
-    for line in writer.checkpoints.take(): ...   # made meanwhile, to be handed out
     writer.stop()
 
-Each write holds the lock between processes, looks whether the log moved since the last one, opens the
-day's segment, seals, and writes the line with one call. The state is advanced only after success, and
-all of it is derivable from the segments. A writer is used by one thread at a time: its handler's lock
-sees to that. Only `sync` may be called by many.
+What all writers to a shared log do stands in `SharedWriter`. Here are the segments: a write opens the day's
+segment, mends what a crash left at its end, and writes its line with one call.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, FormatError, KeyNotFoundError
+from or_audit_logging.errors import AuditWriteError, ConfigError, FormatError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.checkpoints import Checkpoints
 from or_audit_logging.log.commit import GroupCommit
 from or_audit_logging.log.end import LogEnd
 from or_audit_logging.log.folder import (
@@ -35,23 +28,19 @@ from or_audit_logging.log.folder import (
     sync_folder,
     undescribed_fragments,
 )
-from or_audit_logging.log.keys_used import keys_used
+from or_audit_logging.log.keys_used import KeysUsed, keys_used
 from or_audit_logging.log.lock import ProcessLock
-from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout
+from or_audit_logging.log.shared_writer import SharedWriter
 from or_audit_logging.log.tail import Tail
-from or_audit_logging.record import utc_timestamp
-from or_audit_logging.sealing.chain import LogKeys
-from or_audit_logging.sealing.control import control_body
 from or_audit_logging.signing_keys import SigningKeys
-from or_audit_logging.version import __version__
-
-MAX_CHECKPOINT_EVERY = 10_000
 
 
-class LogWriter:
+class LogWriter(SharedWriter):
     """Adds sealed lines to one log; knows its end, its open segment and its last checkpoint."""
+
+    _end: LogEnd
 
     def __init__(
         self,
@@ -71,31 +60,18 @@ class LogWriter:
         *link*: a symbolic link that is kept leading to the open segment. *signing*: keys for checkpoints; a
         log whose checkpoints are not signed is signed from then on.
         """
-        if not (
-            1 <= checkpoint_every <= MAX_CHECKPOINT_EVERY
-            and 0 < checkpoint_seconds < 1e9
-            and 0 <= lock_timeout < 1e9
-        ):
-            raise ConfigError(
-                f"checkpoint_every is 1 to {MAX_CHECKPOINT_EVERY}, checkpoint_seconds more than 0, "
-                "lock_timeout not negative"
-            )
+        super().__init__(
+            ring,
+            config_digest=config_digest,
+            checkpoint_every=checkpoint_every,
+            checkpoint_seconds=checkpoint_seconds,
+            signing=signing,
+        )
         self._layout = layout
-        self._ring = ring
-        self._config_digest = config_digest
         self._sync_every_line = sync_every_line
-        self._checkpoint_every = checkpoint_every
-        self._checkpoint_age = timedelta(seconds=checkpoint_seconds)
         self._lock = ProcessLock(layout.folder / LOCK_NAME, timeout=lock_timeout)
         self._exclusive = _Exclusive(self)
         self._commit = GroupCommit(self._sync_file)
-        self._pid = os.getpid()
-        self._started = False
-        self._due = False
-        self.checkpoints = Checkpoints(signing)
-        """Those made and not handed out yet; put on disk what they cover (`sync_for_checkpoints`) before."""
-        self.losses = Losses()
-        """Records that this process could not write, or found gone."""
         self._end = LogEnd(layout, self._find_keys, self.losses, before_close=self._sync_all, link=link)
         check_folder(layout)
         try:
@@ -107,29 +83,6 @@ class LogWriter:
                 f"{error.filename or layout.folder}: {error.strerror}"
             ) from error
 
-    def append(self, body: bytes) -> int:
-        """Seal the JSON object *body* and add it as the log's next line; return its ticket for `sync`.
-
-        Raises `OSError` or `AuditWriteError` where it could not be written.
-        """
-        with self._exclusive:
-            self._end.go_to(self._lock.generation)
-            now = datetime.now(UTC)  # with the lock held: the day in a segment's name is the one it begins on
-            self._enter(now)
-            if not self._started:
-                self._start()
-            if self.losses:
-                self._say_lost()
-            self._write(body)
-            ticket = self._commit.latest
-            due = self._due or self._checkpoint_is_old(now)
-            if due and self._end.is_checked:
-                self._checkpoint_if_possible()
-                due = False
-        if due:
-            self._read_and_checkpoint()
-        return ticket if self._sync_every_line else 0
-
     def sync(self, ticket: int) -> None:
         """Return when the line with *ticket* is on disk; raises `OSError`. Any thread, with no lock held."""
         try:
@@ -137,12 +90,6 @@ class LogWriter:
         except OSError:
             self._end.is_doubtful = True  # the system may have dropped what it could not write
             raise
-
-    @property
-    def leaves_unsigned(self) -> str | None:
-        """The verifier key that the log's checkpoints are signed by, where this writer has no such key."""
-        vkey = self._end.tail.vkey if self._end.tail is not None else None
-        return vkey if vkey is not None and not self.checkpoints.sign(vkey) else None
 
     @property
     def syncs(self) -> int:
@@ -155,7 +102,7 @@ class LogWriter:
         Where an earlier write failed, this is found out by writing down the loss.
         """
         with self._exclusive:
-            self._end.go_to(self._lock.generation)
+            self._go_to_end()
             folder = self._layout.folder
             if self._end.file is None and not os.access(folder, os.W_OK | os.X_OK):
                 raise AuditWriteError(f"the folder {folder} cannot be written")
@@ -165,50 +112,10 @@ class LogWriter:
                 self._enter(datetime.now(UTC))
                 self._say_lost()
 
-    def checkpoint(self) -> str:
-        """Add a checkpoint and return its line; raises `AuditWriteError` on a log that has none to give."""
-        with self._exclusive:
-            self._end.go_to(self._lock.generation)
-            if self._end.tail is None:
-                raise AuditWriteError("the log has no lines yet, so there is nothing to make a checkpoint of")
-            self._enter(datetime.now(UTC))
-            self._sign_from_now_on()
-            if not self._checkpoint():
-                raise AuditWriteError(
-                    "the log does not chain, so no checkpoint is made of it; run 'or-audit verify'"
-                )
-        self.sync_for_checkpoints()
-        return self.checkpoints.take()[-1]
-
-    def rotate(self, *, ring: KeyRing | None = None, signing: SigningKeys | None = None) -> None:
-        """Change to the first key of *ring*, to the first of *signing*, or both; raises `ConfigError`.
-
-        All writers must hold the new keys by now: from this line on nothing else seals and signs. A key that
-        the log has named before is refused. Raises `AuditWriteError` for a log that has no lines.
-        """
-        used = keys_used(self._layout)
-        with self._exclusive:
-            self._end.go_to(self._lock.generation)
-            tail = self._end.tail
-            if tail is None:
-                raise AuditWriteError("the log has no lines yet; give its writers the key to begin with")
-            now = datetime.now(UTC)
-            self._enter(now)
-            keys = ring.new_log_keys(tail.log_id) if ring is not None else None
-            if keys is not None and keys.kcv in used.kcvs | {tail.kcv}:
-                raise ConfigError("the log was sealed under the new key before; make another one")
-            vkey = str(signing.first.verifier_key(tail.origin)) if signing is not None else None
-            if vkey is not None and vkey in used.vkeys | {tail.vkey}:
-                raise ConfigError("the log was signed by the new signing key before; make another one")
-            if signing is not None:
-                self.checkpoints = Checkpoints(signing)
-            self._rotate(tail, keys, vkey, now)
-        self.sync_for_checkpoints()
-
     def close_day(self) -> str | None:
         """Open a segment for today where the log still ends in an earlier day's; return that one's name."""
         with self._exclusive:
-            self._end.go_to(self._lock.generation)
+            self._go_to_end()
             if self._end.tail is None or self._end.segment is None:
                 return None
             closed = self._end.segment.name
@@ -222,16 +129,7 @@ class LogWriter:
     def stop(self) -> None:
         """Write log.stop and a last checkpoint if this process wrote anything, and close the files."""
         try:
-            if (self._started or self.losses) and self._pid == os.getpid():
-                self._end.read_ahead()
-                with self._exclusive:
-                    self._end.go_to(self._lock.generation)
-                    self._enter(datetime.now(UTC))
-                    if not self._started:
-                        self._start()
-                    self._say_lost()
-                    self._write_control("log.stop", pid=os.getpid())
-                    self._checkpoint()
+            self._say_end()
         finally:
             self._started = False
             if self._end.file is not None:
@@ -243,27 +141,21 @@ class LogWriter:
     def _check_log(self) -> None:
         """Raise `ConfigError` where the log that is there cannot be continued, or not with this key."""
         try:
-            self._end.go_to(self._lock.generation)
+            self._go_to_end()
             undescribed_fragments(self._layout, self._end.segment)
         except KeyNotFoundError as error:
             raise ConfigError(f"the key does not fit the log in {self._layout.folder}: {error}") from error
         except FormatError as error:
             raise ConfigError(f"the log in {self._layout.folder} cannot be continued: {error}") from error
-        tail = self._end.tail
-        if tail is not None and tail.vkey is not None and not self.checkpoints.fit(tail.vkey):
-            raise ConfigError(
-                f"the signing key does not fit the log in {self._layout.folder}: its checkpoints are signed "
-                f"by {tail.vkey}; 'or-audit rotate-key' changes that"
-            )
-
-    def _find_keys(self, log_id: bytes, kcv: str) -> LogKeys:
-        try:
-            return self._ring.log_keys(log_id, kcv=kcv)
-        except KeyNotFoundError:
-            self._ring.reload()
-            return self._ring.log_keys(log_id, kcv=kcv)
+        self._check_signing_key(str(self._layout.folder))
 
     # The open segment. The lock is held.
+
+    def _go_to_end(self) -> None:
+        self._end.go_to(self._lock.generation)
+
+    def _keys_used(self) -> KeysUsed:
+        return keys_used(self._layout)
 
     def _enter(self, now: datetime) -> None:
         """Make the segment of the day the open one, and mend what a crash left at its end.
@@ -351,82 +243,17 @@ class LogWriter:
 
     def _start(self) -> None:
         self._describe_fragments()
-        self._sign_from_now_on()
-        self._write_control(
-            "log.start",
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            library=__version__,
-            config=self._config_digest(),
-        )
-        self._started = True
+        super()._start()
 
-    def _sign_from_now_on(self) -> None:
-        """Name the signing key, where there is one and the log has none so far."""
-        tail = self._end.tail
-        if tail is not None and tail.vkey is None:
-            vkey = self.checkpoints.vkey(tail.origin)
-            if vkey is not None:
-                self._rotate(tail, None, vkey, datetime.now(UTC))
-
-    def _rotate(self, tail: Tail, keys: LogKeys | None, vkey: str | None, now: datetime) -> None:
-        """Go on under the next kid, in a new segment, so that whoever opens that needs no key before it."""
-        if not tail.is_checked:
-            self._end.check_rest()
-        self._write_control("log.rotate", next_kcv=keys.kcv if keys else None, next_vkey=vkey)
-        tail.rotated(keys, vkey)
+    def _go_on(self, tail: Tail, now: datetime) -> None:
+        """Open a new segment, so that whoever opens that needs no key before it."""
         self._open_segment(now, tail)
 
-    def _say_lost(self) -> None:
-        for count, reason, detail in self.losses.to_state():
-            self._write_control("log.lost", count=count, reason=reason, detail=detail)
+    def _is_open(self) -> bool:
+        return super()._is_open() and self._end.file is not None
 
-    def _checkpoint_is_old(self, now: datetime) -> bool:
-        made = self._end.tail.checkpoint_at if self._end.tail is not None else None
-        return made is None or abs(now - made) > self._checkpoint_age
-
-    def _checkpoint_if_possible(self) -> None:
-        """Make a checkpoint that is due; where that fails, the next line does it: no record is lost."""
-        try:
-            self._checkpoint()
-        except OSError:
-            self._due = True
-
-    def _read_and_checkpoint(self) -> None:
-        """Make a checkpoint that is due, unless another process has: what others wrote is read first."""
-        self._end.read_ahead()
-        try:
-            with self._exclusive:
-                self._end.go_to(self._lock.generation)
-                if self._end.tail is not None and self._end.file is not None:
-                    self._end.check_rest()
-                    if self._due or self._checkpoint_is_old(datetime.now(UTC)):
-                        self._checkpoint()
-        except (OSError, AuditError):
-            self._due = True
-
-    def _checkpoint(self) -> bool:
-        tail = self._end.tail
-        if tail is None:
-            return False
-        if not tail.is_checked:
-            self._end.check_rest()
-        if tail.tree is None or not tail.is_checked:
-            return False
-        now = datetime.now(UTC)
-        members = self.checkpoints.members(tail, tail.tree)
-        self.checkpoints.keep(self._write_control("log.checkpoint", moment=now, **members))
-        tail.checkpoint_at = now
-        self._due = False
-        return True
-
-    def _write_control(
-        self, event_type: str, *, before: bytes = b"", moment: datetime | None = None, **members: Any
-    ) -> bytes:
-        timestamp = utc_timestamp(moment or datetime.now(UTC))
-        return self._write(
-            control_body(event_type, record_id=str(uuid.uuid4()), timestamp=timestamp, **members), before
-        )
+    def _ticket(self) -> int:
+        return self._commit.latest if self._sync_every_line else 0
 
     def _write(self, body: bytes, before: bytes = b"") -> bytes:
         """Seal *body* as the next line, write it with one call, and advance the tail."""
@@ -436,21 +263,16 @@ class LogWriter:
         line = tail.seal(body)
         data = before + line + b"\n"
         file.append(data, at=tail.offset)
-        tail.wrote(line, len(data))
+        self._wrote(tail, line, len(data))
         self._commit.wrote()
-        if tail.seq % self._checkpoint_every == 0:
-            self._due = True
         return line
 
     def _forget_parent(self) -> None:
-        """Begin anew in a forked child: it starts, stops and loses on its own account."""
-        self._pid, self._started, self._due = os.getpid(), False, False
-        self.losses.clear()
-        self.checkpoints.forget()
+        super()._forget_parent()
         self._end.abandon()
 
 
-class _Exclusive:
+class _Exclusive(AbstractContextManager[None]):
     """Holds the lock between processes; after an interruption only the files are to be trusted."""
 
     __slots__ = ("_writer",)
