@@ -12,6 +12,7 @@ from samples import REPOSITORY
 ROUNDS = {
     "capture.py": ("1",),
     "import_time.py": ("1",),
+    "query.py": ("1", "--records", "3000"),
     "verify.py": ("1", "--lines", "3000"),
     "writer.py": ("1", "--open", "2000"),
 }

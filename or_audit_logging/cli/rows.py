@@ -36,6 +36,7 @@ _SHORT = 12
 _LONG_MODEL = 60
 _LONG_USER = 40
 _GAP = 2
+_INDENT = "    "
 
 
 class RowWriter:
@@ -143,13 +144,10 @@ class Columns:
         style = _STYLES.get(record.status or "")
         if self._fields is not None or style is None:
             return line
-        advice = hint(record.error_code)
-        said = ": ".join(filter(None, (_error(record), advice)))
-        below = [shortened(printable(said), max(self._room - 4, 40))] if said else []
-        if advice is not None and below and columns(said) > self._room - 4:
-            first = shortened(printable(_error(record)), max(self._room - 4, 40))
-            below = [first, *_wrapped(advice, max(self._room - 4, 40))]
-        return "\n".join([paint(line, style, out), *(f"    {one}" for one in below)])
+        room = max(self._room - len(_INDENT), 2 * _SHORT)
+        said = (shortened(printable(_error(record)), room), hint(record.error_code))
+        below = _wrapped(": ".join(filter(None, said)), room)
+        return "\n".join([paint(line, style, out), *(_INDENT + one for one in below)])
 
     def _cells(self, record: AuditRecord, seq: int | None) -> tuple[str, ...]:
         if self._fields is not None:
@@ -222,11 +220,11 @@ def _error(record: AuditRecord) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    lines, line = [], ""
+    """Return *text* in lines of at most *width* columns; a word that is longer is shortened."""
+    lines: list[str] = []
     for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
+        if lines and columns(lines[-1]) + 1 + columns(word) <= width:
+            lines[-1] += f" {word}"
         else:
-            line = f"{line} {word}".lstrip()
-    return [*lines, line]
+            lines.append(shortened(word, width))
+    return lines

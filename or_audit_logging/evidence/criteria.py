@@ -33,6 +33,9 @@ _LATE = timedelta(hours=26)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AS_IT_IS = re.compile(r"[A-Za-z0-9 ._:@+\-]+")
 """Characters that stand in JSON as themselves, whoever wrote it."""
+_WRITTEN_IN_ONE_WAY = re.compile(r"[^\x00-\x1f\x7f\"\\/]+")
+"""Other characters have several forms in JSON, these at most two: hex digits in lower and in upper case."""
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _ENOUGH = 4
 _ENDING_Z = len("2026-11-21T10:30:45.123456Z")
 
@@ -217,10 +220,8 @@ def _needles(value: str) -> list[bytes]:
     longest = max(_AS_IT_IS.findall(value), key=len, default="")
     if len(longest) >= _ENOUGH:
         return [longest.encode("ascii")]
-    if all(c > "\x7f" for c in value):
-        escaped = json.dumps(value)[1:-1]
-        return [
-            escaped.encode("ascii"),
-            re.sub(r"[a-f0-9]{4}", lambda m: m[0].upper(), escaped).encode("ascii"),
-        ]
+    if _WRITTEN_IN_ONE_WAY.fullmatch(value):
+        escaped = json.dumps(value)
+        upper = _ESCAPE.sub(lambda match: rf"\u{match[1].upper()}", escaped)
+        return [escaped.encode("ascii"), upper.encode("ascii")]
     return [b""]

@@ -5,6 +5,7 @@ parts_of("audit_logs")      -> [SegmentPart(audit_2026-11-20.jsonl), SegmentPart
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import date
@@ -79,21 +80,21 @@ class StorePart:
         self._path = path
 
     def blocks(self) -> Iterator[bytes]:
-        try:
-            with StoreReader(self._path) as store:
-                lines: list[bytes] = []
-                for _, line in store.lines():
-                    lines.append(line + b"\n")
-                    if len(lines) == _LINES:
-                        yield b"".join(lines)
-                        lines.clear()
-                if lines:
-                    yield b"".join(lines)
-        except FormatError as error:
-            self.problem = str(error)
+        return self._read(is_back=False)
 
     def blocks_back(self) -> Iterator[bytes] | None:
-        return None
+        return self._read(is_back=True)
+
+    def _read(self, *, is_back: bool) -> Iterator[bytes]:
+        self.problem = None
+        try:
+            with StoreReader(self._path) as store:
+                starts = range(0, store.end(), _LINES)
+                for start in reversed(starts) if is_back else starts:
+                    found = itertools.islice(store.lines(start=start), _LINES)
+                    yield b"".join(line + b"\n" for seq, line in found if seq < start + _LINES)
+        except FormatError as error:
+            self.problem = str(error)
 
 
 def parts_of(path: PathText) -> list[Part]:
@@ -112,9 +113,7 @@ def layout_of(path: PathText) -> LogLayout:
     if target.trouble is not None:
         raise ConfigError(target.trouble)
     if target.store is not None:
-        raise ConfigError(f"{os.fspath(path)} is a store; give the folder that a handler writes to")
+        raise ConfigError(f"{os.fspath(path)} is a store; give a log's folder")
     if target.layout is None or target.is_export or not target.layout.files():
-        raise ConfigError(
-            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, or a store"
-        )
+        raise ConfigError(f"there is no audit log in {os.fspath(path)}; give a log's folder, or a store")
     return target.layout
