@@ -1,14 +1,14 @@
-"""How fast a log is asked: one user's calls, the last calls, all calls; plain and archived; in how much memory.
+"""How fast a log is asked: one user's calls, the last ones, all; plain and archived; in how much memory.
 
     pip install .
     python benchmarks/query.py [ROUNDS] [--records 1000000] [--days 30] [--archived 23]
 
 The log is one segment a day of records as capture writes them, in lines that look sealed: nothing here checks
 the seal, and making one would take most of the time. One call in 200 has no cost, and a late fact for half of
-these stands behind it. Each way of asking runs in a new interpreter, and its time is told with and without
-the start of that; the ways take turns within a round, and a figure is the median over the ROUNDS (5). A first
-pass, not counted, brings the files into the page cache. polars and duckdb take part where they are installed,
-with the columns that they need named. TMPDIR says on which disk.
+these stands behind it. Each way of asking runs in a new interpreter; its time has the imports in it, but not
+the interpreter's start. The ways take turns within a round, and a figure is the median over the ROUNDS (5). A
+first pass, not counted, brings the files into the page cache. polars and duckdb take part where they are
+installed, with the columns that they need named. TMPDIR says on which disk.
 """
 
 from __future__ import annotations

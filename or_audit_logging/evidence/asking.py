@@ -100,13 +100,16 @@ class Query(Iterator[AuditRecord]):
                 self._facts.take(found.record, among=self._awaited)
             if not self._criteria.may_match(found.record):
                 continue
-            if self._awaited is not None and awaits_facts(found.record):
+            is_open = awaits_facts(found.record)
+            if is_open and self._awaited is not None:
                 self._awaited.add(found.record.generation_id or "")
                 self._held.append(found)
             elif self._held:
                 self._held.append(found)
-            else:
+            elif is_open:
                 yield from self._completed([found])
+            else:
+                yield found
         if self._held and not was_waiting:
             self._take_facts(block, self._awaited)
 

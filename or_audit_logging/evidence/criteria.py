@@ -18,8 +18,8 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.late_facts import awaits_facts
-from or_audit_logging.evidence.settlement import UNRESOLVED, is_call
+from or_audit_logging.evidence.late_facts import awaits_facts, is_call_event
+from or_audit_logging.evidence.settlement import UNRESOLVED
 from or_audit_logging.openrouter.answers import moment
 from or_audit_logging.pricing import usd
 from or_audit_logging.record import STATUSES, AuditRecord, utc_timestamp
@@ -134,11 +134,7 @@ class Criteria:
     def matches(self, record: AuditRecord) -> bool:
         """Return whether *record* is asked for."""
         return (
-            (
-                is_call({"event_type": record.event_type})
-                if self.event is None
-                else record.event_type == self.event
-            )
+            (is_call_event(record.event_type) if self.event is None else record.event_type == self.event)
             and (self.users is None or record.user_id in self.users)
             and (self.session is None or record.session_id in self.session)
             and self.status in (None, record.status)

@@ -11,6 +11,7 @@ A call is completed only where its cost is unknown: that is what is asked for la
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
@@ -38,20 +39,25 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
     A value of another type than its field's counts as unknown. Members that are no field of a record (the
     message of a plain log record, fields of a later version) stand in its metadata; the seal is left out.
     """
-    if not all(isinstance(members.get(name), str) for name in ("event_type", "id", "timestamp")):
-        return None
+    for name in _NEEDED:
+        if not isinstance(members.get(name), str):
+            return None
     values: dict[str, Any] = {}
     others: dict[str, object] = {}
     for name, value in members.items():
-        reads = _READS.get(name)
-        if reads is not None:
-            values[name] = None if value is None else reads(value)
+        if value is None:
+            continue
+        kind = type(value)
+        if kind is _KINDS.get(name):
+            values[name] = value
+        elif name in _KINDS:
+            values[name] = _SPECIAL[name](value) if name in _SPECIAL else None
         elif name not in SEALED_NAMES:
             others[name] = _plain(value)
     if others:
         values["metadata"] = others | (values.get("metadata") or {})
-    if values.get("v") is None:
-        values.pop("v", None)
+    if values.get("v", 1) is None:
+        del values["v"]
     return AuditRecord(**values)
 
 
@@ -95,19 +101,13 @@ class LateFacts:
 
 def awaits_facts(record: AuditRecord) -> bool:
     """Return whether *record* is that of a call whose cost may have been said later."""
-    return (
-        record.total_cost is None
-        and record.generation_id is not None
-        and is_call({"event_type": record.event_type})
-    )
+    return record.total_cost is None and record.generation_id is not None and is_call_event(record.event_type)
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _integer(value: object) -> int | None:
-    return value if type(value) is int else None
+@functools.lru_cache(maxsize=64)
+def is_call_event(event_type: str) -> bool:
+    """Return whether *event_type* is that of a call that ended."""
+    return is_call({"event_type": event_type})
 
 
 def _number(value: object) -> float | None:
@@ -118,10 +118,6 @@ def _number(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _code(value: object) -> str | int | None:
@@ -148,14 +144,22 @@ def _plain(value: object, depth: int = 0) -> Any:
     return [_plain(item, depth + 1) for item in value] if isinstance(value, list) else value
 
 
+_NEEDED = ("event_type", "id", "timestamp")
+_INTEGERS = (
+    *("v", "attempts", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("cached_tokens", "reasoning_tokens"),
+)
 _SPECIAL: dict[str, Callable[[Any], object]] = {
-    **dict.fromkeys(("v", "attempts", "prompt_tokens", "completion_tokens", "total_tokens"), _integer),
-    **dict.fromkeys(("cached_tokens", "reasoning_tokens"), _integer),
     **dict.fromkeys(("total_cost", "upstream_cost"), usd),
     **dict.fromkeys(("latency_ms", "ttft_ms"), _number),
-    **dict.fromkeys(("is_byok", "streamed"), _flag),
     **dict.fromkeys(("generation_ids", "tool_names"), _texts),
     **dict.fromkeys(("router", "metadata", "redactions", "content"), _mapping),
     "error_code": _code,
 }
-_READS = {name: _SPECIAL.get(name, _text) for name in NAMES}
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(NAMES, str),
+    **dict.fromkeys(_INTEGERS, int),
+    **dict.fromkeys(("is_byok", "streamed"), bool),
+    **dict.fromkeys(set(_SPECIAL) - {"error_code"}, object),
+}
+"""The type that a field's value has in JSON as it has here; object: none, it is converted."""

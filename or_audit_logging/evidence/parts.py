@@ -17,7 +17,6 @@ from or_audit_logging.evidence.arguments import PathText, find_log
 from or_audit_logging.evidence.reading import LogReader
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.store.reader import StoreReader
 
 _LINES = 400
 
@@ -86,6 +85,8 @@ class StorePart:
         return self._read(is_back=True)
 
     def _read(self, *, is_back: bool) -> Iterator[bytes]:
+        from or_audit_logging.store.reader import StoreReader
+
         self.problem = None
         try:
             with StoreReader(self._path) as store:
@@ -101,6 +102,8 @@ def parts_of(path: PathText) -> list[Part]:
     """Return the parts of the log at *path*, a folder or a store; raises `ConfigError`, `OSError`."""
     store = find_log(path).store
     if store is not None:
+        from or_audit_logging.store.reader import StoreReader  # brings sqlite3
+
         StoreReader(store).close()  # refused here and not in the middle of the answer
         return [StorePart(store)]
     layout = layout_of(path)

@@ -20,6 +20,7 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
 _BLOCK = 1 << 18
+_decoder = json.JSONDecoder(parse_float=Decimal)
 
 
 class LogReader:
@@ -126,7 +127,7 @@ class LogReader:
 def parse_record(line: bytes) -> dict[str, Any] | None:
     """Return the members of *line*, money with all its digits; None where it is no JSON object."""
     try:
-        record = json.loads(line, parse_float=Decimal)
+        record = _decoder.decode(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return record if isinstance(record, dict) else None

@@ -1,7 +1,7 @@
 """What users may rely on, as mypy --strict sees it. Read by mypy, not run; see tests/test_typing.py."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
@@ -22,6 +22,7 @@ from or_audit_logging import (
     carry_context,
     configure,
     emit,
+    query,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
@@ -105,6 +106,9 @@ assert_type(record.total_cost, Decimal | None)
 assert_type(record.to_dict(), dict[str, object])
 record.status = "error"  # type: ignore[misc]
 
+for found in query("audit_logs", user="u-42", since=date(2026, 11, 1), min_cost="0.01", limit=20):
+    cost: Decimal | None = found.total_cost
+skipped: dict[str, int] = query("audit_logs").skipped.bad
 report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
 report = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
 assert_type(report, VerificationReport)
