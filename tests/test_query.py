@@ -613,10 +613,32 @@ def test_any_bytes_are_sifted(content: bytes) -> None:
 
 def test_the_needles_that_facts_may_replace() -> None:
     """A call whose cost is unknown is looked at, whatever provider it names."""
-    assert Criteria(provider="Fake").needles == ((b'"Fake"', NO_COST),)
-    assert Criteria(users=frozenset(["u-42"])).needles == ((b'"u-42"',),)
-    assert Criteria(users=frozenset(['"'])).needles == ()
-    assert Criteria(model="openai/gpt-4o").needles == ((b"openai", NO_COST),)
+
+    def needles(**criteria: Any) -> list[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
+        return [(one.tight, one.loose) for one in Criteria(**criteria).needles]
+
+    assert needles(provider="Fake") == [((NO_COST, b'"provider":"Fake"'), (NO_COST, b'"Fake"'))]
+    assert needles(users=frozenset(["u-42"])) == [((b'"user_id":"u-42"',), (b'"u-42"',))]
+    assert needles(users=frozenset(['"'])) == []
+    assert needles(users=frozenset(["anna\N{SNOWMAN}"])) == [((b'"user_id":"anna',), (b"anna",))]
+    assert needles(generation_id="gen-1") == [((b'"gen-1"',), (b'"gen-1"',))]
+    tight = (NO_COST, b'"model_requested":"openai', b'"model_used":"openai')
+    assert needles(model="openai/gpt-4o") == [(tight, (NO_COST, b"openai"))]
+
+
+def test_lines_of_another_hand_are_found(tmp_path: Path) -> None:
+    """Members in another order, spaces between them."""
+    log = Calls()
+    log.seal(
+        b'{"v": 1, "user_id" : "u-1", "event_type": "embeddings", "id": "a", '
+        b'"timestamp": "2026-11-21T10:00:00.000000Z"}'
+    )
+    log.call(user_id="u-1")
+    log.save(tmp_path)
+    for limit in (None, 9):
+        found = query(tmp_path, user="u-1", limit=limit)
+        assert [record.event_type for record in found] == ["embeddings", "chat_completion"]
+        assert found.skipped == asking.Skipped()
 
 
 def test_bounds() -> None:

@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
         description="List the calls in a log that all options given apply to, oldest first; as a table, the "
         f"last {_LAST} of them. Costs that were learned later are filled in. Nothing is verified here: see "
         "or-audit verify.",
-        epilog="exit codes: 0 done, also where nothing was found, 2 could not. "
+        epilog="exit codes: 0 done, found or not, 2 could not. "
         "example: or-audit query audit_logs --user u-42 --since 2026-11-01 --format csv -o u-42.csv",
     )
     parser.add_argument("log", metavar="DIR", help="the log's folder")

@@ -9,7 +9,6 @@ criteria.may_hold(date(2026, 11, 21))      -> whether the segment of that day ca
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TypeAlias
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.late_facts import awaits_facts, is_call_event
 from or_audit_logging.evidence.settlement import UNRESOLVED
+from or_audit_logging.evidence.sieve import Needles
 from or_audit_logging.openrouter.answers import moment
 from or_audit_logging.pricing import usd
 from or_audit_logging.record import STATUSES, AuditRecord, utc_timestamp
@@ -31,12 +31,6 @@ NO_COST = b'"total_cost":null'
 _LATE = timedelta(hours=26)
 """So late a line may stand in another day's segment; one that is later opens one of its own (FORMAT 1)."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_AS_IT_IS = re.compile(r"[A-Za-z0-9 ._:@+\-]+")
-"""Characters that stand in JSON as themselves, whoever wrote it."""
-_WRITTEN_IN_ONE_WAY = re.compile(r"[^\x00-\x1f\x7f\"\\/]+")
-"""Other characters have several forms in JSON, these at most two: hex digits in lower and in upper case."""
-_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
-_ENOUGH = 4
 _ENDING_Z = len("2026-11-21T10:30:45.123456Z")
 
 
@@ -104,27 +98,29 @@ class Criteria:
         )
 
     @property
-    def needles(self) -> tuple[tuple[bytes, ...], ...]:
+    def needles(self) -> tuple[Needles, ...]:
         """For each group: one of it stands in the line of every record looked for.
 
         The rarest first, as far as that can be told. What a later fact may say instead of the call's own
         line does not exclude calls whose cost is unknown.
         """
-        groups = []
-        for values, filled in (
-            ({self.generation_id} if self.generation_id is not None else None, False),
-            (self.session, False),
-            (self.users, False),
-            ({self.provider} if self.provider is not None else None, True),
-            ({self.model} if self.model is not None else None, True),
-            ({self.status} if self.status is not None else None, False),
-            ({self.event} if self.event is not None else None, False),
-        ):
-            if values is not None:
-                found = [needle for value in sorted(values) for needle in _needles(value)]
-                if found and all(found):
-                    groups.append((*found, NO_COST) if filled else tuple(found))
-        return tuple(groups)
+        groups: list[Needles | None] = []
+        if self.generation_id is not None:
+            groups.append(Needles.of(self.generation_id))
+        if self.session is not None:
+            groups.append(Needles.of(*sorted(self.session), fields=["session_id"]))
+        if self.users is not None:
+            groups.append(Needles.of(*sorted(self.users), fields=["user_id"]))
+        if self.provider is not None:
+            groups.append(Needles.of(self.provider, fields=["provider"], also=[NO_COST]))
+        if self.model is not None:
+            fields = ["model_requested", "model_used"]
+            groups.append(Needles.of(self.model, fields=fields, also=[NO_COST]))
+        if self.status is not None:
+            groups.append(Needles.of(self.status, fields=["status"]))
+        if self.event is not None:
+            groups.append(Needles.of(self.event, fields=["event_type"]))
+        return tuple(group for group in groups if group is not None)
 
     @property
     def asks_for_facts(self) -> bool:
@@ -207,17 +203,3 @@ def _midnight(day: date, *, before: timedelta) -> str:
         return utc_timestamp(datetime.combine(day, time(), tzinfo=UTC) - before)
     except OverflowError:
         return ""
-
-
-def _needles(value: str) -> list[bytes]:
-    """Return byte strings of which one stands in every line with *value*; an empty one excludes no line."""
-    if _AS_IT_IS.fullmatch(value):
-        return [f'"{value}"'.encode("ascii")]
-    longest = max(_AS_IT_IS.findall(value), key=len, default="")
-    if len(longest) >= _ENOUGH:
-        return [longest.encode("ascii")]
-    if _WRITTEN_IN_ONE_WAY.fullmatch(value):
-        escaped = json.dumps(value)
-        upper = _ESCAPE.sub(lambda match: rf"\u{match[1].upper()}", escaped)
-        return [escaped.encode("ascii"), upper.encode("ascii")]
-    return [b""]

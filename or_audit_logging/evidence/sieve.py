@@ -1,7 +1,7 @@
 """Lines that may matter, taken out of blocks of lines without parsing the others. No I/O.
 
-    sieve = Sieve(((b'"u-42"',),))
-    sieve.lines(block)             -> the lines that hold what is looked for
+    sieve = Sieve([Needles.of("u-42", fields=["user_id"])])
+    sieve.lines(block)             -> the lines that hold what is looked for, and perhaps some others
     sieve.stubs, sieve.bad         -> how many redacted lines, and how many that are none, have passed
 
 A search for bytes runs over a block at memory speed; parsing each line takes ten times as long.
@@ -9,8 +9,10 @@ A search for bytes runs over a block at memory speed; parsing each line takes te
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from or_audit_logging.sealing.line import STUB, STUB_START
 
@@ -20,13 +22,69 @@ _SEQ = b',"seq":'
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 _SUFFIX = 200
 """The end of a sealed line, from `seq` on, is shorter."""
+_AS_IT_IS = re.compile(r"[A-Za-z0-9 ._:@+\-]+")
+"""Characters that stand in JSON as themselves, whoever wrote it."""
+_WRITTEN_IN_ONE_WAY = re.compile(r"[^\x00-\x1f\x7f\"\\/]+")
+"""Other characters have several forms in JSON, these at most two: hex digits in lower and in upper case."""
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+_ENOUGH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """Byte strings of which one stands in every line looked for.
+
+    `tight` are for lines without spaces between members, as ours are; the longer, the faster they are found.
+    """
+
+    tight: tuple[bytes, ...]
+    loose: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, *values: str, fields: Sequence[str] = (), also: Sequence[bytes] = ()) -> Needles | None:
+        """Return the needles of one of *values* in one of *fields*, or of *also*; None: there are none.
+
+        Without *fields* the values may stand anywhere.
+        """
+        tight, loose = list(also), list(also)
+        for value in values:
+            found = _loose(value)
+            if not found:
+                return None
+            loose += found
+            tight += _tight(value, fields) or found
+        return cls(tuple(tight), tuple(loose))
+
+
+def _tight(value: str, fields: Iterable[str]) -> list[bytes]:
+    match = _AS_IT_IS.match(value)
+    plain = match[0] if match is not None else ""
+    if plain == value:
+        plain += '"'
+    elif len(plain) < _ENOUGH:
+        return []
+    return [f'"{field}":"{plain}'.encode("ascii") for field in fields]
+
+
+def _loose(value: str) -> list[bytes]:
+    if _AS_IT_IS.fullmatch(value):
+        return [f'"{value}"'.encode("ascii")]
+    longest = max(_AS_IT_IS.findall(value), key=len, default="")
+    if len(longest) >= _ENOUGH:
+        return [longest.encode("ascii")]
+    if _WRITTEN_IN_ONE_WAY.fullmatch(value):
+        escaped = json.dumps(value)
+        upper = _ESCAPE.sub(lambda match: rf"\u{match[1].upper()}", escaped)
+        return [escaped.encode("ascii"), upper.encode("ascii")]
+    return []
 
 
 class Sieve:
     """Looks for lines that have one of each group's byte strings; without groups, for all lines."""
 
-    def __init__(self, groups: Sequence[Sequence[bytes]] = ()) -> None:
-        self._groups = tuple(groups)
+    def __init__(self, groups: Sequence[Needles] = ()) -> None:
+        self._tight = tuple(group.tight for group in groups)
+        self._loose = tuple(group.loose for group in groups)
         self.stubs = self.bad = 0
 
     def lines(self, block: bytes, *, also: bytes | None = None) -> list[bytes]:
@@ -37,17 +95,18 @@ class Sieve:
         is_sound = _is_sound(block)
         if not is_sound:
             self._count(block)
-        if not self._groups:
+        groups = self._tight if is_sound else self._loose
+        if not groups:
             found = block.split(b"\n")
         else:
-            first, *others = self._groups
+            first, *others = groups
             found = lines_with(block, first if also is None else (*first, also))
             if others or also is not None:
                 found = [
                     line
                     for line in found
                     if (also is not None and also in line)
-                    or all(any(needle in line for needle in group) for group in self._groups)
+                    or all(any(needle in line for needle in group) for group in groups)
                 ]
         return [line for line in found if line] if is_sound else [line for line in found if is_shaped(line)]
 
