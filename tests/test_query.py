@@ -202,6 +202,10 @@ def test_a_person_is_found_by_the_pseudonym(tmp_path: Path, monkeypatch: pytest.
     assert ids(query(tmp_path, user="ann@example.com")) == []
     monkeypatch.setenv("OR_AUDIT_KEY", SECRET.decode())
     assert ids(query(tmp_path, user="ANN@example.com")) == [call.id]
+    monkeypatch.setenv("OR_AUDIT_KEY", "too short")
+    assert ids(query(tmp_path, user="u-42")) == []
+    with pytest.raises(ConfigError):
+        query(tmp_path, user="ann@example.com")
 
 
 def test_days_are_whole_and_times_included(tmp_path: Path) -> None:

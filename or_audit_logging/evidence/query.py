@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from or_audit_logging.digest import pseudonym
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.arguments import PathText, open_ring
+from or_audit_logging.evidence.arguments import PathText, is_key_named, open_ring
 from or_audit_logging.evidence.asking import Found, Query, as_found
 from or_audit_logging.evidence.criteria import Criteria, When
 from or_audit_logging.evidence.parts import SegmentPart, layout_of, parts_of
@@ -105,11 +105,13 @@ def spellings(person: str, key: KeySources | KeyRing, *, name: str) -> set[str]:
     """Return what *person*, a user or session id, may be in records: itself, and its pseudonyms."""
     if not person:
         raise ConfigError(f"{name} is text, and not empty")
-    ring = open_ring(key)
-    if ring is None:
+    if not is_key_named(key):
         return {person}
     from or_audit_logging.redaction import Redactor
 
     found = Redactor().redact(person).findings
     kind = found[0].type if found else "ID" if len(person) > _LONGEST_ID else None
-    return {person} | ({pseudonym(kind, person, one) for one in ring.digest_keys} if kind else set())
+    ring = open_ring(key) if kind is not None else None
+    if kind is None or ring is None:
+        return {person}
+    return {person, *(pseudonym(kind, person, one) for one in ring.digest_keys)}
