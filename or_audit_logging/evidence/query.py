@@ -82,8 +82,8 @@ def follow(
 ) -> Iterator[Found]:
     """Yield the last records that are asked for, and then each that is written, in new segments too.
 
-    Costs that are learned later are not filled in: what was shown is not taken back. *last*: how many of those
-    that are there already. Ends by an exception that *sleep* raises.
+    Costs that are learned later are not filled in: what was shown is not taken back. *last*: how many of
+    those that are there already. Ends by an exception that *sleep* raises.
     """
     layout = layout_of(path)
     reader = LogReader(layout)
