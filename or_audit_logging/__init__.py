@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
     from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+    from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.reporting.making import report
     from or_audit_logging.evidence.verify import verify
@@ -62,6 +63,7 @@ _HOMES = {
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
     "instrument": "capture.instrument",
+    "query": "evidence.query",
     "report": "evidence.reporting.making",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
@@ -90,6 +92,7 @@ __all__ = [
     "configure",
     "emit",
     "instrument",
+    "query",
     "report",
     "uninstrument",
     "verify",

@@ -19,6 +19,7 @@ from or_audit_logging.cli import (
     import_,
     init,
     prove,
+    query,
     reconcile,
     redact,
     report,
@@ -34,7 +35,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(sql, report, import_, settle, reconcile, redact, token, doctor, demo),
+    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 
 

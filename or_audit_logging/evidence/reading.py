@@ -22,7 +22,7 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
 _BLOCK = 1 << 18
-_JSON = json.JSONDecoder(parse_float=Decimal)
+_decoder = json.JSONDecoder(parse_float=Decimal)
 
 
 class LogReader:
@@ -41,17 +41,70 @@ class LogReader:
         Raises `OSError` where the folder cannot be listed. A file that cannot be read is passed over, and
         stands in `unreadable`.
         """
-        self.unreadable = {}
-        for source in survey(self._layout).sources:
-            if source.trouble is not None or source.kind == "irregular":
-                self.unreadable[source.name] = source.trouble or "not a regular file"
-            elif source.segment.archived:
-                if source.name not in self._finished:
-                    yield from self._rest(source)
-            elif source.size > self._offsets.get(source.name, 0):
-                yield from self._rest(source)
+        for source in self.sources():
+            yield from self.read(source)
 
-    def _rest(self, source: Source) -> Iterator[bytes]:
+    def sources(self) -> tuple[Source, ...]:
+        """Return the log's files as they are now, in the order of their lines; raises `OSError`."""
+        self.unreadable = {}
+        return survey(self._layout).sources
+
+    def read(self, source: Source, *, unended: bool = False) -> Iterator[bytes]:
+        """Yield what *source* has beyond what was read of it, as blocks of whole lines.
+
+        *unended*: so do bytes at its end that no newline ends, as a block of their own.
+        """
+        if source.trouble is not None or source.kind == "irregular":
+            self.unreadable[source.name] = source.trouble or "not a regular file"
+        elif source.segment.archived:
+            if source.name not in self._finished:
+                yield from self._rest(source, unended=unended)
+        elif source.size > self._offsets.get(source.name, 0):
+            yield from self._rest(source, unended=unended)
+
+    def read_back(self, source: Source) -> Iterator[bytes] | None:
+        """Return the blocks of a plain file from its last to its first; None where it is an archive by now.
+
+        Each block is of whole lines in their order, but for the end of the file. What was read before does
+        not matter, and is not remembered.
+        """
+        if source.trouble is not None or source.kind == "irregular":
+            self.unreadable[source.name] = source.trouble or "not a regular file"
+            return iter(())
+        try:
+            stream = LineStream(source.segment, source.size)
+        except OSError as error:
+            self.unreadable[source.name] = error.strerror or type(error).__name__
+            return iter(())
+        if stream.is_archive:
+            stream.close()
+            return None
+        return self._back(stream, source)
+
+    def pass_over(self, source: Source) -> None:
+        """Take *source*, as far as it goes now, for read."""
+        self._offsets[source.name] = source.size
+        if source.segment.archived:
+            self._finished.add(source.name)
+
+    def _back(self, stream: LineStream, source: Source) -> Iterator[bytes]:
+        end, size = source.size, _BLOCK
+        try:
+            with stream:
+                while end > 0:
+                    start = max(0, end - size)
+                    stream.skip_to(start)
+                    block = stream.read_block(end - start)
+                    cut = block.find(b"\n", 0, -1) + 1 if start else 0
+                    if start and not cut:  # a line longer than this
+                        size *= 2
+                        continue
+                    end, size = start + cut, _BLOCK
+                    yield block[cut:]
+        except OSError as error:
+            self.unreadable[source.name] = error.strerror or type(error).__name__
+
+    def _rest(self, source: Source, *, unended: bool = False) -> Iterator[bytes]:
         offset = self._offsets.get(source.name, 0)
         try:
             with LineStream(source.segment, source.size) as stream:
@@ -63,6 +116,8 @@ class LogReader:
                     self._offsets[source.name] = offset = offset + end
                     if end:
                         yield block[:end]
+                    if unended and end < len(block):
+                        yield block[end:]
                 if stream.problem is not None:
                     self.unreadable[source.name] = stream.problem
                 elif source.segment.archived:
@@ -84,7 +139,7 @@ def layout_of(path: PathText) -> LogLayout:
 def parse_record(line: bytes) -> dict[str, Any] | None:
     """Return the members of *line*, money with all its digits; None where it is no JSON object."""
     try:
-        record = _JSON.decode(line.decode("utf-8"))
+        record = _decoder.decode(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return record if isinstance(record, dict) else None

@@ -57,10 +57,19 @@ class LineStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(partial(self._file.readline, MAX_LINE_BYTES), b"")
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether what was opened is compressed: then only what lies ahead can be gone to."""
+        return self._inflated is not None
 
     @property
     def problem(self) -> str | None:
@@ -76,7 +85,7 @@ class LineStream:
         return self._file.tell()
 
     def skip_to(self, offset: int) -> None:
-        """Go on at *offset*, which lies ahead."""
+        """Go on at *offset*, which lies ahead; in a plain file, anywhere."""
         if self._inflated is None:
             self._file.seek(offset)
             return

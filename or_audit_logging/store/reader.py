@@ -100,6 +100,14 @@ class StoreReader:
         except sqlite3.Error as error:
             raise FormatError(f"{self.path} cannot be read: {error}") from error
 
+    def end(self) -> int:
+        """Return the seq behind that of the last line, 0 where there is none; raises `FormatError`."""
+        try:
+            (last,) = self._sqlite.execute("SELECT max(seq) FROM audit_line").fetchone()
+        except sqlite3.Error as error:
+            raise FormatError(f"{self.path} cannot be read: {error}") from error
+        return 0 if last is None else int(last) + 1
+
     def rows(self) -> Iterator[tuple[int, bytes, Row]]:
         """Yield seq, bytes and columns of each line; raises `FormatError` for a damaged database."""
         try:

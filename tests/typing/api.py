@@ -25,6 +25,7 @@ from or_audit_logging import (
     carry_context,
     configure,
     emit,
+    query,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError
@@ -116,6 +117,9 @@ assert_type(record.total_cost, Decimal | None)
 assert_type(record.to_dict(), dict[str, object])
 record.status = "error"  # type: ignore[misc]
 
+for found in query("audit_logs", user="u-42", since=date(2026, 11, 1), min_cost="0.01", limit=20):
+    cost: Decimal | None = found.total_cost
+skipped: dict[str, int] = query("audit_logs").skipped.bad
 report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
 report = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
 assert_type(report, VerificationReport)

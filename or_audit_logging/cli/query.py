@@ -1,0 +1,213 @@
+"""`or-audit query DIR`: which calls were made, by whom, to which model, at what cost."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from or_audit_logging.cli.opening import add_key_argument
+from or_audit_logging.cli.output import printable, warn
+from or_audit_logging.cli.rows import FIELDS, FORMATS, Columns, RowWriter, write_table
+from or_audit_logging.cli.values import amount, positive
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.arguments import find_log
+from or_audit_logging.evidence.asking import Found, Query, Skipped
+from or_audit_logging.evidence.criteria import Criteria
+from or_audit_logging.evidence.parts import parts_of
+from or_audit_logging.evidence.query import follow, spellings
+
+HELP = "list calls: by user, model, status, time, cost"
+
+_LAST = 20
+_LAST_FOLLOWED = 10
+_NO_TERMINAL = 160
+_LISTED = 10
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to *commands*."""
+    parser = commands.add_parser(
+        "query",
+        help=HELP,
+        description="List the calls in a log that all options given apply to, oldest first; as a table, the "
+        f"last {_LAST} of them. Costs that were learned later are filled in. Nothing is verified here: see "
+        "or-audit verify.",
+        epilog="exit codes: 0 done, found or not, 2 could not. "
+        "example: or-audit query audit_logs --user u-42 --since 2026-11-01 --format csv -o u-42.csv",
+    )
+    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument(
+        "--user", metavar="ID", help="as the call had it; an e-mail address also finds its pseudonym"
+    )
+    parser.add_argument("--session", metavar="ID", help="likewise")
+    parser.add_argument("--model", metavar="NAME", help="requested or served")
+    parser.add_argument("--provider", metavar="NAME")
+    parser.add_argument(
+        "--status", metavar="STATUS", help="success, error, timeout, cancelled, incomplete, blocked"
+    )
+    parser.add_argument(
+        "--event", metavar="TYPE", help="an event type, such as embeddings or generation (default: any call)"
+    )
+    parser.add_argument("--since", metavar="WHEN", help="a UTC date, or a time such as 2026-11-21T10:30:00Z")
+    parser.add_argument("--until", metavar="WHEN", help="likewise; a date is included as a whole")
+    parser.add_argument("--generation-id", metavar="ID", help="OpenRouter's id of the answer")
+    parser.add_argument("--min-cost", metavar="USD", type=amount, help="calls that cost so much or more")
+    parser.add_argument("--limit", metavar="N", type=positive, help="the last N only")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--fields", metavar="NAME,...", help="only these fields, in this order")
+    parser.add_argument(
+        "--follow", action="store_true", help="go on with what is written, until SIGTERM or SIGINT"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    add_key_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask and print the answer."""
+    fields = _fields(options.fields)
+    criteria = Criteria.parse(
+        users=None if options.user is None else spellings(options.user, options.key, name="user"),
+        model=options.model,
+        provider=options.provider,
+        status=options.status,
+        event=options.event,
+        since=options.since,
+        until=options.until,
+        generation_id=options.generation_id,
+        session=None if options.session is None else spellings(options.session, options.key, name="session"),
+        min_cost=options.min_cost,
+    )
+    if options.follow:
+        return _follow(options, criteria, fields)
+    is_table = options.format == "table"
+    limit = options.limit or (_LAST if is_table else None)
+    asked = Query(parts_of(options.log), criteria, limit=limit + 1 if is_table and limit else limit)
+    with _output(options) as out:
+        if not is_table:
+            writer = RowWriter(options.format, out, fields=fields)
+            for found in asked.found():
+                writer.write(found.record, found.seq)
+            writer.close()
+        else:
+            rows = [(found.record, found.seq) for found in asked.found()]
+            more, rows = len(rows) > (limit or 0), rows[-(limit or 0) :]
+            if rows:
+                write_table(rows, out, width=_width(out), fields=fields)
+            else:
+                print("no record is as asked for", file=sys.stderr)
+            if more:
+                print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
+    _say_skipped(asked.skipped)
+    return 0
+
+
+def _follow(options: argparse.Namespace, criteria: Criteria, fields: list[str] | None) -> int:
+    if options.output is not None or options.format == "json":
+        raise ConfigError("--follow writes to stdout, as a table, csv or jsonl")
+    if options.until is not None:
+        raise ConfigError("--follow has no end: leave --until out")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    _prepare(sys.stdout)
+    last = options.limit or _LAST_FOLLOWED
+    try:
+        _print_as_it_comes(options.format, follow(options.log, criteria, last=last, sleep=_sleep), fields)
+    except (KeyboardInterrupt, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _print_as_it_comes(form: Any, records: Iterator[Found], fields: list[str] | None) -> None:
+    out = sys.stdout
+    if form == "table":
+        layout = Columns(_width(out), fields=fields)
+        layout.squeeze()
+        print(layout.head(), flush=True)
+        for found in records:
+            print(layout.text(found.record, found.seq, out), flush=True)
+    else:
+        writer = RowWriter(form, out, fields=fields)
+        out.flush()
+        for found in records:
+            writer.write(found.record, found.seq)
+            out.flush()
+
+
+def _sleep(seconds: float) -> None:
+    """Wait, and raise `BrokenPipeError` where nobody reads stdout any more."""
+    if not hasattr(select, "poll") or sys.stdout.isatty():
+        time.sleep(seconds)
+        return
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # only errors and hang-ups
+    if any(
+        event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(seconds * 1000)
+    ):
+        raise BrokenPipeError
+
+
+@contextlib.contextmanager
+def _output(options: argparse.Namespace) -> Iterator[TextIO]:
+    """Yield where to write: stdout, or a file that takes its name once it is complete."""
+    if options.output is None:
+        _prepare(sys.stdout)
+        yield sys.stdout
+        return
+    target = Path(options.output).resolve()
+    if target.is_relative_to(find_log(options.log).folder.resolve()):
+        raise ConfigError(f"{options.output} is inside the log's folder; write it elsewhere")
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
+            yield out
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _prepare(out: Any) -> None:
+    """Let *out* take any text: what its encoding does not have is escaped."""
+    if hasattr(out, "reconfigure"):
+        out.reconfigure(errors="backslashreplace")
+
+
+def _width(out: TextIO) -> int:
+    return shutil.get_terminal_size().columns if out.isatty() or os.environ.get("COLUMNS") else _NO_TERMINAL
+
+
+def _fields(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in FIELDS:
+            raise ConfigError(f"there is no field {name!r}; there are {', '.join(FIELDS)}")
+    return names
+
+
+def _say_skipped(skipped: Skipped) -> None:
+    if skipped.redacted:
+        lines = "line was" if skipped.redacted == 1 else "lines were"
+        warn(f"{skipped.redacted} {lines} redacted and cannot be looked into")
+    for name, count in itertools.islice(skipped.bad.items(), _LISTED):
+        pieces = "piece that is no record" if count == 1 else "pieces that are no records"
+        warn(f"{name}: {count} {pieces}, torn or damaged, left out")
+    if len(skipped.bad) > _LISTED:
+        warn(f"so are pieces of {len(skipped.bad) - _LISTED} more segments")
+    for name, trouble in skipped.unreadable.items():
+        warn(f"{printable(name)} was not read to its end: {trouble}")
