@@ -137,7 +137,7 @@ def read_source(source: KeySource, *, what: str = "key", key_readable: bool = Fa
         return _from_environment(name), f"the environment variable {name}"
     if kind == "file" and name:
         return _from_file(name, what, key_readable=key_readable), f"the {what} file {name}"
-    raise ConfigError(f"name a {what} as env:NAME or file:PATH; the key itself never stands there")
+    raise ConfigError(f"name the {what} as env:NAME or file:PATH; the key itself never stands there")
 
 
 def _from_callable(source: Callable[[], object], what: str) -> bytes:

@@ -17,7 +17,7 @@ import yaml
 from log_builder import SECRET, LogBuilder, key
 from sinks import Sink
 
-from or_audit_logging import AuditFileHandler, RedactionFilter
+from or_audit_logging import AuditFileHandler, RedactionFilter, SQLiteAuditHandler
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.doctor import Check, diagnose
@@ -154,6 +154,8 @@ def test_no_folder_and_no_log(tmp_path: Path) -> None:
     assert found("folder", checks).state == "warning"
     assert found("log", checks).state == "warning"
     (tmp_path / "file").write_text("")
+    SQLiteAuditHandler(tmp_path / "audit.db", key=key()).close()
+    assert "is a store" in found("folder", look(tmp_path / "audit.db")).found
     assert found("folder", look(tmp_path / "file")).state == "problem"
 
 

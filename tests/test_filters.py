@@ -108,3 +108,16 @@ def test_checkpoints_pass_untouched() -> None:
     """They hold hashes, in which a redactor may see anything."""
     record = logging.LogRecord(CHECKPOINT_LOGGER, logging.INFO, "", 0, f"line {MAIL}", (), None)
     assert redacted_copy(record, RedactionFilter().redactor) is record
+
+
+def test_a_record_class_that_asks_for_arguments() -> None:
+    """A factory's own class is copied without being called."""
+
+    class Record(logging.LogRecord):
+        def __new__(cls, name: str, *args: object) -> Record:
+            return super().__new__(cls)
+
+    record = Record("x", logging.INFO, "", 0, f"to {MAIL}", (), None)
+    copy = redacted_copy(record, RedactionFilter().redactor)
+    assert type(copy) is Record
+    assert copy.getMessage() == "to [EMAIL]"

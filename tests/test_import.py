@@ -290,6 +290,19 @@ def test_certificates_allow_what_they_say_and_no_more(
         database.execute("DELETE FROM audit_line WHERE seq < 8")
 
 
+def test_a_certificate_without_a_seal_deletes_nothing(log: LogBuilder, folder: Path, copy: Path) -> None:
+    """It was copied while no key was at hand; that a later line holds says nothing of it."""
+    certificate = log.delete(f"audit_{NEXT}.jsonl", remove=False)
+    log.user(2)
+    log.save(folder)
+    last = folder / list(log.segments)[-1]
+    mac = json.loads(certificate)["mac"].encode()
+    last.write_bytes(last.read_bytes().replace(mac, b"0" * len(mac)))
+    import_log(folder, copy)
+    done = import_log(folder, copy, key=key())
+    assert (done.key_checked, done.deleted, len(copied(copy))) == (True, 0, 18)
+
+
 def test_two_lines_with_one_id_are_both_copied(folder: Path, copy: Path) -> None:
     """The log is what it is: the second has no id column."""
     log = LogBuilder()

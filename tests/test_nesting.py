@@ -126,6 +126,13 @@ def test_a_part_of_unknown_cost_makes_the_sum_unknown(status: str) -> None:
     assert together([known, Facts(status=status)], outcome=known).total_cost is None
 
 
+def test_an_answer_whose_repetition_was_refused_can_still_be_asked_about() -> None:
+    """Its id is the only thing by which anybody finds out what it cost."""
+    cut, refused = Facts(status="incomplete", generation_id="gen-1"), Facts(status="error", error_code=429)
+    joined = together([cut, refused], outcome=refused)
+    assert (joined.status, joined.generation_id, joined.total_cost) == ("error", "gen-1", None)
+
+
 def test_a_stream_that_failed_on_its_way_may_have_been_billed() -> None:
     """Its cost is unknown, unlike that of a refused request."""
     known = Facts(status="success", total_cost=Decimal(1))

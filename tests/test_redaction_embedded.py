@@ -125,3 +125,40 @@ def test_json_stays_json(value: Any, ascii_only: bool, indent: int | None) -> No
     if text[0] in "{[":
         json.loads(redacted)
         assert REDACTOR.redact_value(redacted)[0] == redacted
+
+
+@pytest.mark.parametrize("space", [" " * 40, "\n\t", ""])
+@pytest.mark.parametrize("before", ["", "\t", "\r\n"])
+def test_space_around_a_key_does_not_hide_it(space: str, before: str) -> None:
+    """As much as JSON allows."""
+    copy, _ = REDACTOR.redact_value(f'{before}{{"pin"{space}: 12}}')
+    assert copy == f'{before}{{"pin"{space}: "[SECRET]"}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ('{"card": 4111111111111111, "to": "ann@example.com"}', {"card": "", "to": '"<ann>"\n'}),
+        ("[4111111111111111, 5]", ["", 5]),
+        (
+            '{"a": {"b": "-----BEGIN PRIVATE KEY-----"}, "c": "-----END PRIVATE KEY-----"}',
+            {"a": {"b": "[SECRET]"}, "c": "-----END PRIVATE KEY-----"},
+        ),
+    ],
+)
+def test_what_would_break_json_does_not(text: str, redacted: object) -> None:
+    """An action that leaves nothing, or quotation marks; a finding that reaches over members."""
+    redactor = Redactor(actions={"CARD": "drop", "EMAIL": lambda finding, text: '"<ann>"\n'})
+    copy, counts = redactor.redact_value(text)
+    assert json.loads(str(copy)) == redacted
+    assert set(counts.values()) == {1}
+
+
+def test_a_name_tells_what_its_list_holds() -> None:
+    """As it tells what a number is; a list that contains itself ends."""
+    value: dict[str, Any] = {"phones": ["4155552671", 4155552672, True], "order": ["4155552671"]}
+    assert Redactor().redact_value(value)[0] == value | {"phones": ["[PHONE]", "[PHONE]", True]}
+    value["phones"].append(value["phones"])
+    copy, counts = Redactor().redact_value(value)
+    assert copy == value | {"phones": ["[PHONE]", "[PHONE]", True, FAILED]}
+    assert counts == {"PHONE": 2, "REDACTION_FAILED": 1}

@@ -55,6 +55,7 @@ def test_random_tokens(around: str, token: str) -> None:
         str(uuid.UUID(int=CHANCE.getrandbits(128))),
         uuid.UUID(int=CHANCE.getrandbits(128)).hex,
         hashlib.sha1(b"").hexdigest(),
+        "8a1b2c3d4e5f6a7b-FRA",  # cf-ray: Cloudflare's id of a request
         "sha256:" + hashlib.sha256(b"").hexdigest(),
         hashlib.sha512(b"").hexdigest(),
         "00-" + "5cf93a14041b40ff28f634dbb6a43eed-2c066b5c399b41b1-01",

@@ -262,6 +262,8 @@ def test_values_under_safe_keys_are_not_read() -> None:
     copy, counts = redactor.redact_value(value)
     assert copy == value | {"user": "[CARD]", "request_id": "[EMAIL]", "trace_id": "[API_KEY]"}
     assert counts == {"CARD": 1, "EMAIL": 1, "API_KEY": 1}
+    assert redactor.redact_value({"span_id": "4111111111111111"})[0] == {"span_id": "[CARD]"}
+    assert redactor.redact_value({"span_id": "4111111111111112"})[0] == {"span_id": "4111111111111112"}
     assert redactor.redact_value({"password": 1})[0] == {"password": "[SECRET]"}
 
 

@@ -9,6 +9,7 @@ import pytest
 from credential_texts import FAKE, found, hidden, texts
 from hypothesis import given, settings
 
+from or_audit_logging.redaction import Redactor
 from or_audit_logging.redaction.secrets import MATCHERS
 
 
@@ -166,3 +167,9 @@ def test_a_vendor_named_before_the_value() -> None:
 def test_gates_hide_nothing(text: str) -> None:
     """Where a secret is found, both gates are open."""
     found(MATCHERS, text)
+
+
+@pytest.mark.parametrize("pair", ["(b'Set-Cookie', b'{}; path=/')", "['cookie', '{}']", '["Cookie","{}"]'])
+def test_cookies_in_pairs(pair: str) -> None:
+    """As HTTP clients log the headers that they sent and got."""
+    assert Redactor().redact(pair.format("__cf_bm=Ab1.c-2")).text == pair.format("[SECRET]")

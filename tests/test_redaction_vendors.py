@@ -206,3 +206,10 @@ def test_the_prefixes_in_the_docs_are_in_the_table() -> None:
     assert len(named) > 50
     for name in named:
         assert "\u2026" in name or any(p.startswith(name) or name.startswith(p) for p in prefixes), name
+
+
+@pytest.mark.parametrize("before", ["x", "0", "KEY", "_", "a-"])
+def test_a_key_of_openrouter_right_behind_letters(before: str) -> None:
+    """It is told from the end of a word by what follows."""
+    assert Redactor().redact(f"{before}sk-or-v1-{FAKE}").text == f"{before}[API_KEY]"
+    assert Redactor().redact("task-or-v1-release-notes").findings == ()

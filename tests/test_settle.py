@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +23,7 @@ import requests
 from conftest import members_of, records_of
 from samples import REPOSITORY, SECRET, audit_record
 
-from or_audit_logging import AuditFileHandler, instrument, verify
+from or_audit_logging import AuditFileHandler, SQLiteAuditHandler, instrument, verify
 from or_audit_logging.cli.main import main, parser
 from or_audit_logging.errors import (
     ConfigError,
@@ -428,12 +430,13 @@ settle.settle(sys.argv[1], base_url=sys.argv[2],
     assert len({record["generation_id"] for record in late_facts(log)}) == len(late_facts(log)) == 2
 
 
-def test_killed_again_and_again_the_bill_agrees(log: Path) -> None:
+@pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=pytest.mark.slow)])
+def test_killed_again_and_again_the_bill_agrees(log: Path, rounds: int) -> None:
     """Whatever it was doing: each call is settled once, and the log agrees with what the key has spent."""
     today = datetime.now(UTC) - timedelta(minutes=5)
     with FakeOpenRouter(keys=[KEY], clock=today.timestamp) as server:
         cut_calls(log, server, 40, at=today)
-        for round_ in range(6):
+        for round_ in range(rounds):
             server.fail("/generation", (404, 408, 503)[round_ % 3], headers={"Retry-After": "0"})
             with left_to_itself(log, server, "--follow", "--rate", "200") as process:
                 assert process.stdout is not None
@@ -600,12 +603,13 @@ def test_a_folder_without_a_log_is_a_sentence(tmp_path: Path, capsys: pytest.Cap
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_thousand_pending_calls_are_no_burst(log: Path) -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_many_pending_calls_are_no_burst(log: Path, count: int) -> None:
     """In no second more questions than the rate allows, as the fake counts them on the same clock."""
     clock = Clock(datetime.now(UTC))
     began = clock.now
     arrived: list[float] = []
-    write_records(log, *(open_call(number) for number in range(1000)))
+    write_records(log, *(open_call(number) for number in range(count)))
 
     def elapsed() -> float:
         return (clock.now - began).total_seconds()
@@ -623,9 +627,9 @@ def test_a_thousand_pending_calls_are_no_burst(log: Path) -> None:
             clock=elapsed,
         )
         result = settling(log, api, clock).run(wait=timedelta(0))
-    assert result.asked == len(arrived) == 1000
-    assert all(sum(1 for one in arrived[i : i + 25] if one < arrived[i] + 0.999) <= 20 for i in range(1000))
-    assert arrived[-1] >= 999 / 20 - 0.001
+    assert result.asked == len(arrived) == count
+    assert all(sum(1 for one in arrived[i : i + 25] if one < arrived[i] + 0.999) <= 20 for i in range(count))
+    assert arrived[-1] >= (count - 1) / 20 - 0.001
 
 
 def test_personal_data_in_an_answer_is_redacted(log: Path) -> None:
@@ -687,3 +691,39 @@ def test_the_page_lists_every_option() -> None:
         command_ = next(a for a in parser()._actions if a.choices).choices[name]  # type: ignore[index, call-overload]
         options = {o for action in command_._actions for o in action.option_strings if o.startswith("--")}
         assert options - {"--help", "--base-url"} == set(re.findall(r"--[a-z-]+", usage)) - {"--base-url"}
+
+
+# Stores.
+
+
+def test_a_store_is_settled_as_a_folder_is(tmp_path: Path, server: FakeOpenRouter) -> None:
+    """Its own log gets the late facts, and its view the costs; a second run finds nothing to ask."""
+    path = tmp_path / "audit.db"
+    handler = SQLiteAuditHandler(path)
+    for number in range(3):
+        reply = requests.post(
+            f"{server.base_url}/chat/completions",
+            json={"model": "fake/nousage", "messages": MESSAGES},
+            headers={"Authorization": f"Bearer {KEY}"},
+            timeout=10,
+        )
+        made = logging.LogRecord("openrouter.audit", logging.INFO, "", 0, "", (), None)
+        made.audit = replace(open_call(number), generation_id=reply.json()["id"])
+        handler.handle(made)
+    assert len(settle(path, dry_run=True).pending) == 3
+    assert settle(path, base_url=server.base_url).settled == 3
+    assert settle(path, base_url=server.base_url).asked == 0
+    handler.close()
+    assert verify(path).findings == ()
+    with closing(sqlite3.connect(path)) as database:
+        costs = database.execute("SELECT count(*), count(total_cost_pico) FROM audit_log").fetchone()
+    assert costs == (3, 3)
+
+
+def test_a_copy_is_not_settled(tmp_path: Path, log: Path, server: FakeOpenRouter) -> None:
+    """What it is a copy of is."""
+    cut_calls(log, server, 1)
+    assert main(["import", str(log), str(tmp_path / "copy.db")]) == 0
+    with pytest.raises(ConfigError, match="copy of a log"):
+        settle(tmp_path / "copy.db", base_url=server.base_url)
+    assert settle(log, base_url=server.base_url).settled == 1

@@ -225,6 +225,21 @@ def test_a_rotated_key_is_honoured(path: Path) -> None:
     assert {json.loads(line)["kid"] for _, line in stored_lines(path)} == {0, 1}
 
 
+def test_the_command_that_changes_a_key_takes_a_store(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it takes a folder."""
+    from or_audit_logging.cli.main import main
+
+    filled(path, {})
+    monkeypatch.setenv("OLD", SECRET.decode())
+    monkeypatch.setenv("NEW", OTHER.decode())
+    assert main(["rotate-key", str(path), "--key", "env:OLD", "--new-key", "env:NEW"]) == 0
+    filled(path, {}, key=[lambda: OTHER])
+    assert verify(path, key=[secret, lambda: OTHER]).findings == ()
+    assert main(["rotate-key", str(path), "--key", "env:NEW", "--new-key", "env:OLD"]) == 2
+
+
 def test_what_was_written_by_others_is_followed(path: Path) -> None:
     """Two handlers in turn, checkpoints over the lines of both."""
     one, two = store_handler(path, checkpoint_every=7), store_handler(path, checkpoint_every=5)
@@ -689,3 +704,33 @@ def test_the_log_is_stopped_at_exit(tmp_path: Path) -> None:
 def test_the_package_s_names_are_few(path: Path) -> None:
     """The handler is one of them."""
     assert "SQLiteAuditHandler" in or_audit_logging.__all__
+
+
+@pytest.mark.parametrize("place", ["begin", "clear", "commit", "roll_back"])
+def test_an_interrupt_leaves_the_store_to_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Wherever Ctrl-C came, other threads write on: nobody else could let go of the lock."""
+    handler = store_handler(path)
+    handler.handle(call())
+    writer = handler._writer
+    part = writer._said if place == "clear" else writer._connection
+    work = getattr(type(part), place)
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> None:
+        if place == "begin":
+            work(self, *args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(part), place, interrupted)
+        if place == "roll_back":
+            patch.setattr(type(writer), "_write_record", lambda *_: 1 / 0)
+        with pytest.raises(KeyboardInterrupt):
+            handler.handle(call())
+    other = threading.Thread(target=handler.handle, args=(call(),), daemon=True)
+    other.start()
+    other.join(30)
+    assert not other.is_alive()
+    handler.close()
+    assert verify(path, key=secret).findings == ()

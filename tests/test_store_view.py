@@ -112,6 +112,29 @@ def test_a_repeated_generation_that_was_settled_late_costs_once(path: Path) -> N
     ]
 
 
+def test_a_call_of_several_generations_costs_their_sum_once_all_are_known(path: Path) -> None:
+    """Until then nobody knows; whichever of them the call bears as its generation_id, if any."""
+    several = ("gen-1", "gen-2", "gen-3")
+    filled(
+        path,
+        {"generation_id": "gen-3", "generation_ids": several, "prompt_tokens": 7},
+        {"generation_id": "gen-3", "generation_ids": several},
+        {"generation_id": None, "generation_ids": ("gen-1", "gen-4")},
+        {"generation_id": "gen-5", "generation_ids": ("gen-5", "gen-6"), "status": "error"},
+        *(fact(f"gen-{n}", total_cost=COST, prompt_tokens=n, upstream_cost=COST) for n in (1, 2, 3, 4, 6)),
+        fact("gen-1", status="unresolved", cost_source=None),
+    )
+    wanted = "total_cost_pico, round(upstream_cost * 1e12), prompt_tokens, cost_source"
+    assert rows(path, f"SELECT {wanted} FROM audit_log ORDER BY seq") == [
+        (3 * 84_100_500, 3 * 84_100_500, 7, "generation"),
+        (0, 0, 6, "generation"),
+        (2 * 84_100_500, 2 * 84_100_500, 5, None),
+        (None, None, None, None),
+    ]
+    assert rows(path, "SELECT sum(total_cost_pico) FROM audit_log") == [(5 * 84_100_500,)]
+    assert verify(path, key=secret).findings == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "pico"),
     [
@@ -142,20 +165,21 @@ def test_the_cost_is_that_of_the_sealed_digits(path: Path, fields: dict[str, Any
     assert verify(path, key=secret).findings == ()
 
 
-def test_a_hundred_thousand_small_costs_add_up_exactly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_many_small_costs_add_up_exactly(tmp_path: Path, count: int) -> None:
     """As integers; the floats do not, which is why there are integers."""
     with opened(tmp_path / "sums.db") as database:
         for statement in SCHEMA.values():
             database.execute(statement)
         line = text.written({"event_type": "chat_completion", "status": "success", "total_cost": COST})
         values = columns_of(line)
-        database.executemany(INSERT, ((seq, line.decode(), *values) for seq in range(100_000)))
+        database.executemany(INSERT, ((seq, line.decode(), *values) for seq in range(count)))
         (exact, rough) = database.execute(
             "SELECT sum(total_cost_pico), sum(total_cost) FROM audit_log"
         ).fetchone()
-    assert exact == 100_000 * 84_100_500
-    assert Decimal(exact).scaleb(-12) == 100_000 * COST
-    assert rough == pytest.approx(8.41005)
+    assert exact == count * 84_100_500
+    assert Decimal(exact).scaleb(-12) == count * COST
+    assert rough == pytest.approx(8.41005e-05 * count)
 
 
 def test_a_sum_beyond_sixty_four_bits_is_an_error_and_never_wrong(path: Path) -> None:

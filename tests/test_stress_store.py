@@ -99,11 +99,12 @@ def test_four_processes_lose_nothing(tmp_path: Path) -> None:
     assert len(heads) > 600 // 40
 
 
-def test_processes_that_are_killed_leave_a_whole_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("turns", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_processes_that_are_killed_leave_a_whole_store(tmp_path: Path, turns: int) -> None:
     """Again and again, in the middle of whatever they do: no record that was acknowledged is lost."""
     path, said = tmp_path / "audit.db", tmp_path / SAID
     killed = 0
-    for turn in range(4):
+    for turn in range(turns):
         before = len(acknowledged(said)) if said.exists() else 0
         children = [start(write_for_ever, said, path, f"{turn}{name}") for name in "ab"]
         wait_for(lambda: len(acknowledged(said)) > before + 60)  # noqa: B023 - called at once

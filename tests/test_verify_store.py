@@ -15,6 +15,7 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.errors import FormatError
 from or_audit_logging.store.columns import COLUMNS
 from or_audit_logging.store.reader import StoreReader, looks_like_store, stored_lines
+from or_audit_logging.store.schema import SCHEMA
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ def test_a_value_that_was_taken_away_or_is_of_another_type_is_found(path: Path) 
         database.execute("UPDATE audit_line SET prompt_tokens = 'one' WHERE seq = 4")
         database.execute("UPDATE audit_line SET user_id = CAST('u-1' AS BLOB) WHERE seq = 5")
     assert kinds(path) == {("column", 3), ("column", 4), ("column", 5)}
+
+
+def test_an_index_that_hides_rows_is_found(path: Path) -> None:
+    """Filled as a partial one and named as it was: whoever asks by user finds nothing."""
+    name, honest = "audit_line_user_id", SCHEMA["audit_line_user_id"]
+    with opened(path) as database:
+        database.execute(f"DROP INDEX {name}")
+        database.execute(honest.replace("user_id IS NOT NULL", "seq < 0"))
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (honest, name))
+    assert rows(path, "SELECT count(*) FROM audit_log WHERE user_id = 'u-1'") == [(0,)]
+    (finding,) = verify(path, key=secret).findings
+    assert (finding.kind, "audit_line_user_id" in finding.message) == ("schema", True)
 
 
 def test_an_id_that_was_taken_away_is_found(path: Path) -> None:
@@ -141,6 +155,13 @@ def test_what_meta_says_is_held_against_the_lines(path: Path) -> None:
     with behind_the_guards(path) as database:
         database.execute("UPDATE meta SET value = ? WHERE name = 'log_id'", ("0" * 32,))
     assert kinds(path) == {("log-id", None)}
+
+
+def test_a_row_of_meta_that_nobody_wrote(path: Path) -> None:
+    """Is no part of a store."""
+    with behind_the_guards(path) as database:
+        database.execute("INSERT INTO meta (name, value) VALUES ('note', 'x')")
+    assert kinds(path) == {("schema", None)}
 
 
 def test_a_newer_schema_is_not_judged(path: Path) -> None:

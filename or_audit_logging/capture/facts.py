@@ -80,7 +80,8 @@ def together(parts: Sequence[Facts], *, outcome: Facts) -> Facts:
     """
     ids = [i for part in parts for i in (part.generation_ids or (part.generation_id,)) if i is not None]
     sums: dict[str, Any] = {name: _sum(parts, name) for name in _ADDED_UP}
-    return replace(outcome, generation_ids=tuple(dict.fromkeys(ids)) or None, **sums)
+    last = outcome.generation_id or (ids[-1] if ids else None)  # without any, a cost is never found out
+    return replace(outcome, generation_id=last, generation_ids=tuple(dict.fromkeys(ids)) or None, **sums)
 
 
 def _sum(parts: Sequence[Facts], name: str) -> int | Decimal | None:

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
         epilog="example: or-audit reconcile audit_logs --date 2026-11-20 --activity activity.csv. "
         "Exit codes: 0 both agree, 1 they differ, 2 could not.",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("log", metavar="DIR|DB", help="the log's folder, or its store")
     parser.add_argument("--date", metavar="DAY", type=day, required=True, help="UTC day, such as 2026-11-20")
     parser.add_argument("--until", metavar="DAY", type=day, help="the last of several days, included")
     parser.add_argument("--activity", metavar="FILE", help="OpenRouter's figures as CSV or JSON")

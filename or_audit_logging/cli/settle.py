@@ -1,4 +1,4 @@
-"""`or-audit settle DIR`: ask OpenRouter for the costs that calls ended without."""
+"""`or-audit settle DIR|DB`: ask OpenRouter for the costs that calls ended without."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         epilog="example: or-audit settle audit_logs --api-key env:OPENROUTER_API_KEY. "
         "Exit codes: 0 nothing is pending, 1 something is, 2 could not.",
     )
-    add_log_arguments(parser)
+    add_log_arguments(parser, or_store=True)
     parser.add_argument(
         "--api-key",
         metavar="KEY",

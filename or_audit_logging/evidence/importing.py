@@ -131,7 +131,7 @@ class _Import:
                 self._progress(self._added)
         deleted = redacted = 0
         if position.keys is not None:
-            deleted, redacted = self._store.apply_certificates()
+            deleted, redacted = self._store.apply_certificates(self._keys)
         return Imported(
             log_id=(self._identity.log_id or b"").hex(),
             lines=self._added,

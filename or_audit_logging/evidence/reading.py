@@ -10,9 +10,11 @@ until they do.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from or_audit_logging.errors import ConfigError
@@ -22,6 +24,7 @@ from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
 _BLOCK = 1 << 18
+_LINES = 1_000
 _decoder = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -124,6 +127,35 @@ class LogReader:
                     self._finished.add(source.name)
         except OSError as error:
             self.unreadable[source.name] = error.strerror or type(error).__name__
+
+
+class StoreLines:
+    """Goes through the lines of a store, and remembers how far it came."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = 0
+        self.unreadable: dict[str, str] = {}
+        """Empty: what cannot be read of a store is an error."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield what was added since the last time, as blocks of whole lines.
+
+        Raises `ConfigError` where this version does not know the store, `OSError` and `FormatError` where it
+        cannot be read.
+        """
+        from or_audit_logging.store.reader import stored_lines  # brings sqlite3
+
+        lines = stored_lines(self._path, start=self._next)
+        while batch := list(itertools.islice(lines, _LINES)):
+            self._next = batch[-1][0] + 1
+            yield b"".join(line + b"\n" for _, line in batch)
+
+
+def reader_of(path: PathText) -> LogReader | StoreLines:
+    """Return a reader of the log at *path*: a folder, a handler's filename, a store. Raises `ConfigError`."""
+    store = find_log(path).store
+    return StoreLines(store) if store is not None else LogReader(layout_of(path))
 
 
 def layout_of(path: PathText) -> LogLayout:

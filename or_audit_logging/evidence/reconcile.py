@@ -18,7 +18,7 @@ from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.arguments import PathText
 from or_audit_logging.evidence.figures import Figure, figures_of, read_figures
 from or_audit_logging.evidence.ledger import Entry, Ledger
-from or_audit_logging.evidence.reading import LogReader, layout_of
+from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.reconciliation import Amount, Difference, Kind, Line, Reconciliation
 from or_audit_logging.keys import KeySource
 from or_audit_logging.openrouter import BASE_URL, OpenRouterAPI
@@ -54,7 +54,7 @@ def reconcile(
     """
     until = since if until is None else until
     today = datetime.now(UTC).date() if today is None else today
-    layout = layout_of(path)
+    reader = reader_of(path)
     if until < since:
         raise ConfigError(f"the last day, {until}, is before the first, {since}")
     if activity is not None:
@@ -66,7 +66,7 @@ def reconcile(
         finally:
             if api is None:
                 asks.close()
-    ledger, reader = Ledger(since, until), LogReader(layout)
+    ledger = Ledger(since, until)
     for block in reader.blocks():
         ledger.take_block(block)
     return compare(ledger, figures, source=source, tolerance=tolerance, unreadable=reader.unreadable)

@@ -70,7 +70,7 @@ class _Stored:
         path, asked, observations = str(self._store.path), self._asked, self._observations
         try:
             identity = self._identify()
-            altered = self._store.altered()
+            altered, damage = self._store.altered(), self._store.damage()
         except FormatError as error:
             return nothing_there(path, observations, str(error), is_export=True)
         if identity is None:
@@ -78,6 +78,9 @@ class _Stored:
             return nothing_there(path, observations, f"there is no sealed line in {path}", is_export=True)
         for name in altered:
             message = f"{name} is not as the store was made: questions to it may be answered wrongly"
+            observations.find(Place(self._name).finding("schema", message))
+        if damage is not None:  # an index that lacks rows hides them from questions, not from this reading
+            message = f"the database contradicts itself ({damage}): questions to it may be answered wrongly"
             observations.find(Place(self._name).finding("schema", message))
         log_id = identity.log_id.hex() if identity.log_id is not None else None
         if self._store.log_id != log_id:

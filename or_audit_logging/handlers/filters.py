@@ -91,7 +91,7 @@ def redacted_copy(record: logging.LogRecord, redactor: Redacts) -> logging.LogRe
     audit = audit_of(record)
     if audit is not None and audit.redacted_under == redactor.digest:
         return record
-    out = type(record).__new__(type(record))
+    out: logging.LogRecord = object.__new__(type(record))  # a factory's class may ask for arguments
     out.__dict__.update(record.__dict__)
     extras = {key: value for key, value in record.__dict__.items() if key not in STANDARD_ATTRIBUTES}
     for key in extras:

@@ -1,7 +1,7 @@
 """`RedactingHandler`: redacted copies for a handler that is not ours, on every Python version.
 
     RedactingHandler(logging.StreamHandler())
-    redact_loggers()                        # what openai, httpx, openrouter and urllib3 say
+    redact_loggers()                        # what openai, httpx, httpcore, openrouter, urllib3 say
 
 In a configuration the handler inside is described in place; without one, records go to the root logger's
 handlers:
@@ -25,7 +25,7 @@ from or_audit_logging.handlers.filters import redacted_copy
 from or_audit_logging.handlers.redactors import redactor_from
 from or_audit_logging.policy import Redacts
 
-LLM_LOGGERS = ("openai", "httpx", "openrouter", "urllib3")
+LLM_LOGGERS = ("openai", "httpx", "httpcore", "openrouter", "urllib3")
 """Loggers that may say what was asked, or with which key."""
 
 

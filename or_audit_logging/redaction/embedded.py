@@ -21,7 +21,7 @@ from or_audit_logging.redaction.spans import PLACEHOLDER
 HIDDEN = "[SECRET]"
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_KEY = re.compile(r'"([^"\\]{0,100}(?:\\.[^"\\]{0,100}){0,24})"\s{0,16}:')
+_KEY = re.compile(r'"([^"\\]{0,100}(?:\\.[^"\\]{0,100}){0,24})"\s*:')
 """A key of some length; what `Said` speaks of are words."""
 _TOKEN = re.compile(rf'{_STRING}|[{{}}\[\]:,]|[^\s{{}}\[\]:,"]+')
 _DIGITS = "[0-9.eE+-]{0,40}"
@@ -67,14 +67,14 @@ def redacted_json(
     if shape[:1] + shape[-1:] not in ("{}", "[]") or len(shape) == 2:
         return None
     concerned = any("\\" in key or _counts(says(key)) for key in _KEY.findall(text))
-    if concerned and not _is_json(text):
+    if concerned and not is_json(text):
         return None
     kept: dict[str, str] = {}
     scanned = _without(_parts(text, says, is_own), text, kept, counts) if concerned else text
     redacted = redact(scanned)
     if redacted == FAILED:
         return FAILED
-    if redacted != scanned and (concerned or _is_json(text)):
+    if redacted != scanned and (concerned or is_json(text)):
         redacted = _BARE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', redacted)
     return _KEPT.sub(lambda found: kept.get(found[1], found[0]), redacted) if kept else redacted
 
@@ -83,7 +83,8 @@ def _counts(said: Said) -> bool:
     return said.denied or said.safe or said.own
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Return whether *text* is JSON."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

@@ -99,7 +99,8 @@ _RUN_ON = frozenset(["digest", "hawk", "hmac", "aws4-hmac-sha256", "oauth"])
 _SCHEMED = re.compile(r"(?i)(bearer|basic)(?:[ \t]{1,8}|%20)([A-Za-z0-9._~+/=|:-]{8,4000})")
 _COOKIES = frozenset(["cookie", "set-cookie", "cookies", "set_cookie", "http_cookie"])
 _COOKIE_VALUE = re.compile(
-    r"""\\{0,4}["']?\]?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,4}["'])?"""
+    r"""(?:\\{0,4}["']?\]?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,4}["'])?"""
+    r"""|\\{0,4}["'][ \t]{0,4},[ \t]{0,4}b?\\{0,4}["'])"""  # a pair: (b'cookie', b'a=b')
     r"""([A-Za-z0-9_.$%!~*-]{1,80}=[^\r\n"'\\]{2,4000})"""
 )
 _SET_COOKIE_VALUE = re.compile(r"[^;\r\n\"'\\]{1,4000}")
@@ -148,6 +149,10 @@ _OTHER_WORDS = re.compile(
     r"tokens|tokeni|author(?!i[sz])|key(?:board|word|note|stone|frame)|pass(?:e[dns]|a|i[nov])"
     r"|credit|secretar|sign(?!a|_)|sigh|sess(?!i|_|=)"
 )
+_OF_CODE = re.compile(r"(?i)pass|token|secret|key|self\.|config|args|input|env")
+"""What a variable is called rather than a value."""
+_IS_REPLACED = re.compile(r"\[[A-Z][A-Z_]{1,39}\](?=[,;&\s]|\Z)")
+"""All of a value is a placeholder, as when redacted text is read again."""
 _REDACTED = re.compile(r"\[[A-Z_]{2,40}:[^\]\s]{1,80}\]")
 _NO_VALUE = frozenset(["", ".", ";", "!", "/", "|", "@", "&", "+", "~", "^", "#"])
 _NEAR = re.compile(r"[=:0-9]|(?<=\bpassword) [a-z]|(?<=<password)")
@@ -177,13 +182,15 @@ def _value(text: str, low: str, start: int, end: int) -> Finding | None:
         return None
     operator = _OPERATOR.match(text, end)
     if operator:
+        if _IS_REPLACED.match(text, operator.end()):
+            return None
         found = _after_operator(text, start, operator, name, rank)
     else:
         found = _elsewhere(text, start, end, rank) if rank != "weak" else None
     if not found:
         return None
-    vendor = vendor_of(low[max(0, start - 16) : end])
-    return Finding("API_KEY", "credential", *found, vendor) if vendor and rank == "token" else _secret(*found)
+    vendor = vendor_of(low[max(0, start - 16) : end]) if rank == "token" else None
+    return Finding("API_KEY", "credential", *found, vendor) if vendor else _secret(*found)
 
 
 def _after_operator(text: str, start: int, operator: re.Match[str], name: str, rank: str) -> Span | None:
@@ -210,21 +217,22 @@ def _after_operator(text: str, start: int, operator: re.Match[str], name: str, r
         return None  # a list or an object in JSON
     if name in ("pwd", "oldpwd") and _DIRECTORY.match(text, at):
         return None
-    found = _bare(text, at, rank, spaced=spaced, query=query)
+    span = _bare_span(text, at, query=query)
+    found = _bare(text, span, rank, spaced=spaced)
     if not found and not opened and operator[0].lower() in _TIGHT:
-        found = _assigned(text, start, at, name, rank, query=query)
+        found = _assigned(text, start, span, name, rank)
     return found
 
 
-def _assigned(text: str, start: int, at: int, name: str, rank: str, *, query: bool) -> Span | None:
-    """Return the span of what stands at *at*, right after an equals sign, if the name at *start* says enough.
+def _assigned(text: str, start: int, span: Span | None, name: str, rank: str) -> Span | None:
+    """Return *span*, right after an equals sign, if the name at *start* says enough.
 
-    Arguments and attributes in code, such as `login(password=word)`, are no values.
+    Closing brackets do not belong to it. Arguments and attributes in code, such as `login(password=word)`,
+    are no values.
     """
-    span = _bare_span(text, at, query=query)
     if not span:
         return None
-    stop = span[1]
+    at, stop = span
     while stop > at + 1 and text[stop - 1] == ")" and not _balanced(text[at:stop]):
         stop -= 1
     value, after = text[at:stop], text[stop : stop + 1]
@@ -276,25 +284,21 @@ def _rest_of_header(text: str, scheme: re.Match[str]) -> Span | None:
     if scheme[1].lower() in _RUN_ON:
         rest = re.compile(r"[^\r\n\\]{4,2000}").match(text, at)
         return rest.span() if rest else None
-    return _bare(text, at, "header", spaced=False, query=False)
+    return _bare(text, _bare_span(text, at, query=False), "header", spaced=False)
 
 
-def _bare(text: str, at: int, rank: str, *, spaced: bool, query: bool) -> Span | None:
-    """Return the span of the unquoted value at *at*, if it is a secret."""
-    span = _bare_span(text, at, query=query)
+def _bare(text: str, span: Span | None, rank: str, *, spaced: bool) -> Span | None:
+    """Return *span*, that of an unquoted value, if it is a secret."""
     if not span:
         return None
-    stop = span[1]
+    at, stop = span
     value = text[at:stop]
     if LETTERS_ONLY.fullmatch(value):
         if rank not in ("password", "header") or text[stop : stop + 1] in ("(", "[", ".", ")"):
             return None
         if spaced and not (text[stop : stop + 1] in ("", "\n", "\r") and value.islower()):
             return None
-        if any(
-            word in value.lower()
-            for word in ("pass", "token", "secret", "key", "self.", "config", "args", "input", "env")
-        ):
+        if _OF_CODE.search(value):
             return None
         if rank == "header" and len(value) < 16:
             return None
@@ -369,7 +373,7 @@ def _in_element(text: str, end: int, rank: str) -> Span | None:
 def _quoted_or_bare(text: str, at: int, rank: str) -> Span | None:
     if _OPEN.match(text, at):
         return _quoted(text, at, rank)
-    return _bare(text, at, rank, spaced=True, query=False)
+    return _bare(text, _bare_span(text, at, query=False), rank, spaced=True)
 
 
 def _quoted(text: str, at: int, rank: str) -> Span | None:
@@ -448,5 +452,6 @@ NEEDLE = "|".join((
     "(?i:password [a-z]|<password|bearer |basic )",
     rf"(?:^|[^0-9A-Za-z_-])-{_REST}{_NAMED}{_REST} ",
     rf"{_EQUALS}(?s:.*)=|=(?s:.*){_EQUALS}",
+    f"(?i:{'|'.join(word for word in _KEYWORDS_EQUALS if '=' in word)})",
 ))  # fmt: skip
 """A name, and what may announce a value after it: the conditions of `find`, as names are all over prose."""

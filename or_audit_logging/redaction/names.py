@@ -123,6 +123,7 @@ def _word_before(text: str, start: int) -> str:
     return words[-1].lower() if words else ""
 
 
+@functools.lru_cache(maxsize=2048)
 def vendor_of(name: str) -> str | None:
     """Return the vendor that *name*, in lower case, mentions, if any."""
     for vendor in _LONG_VENDOR_NAMES:

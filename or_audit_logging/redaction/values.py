@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from or_audit_logging.redaction.actions import FAILED
-from or_audit_logging.redaction.embedded import HIDDEN, redacted_json
+from or_audit_logging.redaction.embedded import HIDDEN, is_json, redacted_json
 from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, unique_name
 
 DENY_KEYS = (
@@ -96,7 +97,8 @@ SAFE_KEYS = frozenset(
 )
 """Keys of our own schema whose values are ids, hashes, times, numbers and models' names.
 
-A value that has the shape of one is not scanned; another one is: somebody's `id` may be an e-mail address.
+A value that has the shape of one is not scanned; another one is: somebody's `id` may be an e-mail address,
+and digits alone a card number.
 """
 
 _SAFE_SHAPE = re.compile(
@@ -113,7 +115,7 @@ _NUMBER = re.compile(r"[+(]{0,2}[0-9][0-9 ()./+-]{5,30}")
 """What may be a telephone number or another one that only its name tells from others."""
 _REMEMBERED = 4_096
 _LONGEST_KEY = 100
-_JSON_STARTS = frozenset("{[ \n")
+_JSON_STARTS = frozenset("{[ \n\r\t")
 _NUMBER_STARTS = frozenset("0123456789+(")
 _NUMBERS = 10**6
 
@@ -251,10 +253,25 @@ class _Walk:
     def _json(self, value: str) -> str:
         """Return *value* redacted, by what its keys say where it is JSON."""
         if value[:1] in _JSON_STARTS and self.text is not _as_it_is:
+            before = self.counts.copy()
             redacted = redacted_json(value, self.text, self.keys.says, _is_own, self.counts)
             if redacted is not None:
-                return redacted
+                broken = redacted not in (value, FAILED) and not is_json(redacted) and is_json(value)
+                return self._rewritten(value, before) if broken else redacted
         return self.text(value)
+
+    def _rewritten(self, value: str, counts: Counter[str]) -> str:
+        """Return *value*, which is JSON, written anew: an action left what JSON has no place for.
+
+        *counts* are those before it was redacted.
+        """
+        self.counts.clear()
+        self.counts.update(counts)
+        try:
+            copy = self.copy(json.loads(value), ())
+        except RecursionError:
+            return self._failed()
+        return json.dumps(copy, ensure_ascii=value.isascii())
 
     def _number(self, plain: object, value: float | Decimal) -> object:
         """Return *plain*, which stands for *value*, or redacted text where its digits are a card number."""
@@ -272,6 +289,19 @@ class _Walk:
             if redacted != said and redacted.startswith(before):
                 return redacted[len(before) :]
         return self.copy(value, above)
+
+    def _named_list(self, name: str, value: list[object], above: tuple[int, ...]) -> list[object]:
+        """Return a copy of a list whose members *name* may tell, like `phones`."""
+        if id(value) in above or len(above) >= MAX_DEPTH:
+            return [self._failed()]
+        above = (*above, id(value))
+        out: list[object] = []
+        for item in value:
+            is_plain = type(item) in (str, int)
+            out.append(self._named(name, item, above) if is_plain else self.copy(item, above))
+            if self.room < 0:
+                break
+        return out
 
     def _container(self, value: object, above: tuple[int, ...]) -> object:
         if isinstance(value, Mapping):
@@ -325,6 +355,8 @@ class _Walk:
                 item[:1] in _NUMBER_STARTS if type(item) is str else type(item) is int and item >= _NUMBERS
             ):
                 out[name] = self._named(name, item, above)
+            elif harmless and type(item) is list and item and type(item[0]) in (str, int):
+                out[name] = self._named_list(name, item, above)
             else:
                 out[name] = self.copy(item, above)
             if self.room < 0:
@@ -342,7 +374,7 @@ def _as_it_is(text: str) -> str:
 
 def _is_own(value: object) -> bool:
     if isinstance(value, str):
-        return _SAFE_SHAPE.fullmatch(value) is not None
+        return _SAFE_SHAPE.fullmatch(value) is not None and not value.isdecimal()
     return type(value) in (int, float, Written)
 
 

@@ -241,6 +241,8 @@ _SHORTENED = re.compile(
     r"|sk-or-v[0-9]{1,2}-[A-Za-z0-9_-]{2,200}(?:\.{2,6}|\u2026|\*{3,200})?"
 )
 
+_OPENROUTER = re.compile(r"sk-or-v1-[A-Za-z0-9]{16}")
+"""So telling that it counts right behind letters, too."""
 _RUN = frozenset(string.ascii_letters + string.digits + "_-")
 _ESCAPED = re.compile(r"\\(?:[nrtbf]|u00[0-9a-fA-F]{2}|x[0-9a-fA-F]{2})|%[0-9a-fA-F]{2}")
 """What may stand right before a key in escaped text and looks like its first characters."""
@@ -288,6 +290,9 @@ def _starts(text: str, tokens: bytes, start: int, end: int) -> list[int]:
     run = text[start:end]
     if not run.strip("0123456789abcdef-") and not run.startswith("fc-"):
         return starts  # a UUID or a digest
+    glued = _OPENROUTER.search(text, start + 1, end)
+    if glued:
+        starts.append(glued.start())
     at = start
     for piece in run.replace("_", "-").split("-"):
         if piece[:2] in _RUN_STARTS:

@@ -93,10 +93,11 @@ class Connection:
     def begin(self) -> None:
         """Take the store for this thread and process; raises `OSError`, `AuditWriteError`."""
         self._gate.acquire()
+        if self.in_transaction:  # this very thread's: whoever began it ends it
+            self._gate.release()
+            raise AuditWriteError("the store is in the middle of a write")
         try:
             self._ensure()
-            if self.in_transaction:
-                raise AuditWriteError("the store is in the middle of a write")
             self._patiently(lambda: self.execute("BEGIN IMMEDIATE"))
         except BaseException as error:
             self._roll_back()
@@ -122,6 +123,17 @@ class Connection:
         try:
             self._roll_back()
         finally:
+            self._gate.release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this thread has the store."""
+        return self._gate._is_owned()  # type: ignore[attr-defined,no-any-return]
+
+    def let_go(self) -> None:
+        """Drop what an interrupt left behind in this thread, which no other thread could."""
+        while self.is_held:
+            self._roll_back()
             self._gate.release()
 
     @contextmanager

@@ -11,7 +11,7 @@ That the lines chain is for the caller to check.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -132,18 +132,28 @@ class CopyStore:
                 raise
             self._add_one_by_one(rows)
 
-    def apply_certificates(self) -> tuple[int, int]:
-        """Delete and redact what log.delete and log.redact lines in the copy name; return how many."""
+    def apply_certificates(self, keys: Sequence[LogKeys]) -> tuple[int, int]:
+        """Delete and redact what log.delete and log.redact lines name and *keys* sealed; return how many.
+
+        Some may have been copied without a key at hand, so each is checked here.
+        """
         execute = self._connection.execute
         with self._connection.exclusive():
-            bases = [_integer(raw, "base") for _, raw in execute(CONTROL, ("log.delete",))]
-            targets = [_integer(raw, "target") for _, raw in execute(CONTROL, ("log.redact",))]
+            bases = [_integer(raw, "base") for raw in self._sealed("log.delete", keys)]
+            targets = [_integer(raw, "target") for raw in self._sealed("log.redact", keys)]
         if not bases and not targets:
             return 0, 0
         with self._connection.leaving_nothing(), self._connection.exclusive():
             deleted = execute("DELETE FROM audit_line WHERE seq < ?", (max(bases, default=0),)).rowcount
             redacted = sum(self._redact(target) for target in targets)
         return deleted, redacted
+
+    def _sealed(self, event: str, keys: Sequence[LogKeys]) -> Iterator[bytes]:
+        for seq, raw in self._connection.execute(CONTROL, (event,)).fetchall():
+            line, before = parse_line(as_bytes(raw)), self._connection.scalar(_LINE, (seq - 1,))
+            prev = _leaf(as_bytes(before)) if before is not None else b""
+            if any(each.check(prev, line.sealed_part, line.mac) for each in keys):
+                yield line.raw
 
     def _redact(self, seq: int) -> bool:
         found = self._connection.scalar(_LINE, (seq,))

@@ -14,6 +14,8 @@ from or_audit_logging.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from or_audit_logging.version import __version__
 
 Kind = Literal["own", "copy"]
+META_NAMES = frozenset(["kind", "log_id", "schema_version"])
+"""What `meta` says of a store."""
 
 
 def create_store(sqlite: sqlite3.Connection, kind: Kind) -> None:
@@ -50,7 +52,10 @@ def kind_of(sqlite: sqlite3.Connection, path: Path) -> Kind | None:
         if not is_store(sqlite):
             if sqlite.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
                 return None
-            raise ConfigError(f"{path} is a database of something else; name a file of its own for the store")
+            if not is_store(sqlite):  # nor made by another process since the first look
+                raise ConfigError(
+                    f"{path} is a database of something else; name a file of its own for the store"
+                )
         version, kind = get_meta(sqlite, "schema_version"), get_meta(sqlite, "kind")
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":

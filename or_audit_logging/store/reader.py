@@ -16,7 +16,7 @@ from types import TracebackType
 
 from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.store.columns import COLUMNS, Row
-from or_audit_logging.store.meta import Kind, get_meta, is_store, kind_of
+from or_audit_logging.store.meta import META_NAMES, Kind, get_meta, is_store, kind_of
 from or_audit_logging.store.schema import SCHEMA
 
 _ROWS = f"SELECT seq, CAST(line AS BLOB), {', '.join(COLUMNS)} FROM audit_line ORDER BY seq"  # noqa: S608
@@ -127,14 +127,25 @@ class StoreReader:
         return row is not None
 
     def altered(self) -> list[str]:
-        """Return the names of what is not as a store of this version has it: tables, triggers, the view."""
+        """Return the names of what is not as a store of this version has it: tables, triggers, view, meta."""
         try:
             found = dict(
                 self._sqlite.execute("SELECT name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'")
             )
+            said = [str(name) for (name,) in self._sqlite.execute("SELECT name FROM meta ORDER BY name")]
         except sqlite3.Error as error:
             raise FormatError(f"{self.path} cannot be read: {error}") from error
-        return [name for name in SCHEMA if found.get(name) != SCHEMA[name]] + sorted(set(found) - set(SCHEMA))
+        wrong = [name for name in SCHEMA if found.get(name) != SCHEMA[name]]
+        wrong += sorted(set(found) - set(SCHEMA))
+        return wrong + [f"the row {name} of meta" for name in said if name not in META_NAMES]
+
+    def damage(self) -> str | None:
+        """Return what SQLite itself finds wrong first, such as an index that lacks rows; else None."""
+        try:
+            (said,) = self._sqlite.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.Error as error:
+            raise FormatError(f"{self.path} cannot be read: {error}") from error
+        return None if said == "ok" else str(said)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -95,10 +95,33 @@ FILLED = (
 )
 """What a later fact says of a call that said nothing of it itself."""
 MONEY = ("total_cost", PICO, "upstream_cost")
+_SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+"""What adds up where a call made several generations."""
+
+
+def _newest_fact(generation_id: str) -> str:
+    return f"""(
+  SELECT f.seq FROM audit_line AS f WHERE f.event_type = 'generation' AND f.generation_id = {generation_id}
+  ORDER BY f.total_cost IS NULL, f.seq DESC LIMIT 1)"""
+
+
+def _known(name: str, row: str) -> str:
+    """Return what is known of *row*: what it says, or a later fact, or the sum over all its generations.
+
+    A line is parsed only where the call itself knew no cost: to parse each takes long.
+    """
+    certain = "total_cost" if name in MONEY else name
+    return f"""coalesce({row}.{name}, CASE
+    WHEN {row}.total_cost IS NOT NULL THEN {"NULL" if name == PICO else f"g.{name}"}
+    WHEN json_type({row}.line, '$.generation_ids') IS NOT 'array' THEN g.{name}
+    ELSE (SELECT CASE WHEN count(*) = count(s.{certain}) THEN sum(s.{name}) END
+    FROM (SELECT DISTINCT value FROM json_each({row}.line, '$.generation_ids')) AS e
+    LEFT JOIN audit_line AS s ON s.seq = {_newest_fact("e.value")}) END)"""
+
 
 _COUNTED_BEFORE = f"""EXISTS (
     SELECT 1 FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
-    AND coalesce(p.total_cost, g.total_cost) IS NOT NULL AND {is_call("p")})"""
+    AND {is_call("p")} AND {_known("total_cost", "p")} IS NOT NULL)"""
 
 _REPEAT_OF = f"""(
     SELECT min(p.seq) FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
@@ -107,13 +130,15 @@ _REPEAT_OF = f"""(
 
 def _view_column(name: str) -> str:
     if name in MONEY:
-        cost = f"coalesce(c.{name}, g.{name})"
-        if name == PICO:  # an amount beyond 64 bits has none, and none of another line's
-            cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
+        cost = _known(name, "c")
         nothing = "0" if name == PICO else "0.0"
         return f"CASE WHEN {cost} IS NOT NULL AND {_COUNTED_BEFORE} THEN {nothing} ELSE {cost} END AS {name}"
     if name == "cost_source":
-        return "CASE WHEN c.total_cost IS NULL THEN g.cost_source ELSE c.cost_source END AS cost_source"
+        known = _known("total_cost", "c")
+        return f"""CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source
+    WHEN {known} IS NOT NULL THEN g.cost_source END AS cost_source"""
+    if name in _SUMS:
+        return f"{_known(name, 'c')} AS {name}"
     if name in FILLED:
         return f"coalesce(c.{name}, g.{name}) AS {name}"
     if name in IN_THE_LINE:
@@ -132,9 +157,7 @@ _VIEW = f"""CREATE VIEW audit_log AS SELECT
   {", ".join(map(_view_column, VIEW_COLUMNS[:-2]))},
   {_REPEAT_OF} AS repeat_of,
   c.seq AS seq
-FROM audit_line AS c LEFT JOIN audit_line AS g ON g.seq = (
-  SELECT f.seq FROM audit_line AS f WHERE f.event_type = 'generation' AND f.generation_id = c.generation_id
-  ORDER BY f.total_cost IS NULL, f.seq DESC LIMIT 1)
+FROM audit_line AS c LEFT JOIN audit_line AS g ON g.seq = {_newest_fact("c.generation_id")}
 WHERE {is_call("c")}"""
 
 SCHEMA: dict[str, str] = {

@@ -250,9 +250,21 @@ class _Exclusive(AbstractContextManager[None]):
         self._writer = writer
 
     def __enter__(self) -> None:
-        self._writer._begin()
+        is_outermost = not self._writer._connection.is_held
+        try:
+            self._writer._begin()
+        except BaseException:
+            if is_outermost:
+                self._writer._connection.let_go()  # an interrupt may come at any point
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        try:
+            self._end(kind, error)
+        finally:
+            self._writer._connection.let_go()
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None) -> None:
         writer = self._writer
         if kind is None:
             try:

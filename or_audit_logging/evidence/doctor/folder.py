@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from or_audit_logging.evidence.arguments import looks_like_store
 from or_audit_logging.evidence.doctor.check import Check
 from or_audit_logging.log.folder import LEAST_FREE_BYTES, free_bytes
 from or_audit_logging.log.mounts import DOUBTFUL, REFUSED, mount_here
@@ -26,6 +27,15 @@ def check_place(folder: Path) -> list[Check]:
                 "warning",
                 f"there is no folder {folder}; the handler makes it with the first record",
                 "if records should be there, compare the handler's filename with this path",
+            )
+        ]
+    if folder.is_file() and looks_like_store(folder):
+        return [
+            Check(
+                "folder",
+                "unknown",
+                f"{folder} is a store, and doctor looks at folders",
+                "'or-audit verify' checks a store, its tables and columns included",
             )
         ]
     if not folder.is_dir():

@@ -13,4 +13,4 @@ def ago(age: timedelta) -> str:
     for unit, length in _UNITS:
         if seconds >= 2 * length:
             return f"{seconds // length:,} {unit}"
-    return f"{seconds} seconds"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
