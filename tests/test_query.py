@@ -30,7 +30,7 @@ from or_audit_logging.evidence.query import follow
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.sieve import Sieve
 from or_audit_logging.sealing.encode import encode_record
-from or_audit_logging.store.schema import _FILLED as STORE_FILLED  # the view fills the same
+from or_audit_logging.store.schema import FILLED as STORE_FILLED  # the view fills the same
 
 SAID = {
     "model_used": "fake/served",
