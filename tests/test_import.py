@@ -368,12 +368,12 @@ def test_an_import_that_is_killed_is_repeated(folder: Path, copy: Path) -> None:
     """Killed wherever it was: the copy holds whole batches, and the next import brings the rest."""
     log = LogBuilder()
     for _ in range(10):
-        log.user(500)
+        log.user(100)
         log.checkpoint()
     log.save(folder)
     program = (
         "import sys; from or_audit_logging.evidence import importing; from log_builder import key; "
-        "importing._BATCH = 500; importing.import_log(sys.argv[1], sys.argv[2], key=key(), "
+        "importing._BATCH = 100; importing.import_log(sys.argv[1], sys.argv[2], key=key(), "
         "progress=lambda n: print(n, flush=True))"
     )
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"}

@@ -191,6 +191,16 @@ def test_a_sum_beyond_sixty_four_bits_is_an_error_and_never_wrong(path: Path) ->
         rows(path, "SELECT sum(total_cost_pico) FROM audit_log")
 
 
+def test_a_cost_beyond_sixty_four_bits_takes_nothing_from_a_later_fact(path: Path) -> None:
+    """Units of another amount would contradict the amount beside them."""
+    filled(
+        path,
+        {"generation_id": "gen-1", "total_cost": Decimal(10_000_000)},
+        fact("gen-1", total_cost=Decimal(1)),
+    )
+    assert rows(path, "SELECT total_cost, total_cost_pico FROM audit_log") == [(1e7, None)]
+
+
 # What a column takes.
 
 

@@ -108,7 +108,8 @@ def _newest_fact(generation_id: str) -> str:
 def _known(name: str, row: str) -> str:
     """Return what is known of *row*: what it says, or a later fact, or the sum over all its generations.
 
-    A line is parsed only where the call itself knew no cost: to parse each takes long.
+    A line is parsed only where the call itself knew no cost: to parse each takes long. A cost too large
+    for 64 bits of units stays without them, whatever a later fact says.
     """
     certain = "total_cost" if name in MONEY else name
     return f"""coalesce({row}.{name}, CASE
