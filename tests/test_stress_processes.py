@@ -255,7 +255,7 @@ def test_checkpoints_of_many_processes_are_right_and_not_too_many(tmp_path: Path
         silent.stop()
     assert_whole(folder, [*acknowledged(said), "silent-0"])
     ends = [line for _, line in sealed_lines(folder) if (line.seq + 1) % 50 == 0]
-    by_records = sum(not line.is_control for line in ends)  # a late checkpoint may itself be the fiftieth line
+    by_records = sum(not line.is_control for line in ends)  # a late checkpoint may be the fiftieth line
     assert by_records <= assert_checkpoints_right(folder) <= len(ends) + 8
 
 
