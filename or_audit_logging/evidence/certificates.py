@@ -107,6 +107,10 @@ class Certificates:
         self._segment_start = seq
         self._starts[seq] = _Start(place, prev, root)
         self._first = seq if self._first is None else self._first
+        self.policy(members)
+
+    def policy(self, members: Members) -> None:
+        """Take in the policy that a segment's first line or a log.policy states, also for lines before it."""
         try:
             days = minimum_days(members["policy"])
             self._minimum = None if self._minimum is None else max(self._minimum, days)

@@ -106,6 +106,8 @@ class Claims:
             self._check_recover(members, torn, place)
         elif event == "log.rotate":
             self._rotate(members, position, place)
+        elif event == "log.policy":
+            self.certificates.policy(members)
         elif event in ("log.delete", "log.redact"):
             self._check_certificate(members, position, place)
         elif event == "log.lost" and members["reason"] in _VANISHED:
