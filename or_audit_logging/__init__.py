@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.instrument import instrument, uninstrument
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
-    from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+    from or_audit_logging.errors import AuditError
     from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.reporting.making import report
@@ -47,9 +47,7 @@ _HOMES = {
     "AuditJsonFormatter": "handlers.formatters",
     "AuditStreamHandler": "handlers.stream",
     "AuditRecord": "capture",  # which is what AuditRecord.build needs
-    "AuditWriteError": "errors",
     "AuditedOpenRouter": "capture.client",
-    "ConfigError": "errors",
     "RedactingHandler": "handlers.redacting",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
@@ -75,9 +73,7 @@ __all__ = [
     "AuditJsonFormatter",
     "AuditRecord",
     "AuditStreamHandler",
-    "AuditWriteError",
     "AuditedOpenRouter",
-    "ConfigError",
     "RedactingHandler",
     "RedactionFilter",
     "Redactor",

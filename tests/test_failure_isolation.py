@@ -20,8 +20,9 @@ from driving import openai_client
 from samples import ANSWER, SECRET
 from sinks import NAME, Sink, attached, bare_root, failing
 
-from or_audit_logging import AuditWriteError, audit_call, audited, configure, instrument
+from or_audit_logging import audit_call, audited, configure, instrument
 from or_audit_logging.capture import trouble
+from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.verify import verify
 
 MESSAGES = [{"role": "user", "content": "Is the library open today? ann@example.com"}]

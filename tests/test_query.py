@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, key
 from samples import REPOSITORY, audit_record
 
-from or_audit_logging import AuditFileHandler, AuditRecord, ConfigError, query
+from or_audit_logging import AuditFileHandler, AuditRecord, query
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence import asking
 from or_audit_logging.evidence.criteria import NO_COST, Criteria, bound
 from or_audit_logging.evidence.importing import import_log
