@@ -12,7 +12,6 @@ from or_audit_logging import (
     AuditFileHandler,
     AuditJsonFormatter,
     AuditRecord,
-    ConfigError,
     RedactingHandler,
     RedactionFilter,
     Redactor,
@@ -28,7 +27,7 @@ from or_audit_logging import (
     query,
     verify,
 )
-from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.evidence.reconcile import reconcile
 from or_audit_logging.evidence.settle import settle
 from or_audit_logging.handlers.redacting import redact_loggers
