@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.instrument import instrument, uninstrument
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
-    from or_audit_logging.errors import AuditError
     from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.reporting.making import report
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from or_audit_logging.redaction import Redactor
 
 _HOMES = {
-    "AuditError": "errors",
     "AuditFileHandler": "handlers.file",
     "AuditJsonFormatter": "handlers.formatters",
     "AuditStreamHandler": "handlers.stream",
@@ -68,7 +66,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "AuditError",
     "AuditFileHandler",
     "AuditJsonFormatter",
     "AuditRecord",
