@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.reporting.values import (
     Count,
     DailyCost,
@@ -19,7 +20,6 @@ from or_audit_logging.evidence.reporting.values import (
     Period,
     Problem,
     Repeated,
-    Report,
     Spender,
     Substitution,
     Summary,

@@ -23,7 +23,14 @@ from or_audit_logging.evidence import html
 from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.html.markup import visible
 from or_audit_logging.evidence.html.quantities import count, day, exact, money, percent, seconds
-from or_audit_logging.evidence.reporting.values import Count, Group, Integrity, Period, Problem, Report
+from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.values import (
+    Count,
+    Group,
+    Integrity,
+    Period,
+    Problem,
+)
 
 REPORTS = {
     "a month": sample_report(),

@@ -31,6 +31,7 @@ DIALECT = {
     "ttft_us": "CAST(floor(ttft_ms * 1000 + 0.5) AS BIGINT)",
     "micro": "total_cost_pico // 1000000",
     "rest": "total_cost_pico % 1000000",
+    "percentiles": "quantile_disc(latency_us, [0.5, 0.95, 0.99])",
     "feature": "CASE WHEN json_type(metadata, '$.feature') = 'VARCHAR' "
     "AND instr(CAST(metadata AS VARCHAR), '\\u0000') = 0 THEN metadata ->> '$.feature' END",
     "lost_count": "loss_count",

@@ -21,7 +21,8 @@ from or_audit_logging.evidence.html.quantities import (
     seconds,
 )
 from or_audit_logging.evidence.html.table import name
-from or_audit_logging.evidence.reporting.values import Group, Integrity, Report
+from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.values import Group, Integrity
 
 _VERDICTS = {
     "verified": ("good", "Integrity: verified"),

@@ -8,7 +8,7 @@ from or_audit_logging.evidence.html.outcomes import says_count
 from or_audit_logging.evidence.html.plot import figure
 from or_audit_logging.evidence.html.quantities import count, counted, moment
 from or_audit_logging.evidence.html.table import ROWS, Cell, fold, label, left_out, name, table
-from or_audit_logging.evidence.reporting.values import Report
+from or_audit_logging.evidence.reporting.figures import Report
 
 _BARS = 10
 

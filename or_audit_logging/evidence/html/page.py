@@ -15,7 +15,7 @@ from or_audit_logging.evidence.html.markup import Element, tag
 from or_audit_logging.evidence.html.outcomes import outcomes_section
 from or_audit_logging.evidence.html.quantities import moment
 from or_audit_logging.evidence.html.speed import speed_section
-from or_audit_logging.evidence.reporting.values import Report
+from or_audit_logging.evidence.reporting.figures import Report
 
 _FIGURES = (cost_section, outcomes_section, speed_section)
 """What there is to say of calls, if there are any."""

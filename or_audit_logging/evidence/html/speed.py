@@ -18,7 +18,7 @@ from or_audit_logging.evidence.html.quantities import (
     seconds,
 )
 from or_audit_logging.evidence.html.table import fold, table
-from or_audit_logging.evidence.reporting.values import Report
+from or_audit_logging.evidence.reporting.figures import Report
 
 
 def speed_section(report: Report) -> Element:
