@@ -212,8 +212,8 @@ def _integrity(made: Report) -> list[str]:
     found = made.integrity
     if found is None:
         return [
-            "integrity    not checked for this report; with --verify it is, under the key of the environment,",
-            f"             or with --key, --public-key, --anchor; or run: or-audit verify {printable(made.path)}",
+            "integrity    not checked for this report: give --verify, and --key, --public-key or --anchor,",
+            f"             or run or-audit verify {printable(made.path)}",
         ]
     style = {"verified": "green", "unanchored": "yellow"}.get(found.verdict, "red")
     first = f"integrity    {paint(found.verdict.upper(), style)}{_findings(found)}; {found.checked}"
@@ -231,7 +231,7 @@ def _table(rows: Sequence[Sequence[str]], *, right: Sequence[int], money: Sequen
     for column in money:
         behind = [len(row[column].partition(".")[2]) for row in rows[1:]]
         for row, digits in zip(padded[1:], behind, strict=True):
-            row[column] += " " * (max(behind) - digits + (not digits and max(behind) > 0))
+            row[column] += " " * (max(behind) - digits) if digits else ""
     return table(padded, right=right)
 
 

@@ -51,7 +51,7 @@ _METHOD = {
 def page(report: Report) -> str:
     """Return *report* as an HTML page; to be written in UTF-8.
 
-    It takes about 100 KB for 30 days and ten models, twice that for a year: longer periods are drawn in
+    It takes about 120 KB for 30 days and ten models, twice that for a year: longer periods are drawn in
     weeks or more. Charts show the ten largest of a kind, tables the first hundred.
     """
     return document(
