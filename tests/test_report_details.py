@@ -18,6 +18,7 @@ from test_report import BOTH, NOW, call, plain_log
 
 from or_audit_logging.cli.report_csv import write_csv
 from or_audit_logging.cli.report_text import text_of
+from or_audit_logging.evidence.books.opening import has_duckdb
 from or_audit_logging.evidence.books.percentiles import Percentiles
 from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.importing import import_log
@@ -257,3 +258,29 @@ def test_amounts_stand_below_each_other_and_unknown_is_not_zero(tmp_path: Path) 
     rows = [row for row in text.split("\nuser ")[1].split("\n\n")[0].splitlines() if row.startswith("u")]
     assert len({row.index(".") for row in rows[:3]}) == 1
     assert rows[3].split() == ["u3", "1", "0", "0", "unknown", "1"]
+
+
+# --- several generations
+
+
+def test_a_call_of_several_generations_costs_their_sum(tmp_path: Path) -> None:
+    """Where facts on all of them came later; on some of them only, the cost stays unknown. In a store too."""
+    builder = LogBuilder()
+    stamp = "2026-11-21T10:00:00.000000Z"
+
+    def add(**members: Any) -> None:
+        builder.seal(line(0, timestamp=stamp, **members).split(b',"log":')[0] + b"}")
+
+    add(id="r1", generation_id="gen-1", generation_ids=["gen-1", "gen-2"])
+    add(id="r2", generation_id="gen-3", generation_ids=["gen-3", "gen-4"])
+    for name, cost in (("gen-1", "0.1"), ("gen-2", "0.000000000002"), ("gen-3", "5.0")):
+        fact = {"event_type": "generation", "cost_source": "generation", "total_tokens": 5}
+        add(id=f"fact-{name}", generation_id=name, total_cost=Raw(cost), **fact)
+    builder.checkpoint()
+    log = builder.save(tmp_path / "log")
+    import_log(log, tmp_path / "copy.db", key=key())
+    engines: list[Any] = ["sqlite", "duckdb"] if has_duckdb() else ["sqlite"]
+    reports = [report(log, since="2026-11-21", now=NOW, engine=engine) for engine in engines]
+    for made in (*reports, report(tmp_path / "copy.db", since="2026-11-21", now=NOW)):
+        assert (made.summary.cost, made.summary.unpriced) == (Decimal("0.100000000002"), 1)
+        assert (made.summary.total_tokens, made.late_costs) == (10, 1)
