@@ -184,6 +184,7 @@ def test_a_cut_list_is_said_and_still_adds_up(tmp_path: Path, monkeypatch: pytes
     ]
     assert made.by_day == whole.by_day
     rows = csv_of(made)
+    assert all(None not in row.values() for row in rows)
     for section in ("by_status", "by_model", "by_user", "by_provider", "by_day", "daily_cost"):
         some = [row for row in rows if row["section"] in (section, f"{section}.rest")]
         assert sum(Decimal(row["cost_usd"]) for row in some) == made.summary.cost, section

@@ -48,14 +48,15 @@ def write_csv(made: Report, out: TextIO) -> None:
             writer.writerow([section, *place, *_sums(one, one.requests), *_percentiles(one.latency)])
         left = made.counts.get(section, len(listed)) - len(listed)
         if left > 0:
-            writer.writerow([f"{section}.rest", "", f"{left} not listed", *_rest(whole, listed)])
+            rest = [*_rest(whole, listed), *_percentiles(None)]
+            writer.writerow([f"{section}.rest", "", f"{left} not listed", *rest])
     _write_daily_cost(made, writer.writerow)
 
 
 def _write_daily_cost(made: Report, write: Callable[[Sequence[_Cell]], object]) -> None:
     for row in made.daily_cost:
         cells = [row.day.isoformat(), csv_cell(row.model or ""), row.requests, None, None, None, None]
-        write(["daily_cost", *cells, money(row.cost), row.unpriced])
+        write(["daily_cost", *cells, money(row.cost), row.unpriced, *_percentiles(None)])
     if made.counts.get("daily_cost", 0) <= len(made.daily_cost):
         return
     for day in made.by_day:
@@ -65,7 +66,7 @@ def _write_daily_cost(made: Report, write: Callable[[Sequence[_Cell]], object]) 
             cost = day.cost - sum((row.cost for row in rows), Decimal(0))
             unpriced = day.unpriced - sum(row.unpriced for row in rows)
             cells = [day.name, "models not listed", requests, None, None, None, None]
-            write(["daily_cost.rest", *cells, money(cost), unpriced])
+            write(["daily_cost.rest", *cells, money(cost.normalize()), unpriced, *_percentiles(None)])
 
 
 def _sums(one: Group | Summary, requests: int) -> list[_Cell]:
@@ -80,8 +81,8 @@ def _rest(whole: Summary, listed: Sequence[Group]) -> list[_Cell]:
     tokens = whole.total_tokens - sum(one.total_tokens for one in listed)
     cost = whole.cost - sum((one.cost for one in listed), Decimal(0))
     unpriced = whole.unpriced - sum(one.unpriced for one in listed)
-    return [requests, successful, requests - successful, tokens, None, money(cost), unpriced]
+    return [requests, successful, requests - successful, tokens, None, money(cost.normalize()), unpriced]
 
 
 def _percentiles(times: Times | None) -> list[_Cell]:
-    return [] if times is None else [times.p50, times.p95, times.p99]
+    return [None] * 3 if times is None else [times.p50, times.p95, times.p99]

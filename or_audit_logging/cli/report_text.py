@@ -250,6 +250,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _name(name: str | None, unknown: str = "(unknown)", *, widest: int = _WIDEST) -> str:
     text = printable(name) if name else unknown
+    text = f'"{text}"' if text != text.strip() else text
     return text if len(text) <= widest else f"{text[: widest - 1]}\u2026"
 
 
@@ -259,7 +260,7 @@ def _cost(amount: Decimal, calls: int, unpriced: int) -> str:
 
 
 def _usd(amount: Decimal) -> str:
-    return money(amount) or "0.0"
+    return money(amount.normalize()) or "0.0"
 
 
 def _ms(value: float | None) -> str:
