@@ -389,7 +389,7 @@ NAMES = st.lists(
 
 
 @given(NAMES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_no_name_breaks_the_page(names: list[str | None]) -> None:
     """Whatever names a log has: the page nests, runs nothing, loads nothing, and can be written."""
     markup = page(hostile_report(names, days=2))

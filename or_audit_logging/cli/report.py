@@ -41,7 +41,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
-    parser.add_argument("--verify", action="store_true", help="verify the log too, as or-audit verify does")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="verify the log as well, with the key of the environment unless another is given",
+    )
     add_key_argument(parser)
     parser.add_argument(
         "--public-key",
