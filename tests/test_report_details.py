@@ -132,6 +132,23 @@ def test_calls_that_never_ended_are_listed(tmp_path: Path, engine: Any) -> None:
     assert found["began"] == "2026-11-21T23:59:54.000000Z"
 
 
+@BOTH
+def test_a_clock_that_was_set_back_leaves_no_call_open(tmp_path: Path, engine: Any) -> None:
+    """A call may end before it began, by the clock; by the log's order it ended. In a store as well."""
+    builder = LogBuilder()
+    write_ahead(builder, 1, "2026-11-21T12:00:00.000000Z")
+    write_ahead(builder, 2, "2026-11-21T11:59:59.000000Z", ends=1)
+    write_ahead(builder, 3, "2026-11-21T12:00:01.000000Z", ends=9)
+    builder.checkpoint()
+    log = builder.save(tmp_path / "log")
+    import_log(log, tmp_path / "copy.db", key=key())
+    for made in (
+        report(log, since="2026-11-21T12:00:00Z", engine=engine, now=NOW),
+        report(tmp_path / "copy.db", since="2026-11-21T12:00:00Z", now=NOW),
+    ):
+        assert (made.summary.total_requests, made.unfinished) == (1, 0)
+
+
 def test_an_archive_that_cannot_be_read_hides_no_call(tmp_path: Path) -> None:
     """Where the later segment is damaged, the call it ended counts as never finished: nobody knows better."""
     log = log_with_open_calls(tmp_path)
