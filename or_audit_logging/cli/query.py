@@ -10,18 +10,15 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import printable, warn
+from or_audit_logging.cli.output import destination, printable, warn
 from or_audit_logging.cli.rows import FIELDS, FORMATS, Columns, RowWriter, write_table
 from or_audit_logging.cli.values import amount, positive
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.arguments import find_log
 from or_audit_logging.evidence.asking import Found, Query, Skipped
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.parts import parts_of
@@ -93,8 +90,8 @@ def run(options: argparse.Namespace) -> int:
         return _follow(options, criteria, fields)
     is_table = options.format == "table"
     limit = options.limit or (_LAST if is_table else None)
-    asked = Query(parts_of(options.log), criteria, limit=limit + 1 if is_table and limit else limit)
-    with _output(options) as out:
+    asked = Query(parts_of(options.log, criteria), criteria, limit=limit + 1 if is_table and limit else limit)
+    with destination(options.output, log=options.log) as out:
         if not is_table:
             writer = RowWriter(options.format, out, fields=fields)
             for found in asked.found():
@@ -120,24 +117,24 @@ def _follow(options: argparse.Namespace, criteria: Criteria, fields: list[str] |
         raise ConfigError("--follow has no end: leave --until out")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    _prepare(sys.stdout)
     last = options.limit or _LAST_FOLLOWED
     try:
-        _print_as_it_comes(options.format, follow(options.log, criteria, last=last, sleep=_sleep), fields)
+        with destination(None, log=options.log) as out:
+            records = follow(options.log, criteria, last=last, sleep=_sleep)
+            _print_as_it_comes(options.format, records, out, fields)
     except (KeyboardInterrupt, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _print_as_it_comes(form: Any, records: Iterator[Found], fields: list[str] | None) -> None:
-    out = sys.stdout
+def _print_as_it_comes(form: Any, records: Iterator[Found], out: TextIO, fields: list[str] | None) -> None:
     if form == "table":
         layout = Columns(_width(out), fields=fields)
         layout.squeeze()
-        print(layout.head(), flush=True)
+        print(layout.head(), file=out, flush=True)
         for found in records:
-            print(layout.text(found.record, found.seq, out), flush=True)
+            print(layout.text(found.record, found.seq, out), file=out, flush=True)
     else:
         writer = RowWriter(form, out, fields=fields)
         out.flush()
@@ -157,33 +154,6 @@ def _sleep(seconds: float) -> None:
         event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(seconds * 1000)
     ):
         raise BrokenPipeError
-
-
-@contextlib.contextmanager
-def _output(options: argparse.Namespace) -> Iterator[TextIO]:
-    """Yield where to write: stdout, or a file that takes its name once it is complete."""
-    if options.output is None:
-        _prepare(sys.stdout)
-        yield sys.stdout
-        return
-    target = Path(options.output).resolve()
-    if target.is_relative_to(find_log(options.log).folder.resolve()):
-        raise ConfigError(f"{options.output} is inside the log's folder; write it elsewhere")
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
-            yield out
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _prepare(out: Any) -> None:
-    """Let *out* take any text: what its encoding does not have is escaped."""
-    if hasattr(out, "reconfigure"):
-        out.reconfigure(errors="backslashreplace")
 
 
 def _width(out: TextIO) -> int:

@@ -47,8 +47,8 @@ from or_audit_logging.evidence.signers import PublicKeySources
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.hints import hint
 from or_audit_logging.keys import KeyRing, KeySources
-from or_audit_logging.openrouter.answers import moment
 from or_audit_logging.pricing import from_pico
+from or_audit_logging.record import moment
 
 COLUMNS = (
     ALWAYS
