@@ -14,7 +14,9 @@ import re
 from or_audit_logging.store.columns import COLUMNS, IN_THE_LINE, PICO
 
 ALL = frozenset((*COLUMNS, *IN_THE_LINE))
-ALWAYS = frozenset(("event_type", "id", "status", "timestamp", "generation_id", "total_cost", PICO))
+ALWAYS = frozenset(
+    ("event_type", "id", "status", "timestamp", "generation_id", "generation_ids", "total_cost", PICO)
+)
 """What the view itself goes by."""
 STARTED = frozenset(("event_type", "id", "started_id", "timestamp"))
 

@@ -22,7 +22,7 @@ from or_audit_logging.evidence.books.opened import Answer
 from or_audit_logging.evidence.books.pages import Page, Problems, Rows
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.store.columns import PICO
-from or_audit_logging.store.schema import FILLED, MONEY, VIEW_COLUMNS, is_call
+from or_audit_logging.store.schema import FILLED, MONEY, SUMS, VIEW_COLUMNS, is_call
 
 _MEMORY = "200MB"
 
@@ -135,10 +135,14 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
 
 def _counted(name: str) -> str:
     """Return an amount that is nothing where a call before this one has it already."""
-    cost = f"coalesce(c.{name}, g.{name})"
-    if name == PICO:
-        cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
+    cost = _known(name)
     return f"CASE WHEN {cost} IS NOT NULL AND r.is_counted THEN 0 ELSE {cost} END"
+
+
+def _known(name: str) -> str:
+    """Return what is known of a call: what it says, or a later fact, or the sum over all its generations."""
+    later = f"CASE WHEN s.seq IS NULL THEN g.{name} ELSE s.{name} END" if name in SUMS else f"g.{name}"
+    return f"coalesce(c.{name}, CASE WHEN c.total_cost IS NULL THEN {later} END)"
 
 
 def _view_column(name: str) -> str:
@@ -153,10 +157,19 @@ def _view_column(name: str) -> str:
     if name in MONEY:
         return f"TRY_CAST({_counted(name)} AS DECIMAL(38, 12)) AS {name}"
     if name == "cost_source":
-        return "CASE WHEN c.total_cost IS NULL THEN g.cost_source ELSE c.cost_source END AS cost_source"
-    if name in FILLED:
-        return f"coalesce(c.{name}, g.{name}) AS {name}"
+        return (
+            "CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source "
+            f"WHEN {_known('total_cost')} IS NOT NULL THEN g.cost_source END AS cost_source"
+        )
+    if name in SUMS or name in FILLED:
+        return f"{_known(name)} AS {name}"
     return f"c.{name} AS {name}"
+
+
+def _sum(name: str) -> str:
+    certain = "total_cost" if name == "upstream_cost" else name
+    total = f"sum(g.{name})" if name in MONEY and name != PICO else f"TRY_CAST(sum(g.{name}) AS BIGINT)"
+    return f"CASE WHEN count(*) = count(g.{certain}) THEN {total} END AS {name}"
 
 
 _LATE_TABLE = """CREATE TABLE late AS SELECT * FROM audit_line
@@ -164,13 +177,22 @@ WHERE event_type = 'generation' AND generation_id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY generation_id ORDER BY total_cost IS NULL, seq DESC) = 1"""
 """The newest fact about each generation, one with a cost where there is one."""
 
+_SUMS_TABLE = f"""CREATE TABLE sums AS SELECT e.seq, {", ".join(map(_sum, SUMS))}
+FROM (
+  SELECT DISTINCT seq, unnest(CASE WHEN json_array_length(generation_ids) = 0 THEN [NULL]
+    ELSE generation_ids ->> '$[*]' END) AS generation_id
+  FROM audit_line WHERE total_cost IS NULL AND json_type(generation_ids) = 'ARRAY'
+) AS e LEFT JOIN late AS g ON g.generation_id = e.generation_id GROUP BY e.seq"""
+"""What calls of several generations cost together, where that is known of each."""
+
 _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
   c.seq,
   min(c.seq) OVER (PARTITION BY c.generation_id) AS first_seq,
-  count(coalesce(c.total_cost, g.total_cost)) OVER (
+  count({_known("total_cost")}) OVER (
     PARTITION BY c.generation_id ORDER BY c.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   ) > 0 AS is_counted
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
+LEFT JOIN sums AS s ON s.seq = c.seq
 WHERE {is_call("c")} AND c.generation_id IN (
   SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
   GROUP BY c.generation_id HAVING count(*) > 1)"""
@@ -178,7 +200,7 @@ WHERE {is_call("c")} AND c.generation_id IN (
 
 _VIEW = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, VIEW_COLUMNS))}
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
-LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
+LEFT JOIN sums AS s ON s.seq = c.seq LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
 
 
 def _finish(period: Period) -> list[str]:
@@ -186,4 +208,4 @@ def _finish(period: Period) -> list[str]:
     within = ""
     if period != Period():
         within = f" AND c.timestamp >= '{period.first_text}' AND c.timestamp <= '{period.last_text}'"
-    return [_LATE_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
+    return [_LATE_TABLE, _SUMS_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
