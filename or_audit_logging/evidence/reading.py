@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -138,6 +139,10 @@ class StoreLines:
         self.unreadable: dict[str, str] = {}
         """Empty: what cannot be read of a store is an error."""
 
+    def pass_to(self, seq: int) -> None:
+        """Take the lines before *seq* for read."""
+        self._next = seq
+
     def blocks(self) -> Iterator[bytes]:
         """Yield what was added since the last time, as blocks of whole lines.
 
@@ -164,7 +169,10 @@ def layout_of(path: PathText) -> LogLayout:
     if target.trouble is not None:
         raise ConfigError(target.trouble)
     if target.layout is None or not target.layout.files():
-        raise ConfigError(f"there is no audit log in {target.folder}")
+        raise ConfigError(
+            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, "
+            "or a store"
+        )
     return target.layout
 
 
