@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, localcontext
+from operator import itemgetter
 from typing import Any
 
 from or_audit_logging.evidence.reading import parse_record
@@ -54,6 +55,8 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
     A value of another type than its field's counts as unknown. Members that are no field of a record (the
     message of a plain log record, fields of a later version) stand in its metadata; the seal is left out.
     """
+    if (quick := _record_as_written(members)) is not None:
+        return quick
     for name in _NEEDED:
         if not isinstance(members.get(name), str):
             return None
@@ -195,6 +198,27 @@ def _sum(values: Sequence[Any]) -> Any:
         return sum(values[1:], values[0])
 
 
+def _record_as_written(members: Mapping[str, Any]) -> AuditRecord | None:
+    """Return what `record_of` does, in less time; None where a member is not as our writer writes it."""
+    values = _values_in({**_NOTHING, **members})
+    shape = tuple(map(type, values))
+    fits = _fits.get(shape)
+    if fits is None:
+        fits = all(kind in kinds for kind, kinds in zip(shape, _AS_WRITTEN, strict=True))
+        if len(_fits) < _MOST_SHAPES:
+            _fits[shape] = fits
+    if not fits or not members.keys() <= _KNOWN:
+        return None
+    record: AuditRecord = object.__new__(AuditRecord)  # its __init__ takes three times as long
+    for put, value in zip(_PUTTING, values, strict=True):
+        put(record, value)
+    _put_redacted_under(record, None)
+    for at, put, convert in _CONVERTED:
+        if values[at] is not None:
+            put(record, convert(values[at]))
+    return record
+
+
 def _number(value: object) -> float | None:
     if type(value) not in (int, float, Decimal):
         return None
@@ -248,3 +272,23 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(set(_SPECIAL) - {"error_code"}, object),
 }
 """The type that a field's value has in JSON as it has here; object: none, it is converted."""
+
+_MOST_SHAPES = 1024
+_fits: dict[tuple[type, ...], bool] = {}
+"""Whether values of these types are as our writer writes them: records mostly have the same few."""
+_NOTHING: dict[str, Any] = dict.fromkeys(NAMES)
+_KNOWN = {*NAMES, *SEALED_NAMES}
+_values_in = itemgetter(*NAMES)
+_PUTTING = [getattr(AuditRecord, name).__set__ for name in NAMES]
+_put_redacted_under = vars(AuditRecord)["redacted_under"].__set__
+_TYPES_OF_SPECIAL: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("total_cost", "upstream_cost", "latency_ms", "ttft_ms"), (Decimal,)),
+    **dict.fromkeys(("generation_ids", "tool_names"), (list,)),
+    **dict.fromkeys(("router", "metadata", "redactions", "content"), (dict,)),
+    "error_code": (str, int),
+}
+_AS_WRITTEN = [
+    {_KINDS[name]} if name in (*_NEEDED, "v") else {type(None), *_TYPES_OF_SPECIAL.get(name, (_KINDS[name],))}
+    for name in NAMES
+]
+_CONVERTED = [(NAMES.index(name), _PUTTING[NAMES.index(name)], convert) for name, convert in _SPECIAL.items()]

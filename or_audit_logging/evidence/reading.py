@@ -24,7 +24,9 @@ from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
+_LAST = 1 << 18
+"""The last block of a file, which is mostly all that is asked for, is shorter."""
 _LINES = 1_000
 _decoder = json.JSONDecoder(parse_float=Decimal)
 
@@ -92,7 +94,7 @@ class LogReader:
             self._finished.add(source.name)
 
     def _back(self, stream: LineStream, source: Source) -> Iterator[bytes]:
-        end, size = source.size, _BLOCK
+        end, size = source.size, _LAST
         try:
             with stream:
                 while end > 0:
@@ -113,9 +115,7 @@ class LogReader:
         try:
             with LineStream(source.segment, source.size) as stream:
                 stream.skip_to(offset)
-                while block := stream.read_block(_BLOCK):
-                    if not block.endswith(b"\n"):
-                        block += stream.read_line()
+                while block := stream.read_lines(_BLOCK):
                     end = block.rfind(b"\n") + 1
                     self._offsets[source.name] = offset = offset + end
                     if end:
