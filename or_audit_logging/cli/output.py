@@ -6,7 +6,8 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,6 +17,8 @@ from or_audit_logging.evidence.arguments import PathText, find_log
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What makes a spreadsheet compute a cell, full-width forms too (OWASP, CSV injection)."""
+_UNTIL_PROGRESS, _BETWEEN_PROGRESS = 0.5, 0.1
+"""Seconds."""
 _BESIDE_STORE = ("", "-wal", "-shm", "-journal")
 
 
@@ -61,6 +64,33 @@ def csv_cell(text: str) -> str:
 def printable(text: str) -> str:
     """Return *text* with control characters escaped, so that a file's content cannot drive a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@contextlib.contextmanager
+def progress(unit: str) -> Iterator[Callable[[int], None] | None]:
+    """Yield what says on stderr how far a long work has come, in *unit*s; None where that is no terminal.
+
+    What it said is gone at the end.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    due = time.monotonic() + _UNTIL_PROGRESS
+    is_shown = False
+
+    def say(count: int) -> None:
+        nonlocal due, is_shown
+        if time.monotonic() >= due:
+            due, is_shown = time.monotonic() + _BETWEEN_PROGRESS, True
+            sys.stderr.write(f"\r{count:,} {unit}")
+            sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`or-audit query DIR`: which calls were made, by whom, to which model, at what cost."""
+"""`or-audit query DIR|DB`: which calls were made, by whom, to which model, at what cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import destination, printable, warn
+from or_audit_logging.cli.output import destination, printable, progress, warn
 from or_audit_logging.cli.rows import FIELDS, FORMATS, Columns, RowWriter, write_table
 from or_audit_logging.cli.values import amount, positive
 from or_audit_logging.errors import ConfigError
@@ -23,6 +23,7 @@ from or_audit_logging.evidence.asking import Found, Query, Skipped
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.parts import parts_of
 from or_audit_logging.evidence.query import follow, spellings
+from or_audit_logging.record import AuditRecord
 
 HELP = "list calls: by user, model, status, time, cost"
 
@@ -43,15 +44,17 @@ def add_parser(commands: Any) -> None:
         epilog="exit codes: 0 done, found or not, 2 could not. "
         "example: or-audit query audit_logs --user u-42 --since 2026-11-01 --format csv -o u-42.csv",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("log", metavar="DIR|DB", help="the log's folder, or a store")
     parser.add_argument(
         "--user", metavar="ID", help="as the call had it; an e-mail address also finds its pseudonym"
     )
     parser.add_argument("--session", metavar="ID", help="likewise")
     parser.add_argument("--model", metavar="NAME", help="requested or served")
-    parser.add_argument("--provider", metavar="NAME")
+    parser.add_argument("--provider", metavar="NAME", help="who served the call")
     parser.add_argument(
-        "--status", metavar="STATUS", help="success, error, timeout, cancelled, incomplete, blocked"
+        "--status",
+        metavar="STATUS",
+        help="success, error, timeout, cancelled, incomplete, blocked; of late facts also unresolved",
     )
     parser.add_argument(
         "--event", metavar="TYPE", help="an event type, such as embeddings or generation (default: any call)"
@@ -62,9 +65,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--min-cost", metavar="USD", type=amount, help="calls that cost so much or more")
     parser.add_argument("--limit", metavar="N", type=positive, help="the last N only")
     parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
-    parser.add_argument("--fields", metavar="NAME,...", help="only these fields, in this order")
     parser.add_argument(
-        "--follow", action="store_true", help="go on with what is written, until SIGTERM or SIGINT"
+        "--fields",
+        metavar="NAME,...",
+        help="only these fields of the record, in this order; seq is the number of its line",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help=f"the last {_LAST_FOLLOWED}, and what is written from now on, until SIGTERM or SIGINT",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
     add_key_argument(parser)
@@ -90,24 +99,37 @@ def run(options: argparse.Namespace) -> int:
         return _follow(options, criteria, fields)
     is_table = options.format == "table"
     limit = options.limit or (_LAST if is_table else None)
-    asked = Query(parts_of(options.log, criteria), criteria, limit=limit + 1 if is_table and limit else limit)
+    rows: list[tuple[AuditRecord, int | None]] = []
     with destination(options.output, log=options.log) as out:
-        if not is_table:
-            writer = RowWriter(options.format, out, fields=fields)
-            for found in asked.found():
-                writer.write(found.record, found.seq)
-            writer.close()
-        else:
-            rows = [(found.record, found.seq) for found in asked.found()]
-            more, rows = len(rows) > (limit or 0), rows[-(limit or 0) :]
-            if rows:
-                write_table(rows, out, width=_width(out), fields=fields)
+        with progress("bytes read") if is_table or not out.isatty() else contextlib.nullcontext() as say:
+            asked = Query(
+                parts_of(options.log, criteria),
+                criteria,
+                limit=limit + 1 if is_table and limit else limit,
+                progress=say,
+            )
+            if is_table:
+                rows = [(found.record, found.seq) for found in asked.found()]
             else:
-                print("no record is as asked for", file=sys.stderr)
-            if more:
-                print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
+                writer = RowWriter(options.format, out, fields=fields)
+                for found in asked.found():
+                    writer.write(found.record, found.seq)
+                writer.close()
+        if is_table and limit:
+            _write_last(rows, limit, out, fields)
     _say_skipped(asked.skipped)
     return 0
+
+
+def _write_last(
+    rows: list[tuple[AuditRecord, int | None]], limit: int, out: TextIO, fields: list[str] | None
+) -> None:
+    if rows:
+        write_table(rows[-limit:], out, width=_width(out), fields=fields)
+    else:
+        print("no record is as asked for", file=sys.stderr)
+    if len(rows) > limit:
+        print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
 
 
 def _follow(options: argparse.Namespace, criteria: Criteria, fields: list[str] | None) -> int:

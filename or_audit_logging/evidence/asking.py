@@ -14,7 +14,7 @@ facts first. With a limit the log is read from its end, and most facts are known
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from or_audit_logging.evidence.criteria import Criteria
@@ -53,8 +53,18 @@ class Found:
 class Query(Iterator[AuditRecord]):
     """The answer, read as it is asked for; `skipped` fills meanwhile."""
 
-    def __init__(self, parts: list[Part], criteria: Criteria, *, limit: int | None = None) -> None:
-        """Ask *parts*, in the order of their lines; *limit*: only the last so many."""
+    def __init__(
+        self,
+        parts: list[Part],
+        criteria: Criteria,
+        *,
+        limit: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Ask *parts*, in the order of their lines; *limit*: only the last so many.
+
+        *progress* is called with the number of bytes that were looked through so far.
+        """
         self.skipped = Skipped()
         self._parts = parts
         self._in_range = [criteria.may_hold(part.day) for part in parts]
@@ -63,6 +73,8 @@ class Query(Iterator[AuditRecord]):
         self._facts = LateFacts(all_calls=limit is not None)
         self._held: list[Found] = []
         self._searched: set[int] = set()
+        self._progress = progress
+        self._read = 0
         self._found = self.found()
 
     def __next__(self) -> AuditRecord:
@@ -82,7 +94,7 @@ class Query(Iterator[AuditRecord]):
                     _take_facts(part, self._facts)
                 continue
             sieve = Sieve(self._criteria.needles)
-            for block in part.blocks():
+            for block in self._counted(part.blocks()):
                 yield from self._of_block(part, sieve, block)
                 if len(self._held) > MOST_HELD:
                     self._facts.keep_all()
@@ -138,7 +150,7 @@ class Query(Iterator[AuditRecord]):
             if back is None:
                 kept += reversed(self._last_of_part(number, sieve, limit - len(kept)))
             else:
-                for block in back:
+                for block in self._counted(back):
                     kept += self._of_block_back(number, sieve, block)
                     if len(kept) >= limit:
                         break
@@ -156,7 +168,7 @@ class Query(Iterator[AuditRecord]):
         """Return the last records of a part that can only be read forward."""
         facts = LateFacts(all_calls=True)
         kept: deque[Found] = deque(maxlen=limit)
-        for block in self._parts[number].blocks():
+        for block in self._counted(self._parts[number].blocks()):
             for line in sieve.lines(block, also=_FACT):
                 if _FACT in line and facts.take(line) and self._criteria.event is None:
                     continue
@@ -193,6 +205,13 @@ class Query(Iterator[AuditRecord]):
         if found is None:
             self.skipped.bad[part.name] = self.skipped.bad.get(part.name, 0) + 1
         return found
+
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self._read += len(block)
+            if self._progress is not None:
+                self._progress(self._read)
+            yield block
 
     def _note(self, part: Part, sieve: Sieve) -> None:
         """Take over what *sieve* counted in *part*, and what was wrong with the file."""
