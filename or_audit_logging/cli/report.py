@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         public_key=options.public_key,
         anchors=options.anchor,
     )
-    with destination(options.output) as out:
+    with destination(options.output, log=options.log) as out:
         if options.format == "json":
             out.write(to_json(made.to_dict()) + "\n")
         elif options.format == "csv":

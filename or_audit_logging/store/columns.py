@@ -104,7 +104,12 @@ def _fitting(name: str, value: object) -> Value:
         return value if type(value) is int and _has_room(value) else None
     if name == CODE and type(value) is int and _has_room(value):
         return str(value)
-    return _text(value) if type(value) is str else None
+    return as_column(value) if type(value) is str else None
+
+
+def as_column(value: str) -> str:
+    """Return *value* as a column has it: without halves of surrogate pairs, for which UTF-8 has no bytes."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def members_of(line: bytes) -> dict[str, Any]:
@@ -124,11 +129,6 @@ def _parsed(line: bytes) -> object:
         return json.loads(line, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
-
-
-def _text(value: str) -> str:
-    """Return *value* without halves of surrogate pairs, for which UTF-8 has no bytes."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _has_room(value: int) -> bool:

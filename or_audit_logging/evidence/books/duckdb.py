@@ -21,7 +21,7 @@ from or_audit_logging.evidence.books.duckdb_loading import load_pages
 from or_audit_logging.evidence.books.opened import Answer
 from or_audit_logging.evidence.books.pages import Page, Problems, Rows
 from or_audit_logging.evidence.books.period import Period
-from or_audit_logging.store.columns import PICO, REALS
+from or_audit_logging.store.columns import PICO
 from or_audit_logging.store.schema import FILLED, MONEY, SUMS, VIEW_COLUMNS, is_call
 
 _MEMORY = "200MB"
@@ -134,17 +134,16 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
         return DuckDBBooks(duck, problems, owned=stack.pop_all())
 
 
-def _known(name: str) -> str:
-    """Return what is known of a call: what it says, or a later fact, or the sum over all its generations."""
-    beside = "NULL" if name == PICO else f"g.{name}"
-    return f"""coalesce(c.{name}, CASE WHEN c.total_cost IS NOT NULL THEN {beside}
-    WHEN s.seq IS NULL THEN g.{name} ELSE s.{name} END)"""
-
-
 def _counted(name: str) -> str:
     """Return an amount that is nothing where a call before this one has it already."""
     cost = _known(name)
     return f"CASE WHEN {cost} IS NOT NULL AND r.is_counted THEN 0 ELSE {cost} END"
+
+
+def _known(name: str) -> str:
+    """Return what is known of a call: what it says, or a later fact, or the sum over all its generations."""
+    later = f"CASE WHEN s.seq IS NULL THEN g.{name} ELSE s.{name} END" if name in SUMS else f"g.{name}"
+    return f"coalesce(c.{name}, CASE WHEN c.total_cost IS NULL THEN {later} END)"
 
 
 def _view_column(name: str) -> str:
@@ -159,13 +158,19 @@ def _view_column(name: str) -> str:
     if name in MONEY:
         return f"TRY_CAST({_counted(name)} AS DECIMAL(38, 12)) AS {name}"
     if name == "cost_source":
-        return f"""CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source
-    WHEN {_known("total_cost")} IS NOT NULL THEN g.cost_source END AS cost_source"""
-    if name in SUMS:
+        return (
+            "CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source "
+            f"WHEN {_known('total_cost')} IS NOT NULL THEN g.cost_source END AS cost_source"
+        )
+    if name in SUMS or name in FILLED:
         return f"{_known(name)} AS {name}"
-    if name in FILLED:
-        return f"coalesce(c.{name}, g.{name}) AS {name}"
     return f"c.{name} AS {name}"
+
+
+def _sum(name: str) -> str:
+    certain = "total_cost" if name == "upstream_cost" else name
+    total = f"sum(g.{name})" if name in MONEY and name != PICO else f"TRY_CAST(sum(g.{name}) AS BIGINT)"
+    return f"CASE WHEN count(*) = count(g.{certain}) THEN {total} END AS {name}"
 
 
 _LATE_TABLE = """CREATE TABLE late AS SELECT * FROM audit_line
@@ -173,22 +178,13 @@ WHERE event_type = 'generation' AND generation_id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY generation_id ORDER BY total_cost IS NULL, seq DESC) = 1"""
 """The newest fact about each generation, one with a cost where there is one."""
 
-_IDS = "coalesce(nullif(json_extract_string(c.generation_ids, '$[*]'), []), [NULL])"
-
-
-def _sum(name: str) -> str:
-    total = f"sum(l.{name})" if name in REALS else f"TRY_CAST(sum(l.{name}) AS BIGINT)"
-    return (
-        f"CASE WHEN count(*) = count(l.{'total_cost' if name in MONEY else name}) THEN {total} END AS {name}"
-    )
-
-
-_SUMS_TABLE = f"""CREATE TABLE sums AS SELECT e.seq, {", ".join(map(_sum, SUMS))} FROM (
-  SELECT DISTINCT c.seq, unnest({_IDS}) AS generation_id FROM audit_line AS c
-  WHERE {is_call("c")} AND c.total_cost IS NULL AND json_type(c.generation_ids) = 'ARRAY') AS e
-LEFT JOIN late AS l ON l.generation_id = e.generation_id GROUP BY e.seq"""
-"""Of the calls of several generations whose cost is not known: what facts on all of these add up to."""
-
+_SUMS_TABLE = f"""CREATE TABLE sums AS SELECT e.seq, {", ".join(map(_sum, SUMS))}
+FROM (
+  SELECT DISTINCT seq, unnest(CASE WHEN json_array_length(generation_ids) = 0 THEN [NULL]
+    ELSE generation_ids ->> '$[*]' END) AS generation_id
+  FROM audit_line WHERE total_cost IS NULL AND json_type(generation_ids) = 'ARRAY'
+) AS e LEFT JOIN late AS g ON g.generation_id = e.generation_id GROUP BY e.seq"""
+"""What calls of several generations cost together, where that is known of each."""
 
 _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
   c.seq,
@@ -197,7 +193,8 @@ _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
     PARTITION BY c.generation_id ORDER BY c.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   ) > 0 AS is_counted
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
-LEFT JOIN sums AS s ON s.seq = c.seq WHERE {is_call("c")} AND c.generation_id IN (
+LEFT JOIN sums AS s ON s.seq = c.seq
+WHERE {is_call("c")} AND c.generation_id IN (
   SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
   GROUP BY c.generation_id HAVING count(*) > 1)"""
 """The calls that share a generation: which of them is the first, and whether one before has a cost."""

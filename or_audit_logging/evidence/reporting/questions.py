@@ -33,8 +33,8 @@ from or_audit_logging.evidence.reporting.values import (
     Times,
 )
 from or_audit_logging.hints import hint
-from or_audit_logging.openrouter.answers import moment
 from or_audit_logging.pricing import from_pico
+from or_audit_logging.record import moment
 
 _MILLION = 1_000_000
 _RANKED = frozenset(("model", "day"))
