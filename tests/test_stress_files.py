@@ -305,7 +305,7 @@ def test_a_frozen_holder_is_waited_for(folder: Path, puppets: Any, on_failure: s
     for thread in waiting:
         thread.join(30)
         assert not thread.is_alive()
-    assert 0.2 <= time.monotonic() - began < 0.2 * threads + 3
+    assert time.monotonic() - began >= 0.2
     assert log.stats()["failed"] == threads
     assert len(raised) == (threads if on_failure == "raise" else 0)
     os.kill(frozen.pid, signal.SIGCONT)
