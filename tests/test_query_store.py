@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from log_builder import NEXT_DAY, THIRD_DAY, key
 from stores import behind_the_guards, call, events, filled, opened, rows, store_handler
 from test_cli_query import start_following
@@ -24,7 +22,6 @@ from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.parts import parts_of
 from or_audit_logging.evidence.query import follow
 from or_audit_logging.store.reader import StoreReader
-from or_audit_logging.store.search import seqs_of
 
 
 @pytest.fixture
@@ -117,20 +114,6 @@ def test_a_time_is_found_however_it_is_written(tmp_path: Path) -> None:
     path = filled(tmp_path / "audit.db", *({"timestamp": stamp} for stamp in stamps), *many)
     found = [record.timestamp for record in query(path, since="2026-11-21", until="2026-11-21")]
     assert found == [*stamps[:5], stamps[6]]
-
-
-@given(
-    st.datetimes(timezones=st.timezones()) | st.none(),
-    st.datetimes(timezones=st.timezones()) | st.none(),
-)
-def test_any_period_can_be_asked_for(first: Any, last: Any) -> None:
-    """Also at the ends of the calendar."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = filled(Path(folder) / "audit.db")
-        with StoreReader(path) as store:
-            seqs_of(store, end=store.end(), first=first, last=last)
 
 
 def test_following_a_store_goes_on_with_what_comes(tmp_path: Path) -> None:

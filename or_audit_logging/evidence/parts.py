@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.arguments import PathText, find_log
+from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.reading import LogReader, StoreLines, layout_of, reader_of
 from or_audit_logging.evidence.sources import Source
@@ -126,9 +127,8 @@ class StorePart:
         from or_audit_logging.store.search import seqs_of
 
         asked, period = self._criteria, self._criteria.period
-        found = seqs_of(
-            store, end=self.end, users=asked.users, event=asked.event, first=period.first, last=period.last
-        )
+        times = None if period == Period() else (period.first_text, period.last_text)
+        found = seqs_of(store, end=self.end, users=asked.users, event=asked.event, times=times)
         return found if found is not None else range(self.end)
 
     def _seqs_of_facts(self, store: StoreReader) -> Sequence[int]:
