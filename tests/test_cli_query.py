@@ -119,6 +119,16 @@ def test_json_is_exact(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_found_is_no_error(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Said on stderr, where a program does not read."""
     assert asked(capsys, log, "--user", "nobody") == (0, "", "no record is as asked for\n")
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "jsonl"])
+def test_a_period_without_records_is_a_mistake(
+    log: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Asked for as a whole; one user's absence in it is an answer."""
+    status, _, error = asked(capsys, log, "--until", "2020-01-01", "--format", form)
+    assert (status, "no call was recorded in" in error) == (2, True)
+    assert asked(capsys, log, "--until", "2020-01-01", "--user", "u-1", "--format", form)[0] == 0
     code, out, _ = asked(capsys, log, "--user", "nobody", "--format", "csv")
     assert (code, len(out.splitlines())) == (0, 1)
 

@@ -100,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
     is_table = options.format == "table"
     limit = options.limit or (_LAST if is_table else None)
     rows: list[tuple[AuditRecord, int | None]] = []
+    is_empty = True
     with destination(options.output, log=options.log) as out:
         with progress("bytes read") if is_table or not out.isatty() else contextlib.nullcontext() as say:
             asked = Query(
@@ -110,24 +111,34 @@ def run(options: argparse.Namespace) -> int:
             )
             if is_table:
                 rows = [(found.record, found.seq) for found in asked.found()]
+                is_empty = not rows
             else:
                 writer = RowWriter(options.format, out, fields=fields)
                 for found in asked.found():
                     writer.write(found.record, found.seq)
+                    is_empty = False
                 writer.close()
-        if is_table and limit:
+        if rows and limit:
             _write_last(rows, limit, out, fields)
     _say_skipped(asked.skipped)
+    if is_empty and _asks_for_a_period(options):
+        raise ConfigError(f"no call was recorded in {options.log} in that time")
+    if is_empty and is_table:
+        print("no record is as asked for", file=sys.stderr)
     return 0
+
+
+def _asks_for_a_period(options: argparse.Namespace) -> bool:
+    """Return whether all of a period is asked for: that it has nothing is no answer, but a mistake."""
+    others = ("user", "session", "model", "provider", "status", "event", "generation_id", "min_cost")
+    is_any = all(getattr(options, name) is None for name in others)
+    return is_any and (options.since is not None or options.until is not None)
 
 
 def _write_last(
     rows: list[tuple[AuditRecord, int | None]], limit: int, out: TextIO, fields: list[str] | None
 ) -> None:
-    if rows:
-        write_table(rows[-limit:], out, width=_width(out), fields=fields)
-    else:
-        print("no record is as asked for", file=sys.stderr)
+    write_table(rows[-limit:], out, width=_width(out), fields=fields)
     if len(rows) > limit:
         print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
 
