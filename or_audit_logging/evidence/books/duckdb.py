@@ -124,7 +124,7 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
         try:
             duck.execute("SET TimeZone = 'UTC'")
             load_pages(duck, folder, pages, Rows(columns, problems), problems)
-            for statement in _finish(period):
+            for statement in _finish(period, columns):
                 duck.execute(statement)
         except (duckdb.Error, OSError) as error:
             raise ConfigError(f"the log cannot be loaded into DuckDB: {error}") from error
@@ -171,19 +171,25 @@ _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
     PARTITION BY c.generation_id ORDER BY c.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   ) > 0 AS is_counted
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
-WHERE {is_call("c")} AND c.generation_id IN (
-  SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
-  GROUP BY c.generation_id HAVING count(*) > 1)"""
-"""The calls that share a generation: which of them is the first, and whether one before has a cost."""
+WHERE {is_call("c")} AND c.generation_id IS NOT NULL AND hash(c.generation_id) IN (
+  SELECT hash(c.generation_id) FROM audit_line AS c WHERE {is_call("c")} AND c.generation_id IS NOT NULL
+  GROUP BY 1 HAVING count(*) > 1)"""
+"""The calls that share a generation: which of them is the first, and whether one before has a cost.
 
-_VIEW = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, VIEW_COLUMNS))}
+Among them may be some that share a hash only; each of these is the first of its generation. Hashes take a
+quarter of the room of the ids.
+"""
+
+def _finish(period: Period, columns: Collection[str]) -> list[str]:
+    """Return the statements that make the view `audit_log`, with the meaning of the store's.
+
+    It has no columns that were not loaded: to ask for one is an error, and no NULL.
+    """
+    loaded = [name for name in VIEW_COLUMNS if name in columns or name in ("repeat_of", "seq")]
+    view = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, loaded))}
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
 LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
-
-
-def _finish(period: Period) -> list[str]:
-    """Return the statements that make the view `audit_log`, with the meaning of the store's."""
     within = ""
     if period != Period():
         within = f" AND c.timestamp >= '{period.first_text}' AND c.timestamp <= '{period.last_text}'"
-    return [_LATE_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
+    return [_LATE_TABLE, _REPEATS_TABLE, f"{view}{within}"]

@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.evidence.books.columns import LOSS
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
@@ -104,9 +105,10 @@ class Rows:
     """Makes rows of lines."""
 
     def __init__(self, columns: Collection[str], problems: Problems) -> None:
-        """*columns*: those that are wanted, of `COLUMNS` and `IN_THE_LINE`."""
+        """*columns*: those that are wanted, of `ALL`."""
         self.names = tuple(name for name in COLUMNS if name in columns)
         self.in_line = tuple(name for name in IN_THE_LINE if name in columns)
+        self.loss = tuple(name for name in LOSS if name in columns)
         self._problems = problems
         places = [COLUMNS.index(name) for name in self.names]
         self._chosen: Callable[[Row], Row] = _getter(places)
