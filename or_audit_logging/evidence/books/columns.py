@@ -14,7 +14,7 @@ import re
 from or_audit_logging.store.columns import COLUMNS, IN_THE_LINE, PICO
 
 LOSS = ("loss_count", "loss_reason")
-"""How many records a log.lost says are lost, and why: columns of `audit_line` in DuckDB, in SQLite its line."""
+"""How many records a log.lost says are lost, and why: columns in DuckDB; in SQLite they stay in the line."""
 ALL = frozenset((*COLUMNS, *IN_THE_LINE, *LOSS))
 ALWAYS = frozenset(("event_type", "status", "timestamp", "generation_id", "total_cost", PICO))
 """What the view itself goes by."""

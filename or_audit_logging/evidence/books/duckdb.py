@@ -180,6 +180,7 @@ Among them may be some that share a hash only; each of these is the first of its
 quarter of the room of the ids.
 """
 
+
 def _finish(period: Period, columns: Collection[str]) -> list[str]:
     """Return the statements that make the view `audit_log`, with the meaning of the store's.
 

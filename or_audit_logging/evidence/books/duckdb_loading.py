@@ -205,7 +205,9 @@ def _value(name: str) -> str:
     """Return what stands in the column *name* of a line that is not doubtful."""
     if name in _LOSS:
         member = _LOSS[name]
-        value = f"TRY_CAST(CAST({member} AS VARCHAR) AS BIGINT)" if name == "loss_count" else f"{member} ->> '$'"
+        value = (
+            f"TRY_CAST(CAST({member} AS VARCHAR) AS BIGINT)" if name == "loss_count" else f"{member} ->> '$'"
+        )
         return f"CASE WHEN event_type = 'log.lost' THEN {value} END"
     if name == PICO:  # rounded, the product is exact: an amount of at most 15 digits is not doubtful
         return "TRY_CAST(round(TRY_CAST(CAST(total_cost AS VARCHAR) AS DOUBLE) * 1e12) AS BIGINT)"
