@@ -187,7 +187,7 @@ def _doubt(name: str) -> str:
     text = f"CAST({name} AS VARCHAR)"
     if name == "total_cost":
         is_exact = f"abs({_AMOUNT}) < 1000 AND {_AMOUNT} = {_FINER} AND {text} NOT LIKE '\"%'"
-        return f"NOT regexp_matches({text}, '{_PLAIN_AMOUNT}') AND ({is_exact}) IS NOT TRUE"
+        return f"CASE WHEN NOT regexp_matches({text}, '{_PLAIN_AMOUNT}') THEN ({is_exact}) IS NOT TRUE END"
     if name in REALS:
         return f"NOT regexp_full_match({text}, '-?[0-9.]{{1,24}}')"
     if name in INTEGERS:
