@@ -95,7 +95,7 @@ FILLED = (
 )
 """What a later fact says of a call that said nothing of it itself."""
 MONEY = ("total_cost", PICO, "upstream_cost")
-_SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
 """What adds up where a call made several generations."""
 
 
@@ -138,7 +138,7 @@ def _view_column(name: str) -> str:
         known = _known("total_cost", "c")
         return f"""CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source
     WHEN {known} IS NOT NULL THEN g.cost_source END AS cost_source"""
-    if name in _SUMS:
+    if name in SUMS:
         return f"{_known(name, 'c')} AS {name}"
     if name in FILLED:
         return f"coalesce(c.{name}, g.{name}) AS {name}"

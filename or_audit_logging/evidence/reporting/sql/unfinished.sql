@@ -1,5 +1,5 @@
--- Calls that began in the period and never ended.
-SELECT COUNT(*) AS requests
+-- Calls that began in the period and did not end in what was read.
+SELECT id, timestamp, user_id, model_requested AS model
 FROM audit_line
 WHERE event_type GLOB '*.started'
   AND timestamp >= $first AND timestamp <= $last
