@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,15 +70,16 @@ class _Loading:
         plain = [each for each in whole if not each[1].source.segment.archived]
         for some in _in_groups([(n, page.source.segment.path) for n, page in plain], _TOGETHER):
             ours |= self._read(dict(some))
-        for paths in self._inflated(archived):
-            ours |= self._read(paths)
-            for path in paths.values():
-                path.unlink()
+        with closing(self._inflated(archived)) as inflated:
+            for paths in inflated:
+                ours |= self._read(paths)
+                for path in paths.values():
+                    path.unlink()
         if self._has_twins() or self._read_ourselves([pages[number] for number in sorted(ours)]):
             self._duck.execute("DELETE FROM audit_line")  # which of two lines counts is for us to say
             self._read_ourselves(pages)
 
-    def _inflated(self, archived: Sequence[tuple[int, Page]]) -> Iterator[dict[int, Path]]:
+    def _inflated(self, archived: Sequence[tuple[int, Page]]) -> Generator[dict[int, Path]]:
         """Yield archives decompressed, by their numbers; the next are being made meanwhile."""
         with ThreadPoolExecutor(max_workers=_INFLATED) as pool:
             ready: deque[tuple[int, Future[Path]]] = deque()
