@@ -125,7 +125,7 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
         try:
             duck.execute("SET TimeZone = 'UTC'")
             load_pages(duck, folder, pages, Rows(columns, problems), problems)
-            for statement in _finish(period):
+            for statement in _finish(period, columns):
                 duck.execute(statement)
         except (duckdb.Error, OSError) as error:
             raise ConfigError(f"the log cannot be loaded into DuckDB: {error}") from error
@@ -167,24 +167,28 @@ def _view_column(name: str) -> str:
     return f"c.{name} AS {name}"
 
 
-def _sum(name: str) -> str:
-    certain = "total_cost" if name == "upstream_cost" else name
-    total = f"sum(g.{name})" if name in MONEY and name != PICO else f"TRY_CAST(sum(g.{name}) AS BIGINT)"
-    return f"CASE WHEN count(*) = count(g.{certain}) THEN {total} END AS {name}"
-
-
 _LATE_TABLE = """CREATE TABLE late AS SELECT * FROM audit_line
 WHERE event_type = 'generation' AND generation_id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY generation_id ORDER BY total_cost IS NULL, seq DESC) = 1"""
 """The newest fact about each generation, one with a cost where there is one."""
 
-_SUMS_TABLE = f"""CREATE TABLE sums AS SELECT e.seq, {", ".join(map(_sum, SUMS))}
-FROM (
-  SELECT DISTINCT seq, unnest(CASE WHEN json_array_length(generation_ids) = 0 THEN [NULL]
-    ELSE generation_ids ->> '$[*]' END) AS generation_id
-  FROM audit_line WHERE total_cost IS NULL AND json_type(generation_ids) = 'ARRAY'
-) AS e LEFT JOIN late AS g ON g.generation_id = e.generation_id GROUP BY e.seq"""
-"""What calls of several generations cost together, where that is known of each."""
+_IDS = "coalesce(nullif(json_extract_string(c.generation_ids, '$[*]'), []), [NULL])"
+
+
+def _sum(name: str) -> str:
+    certain = "total_cost" if name == "upstream_cost" else name
+    total = f"sum(l.{name})" if name in MONEY and name != PICO else f"TRY_CAST(sum(l.{name}) AS BIGINT)"
+    return f"CASE WHEN count(*) = count(l.{certain}) THEN {total} END AS {name}"
+
+
+def _sums_table(columns: Collection[str]) -> str:
+    """Return the statement for what facts on all generations of a call add up to, where it had no cost."""
+    sums = ", ".join(_sum(name) for name in SUMS if name in columns)
+    return f"""CREATE TABLE sums AS SELECT e.seq, {sums} FROM (
+  SELECT DISTINCT c.seq, unnest({_IDS}) AS generation_id FROM audit_line AS c
+  WHERE {is_call("c")} AND c.total_cost IS NULL AND json_type(c.generation_ids) = 'ARRAY') AS e
+LEFT JOIN late AS l ON l.generation_id = e.generation_id GROUP BY e.seq"""
+
 
 _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
   c.seq,
@@ -194,19 +198,26 @@ _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
   ) > 0 AS is_counted
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
 LEFT JOIN sums AS s ON s.seq = c.seq
-WHERE {is_call("c")} AND c.generation_id IN (
-  SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
-  GROUP BY c.generation_id HAVING count(*) > 1)"""
-"""The calls that share a generation: which of them is the first, and whether one before has a cost."""
+WHERE {is_call("c")} AND c.generation_id IS NOT NULL AND hash(c.generation_id) IN (
+  SELECT hash(c.generation_id) FROM audit_line AS c WHERE {is_call("c")} AND c.generation_id IS NOT NULL
+  GROUP BY 1 HAVING count(*) > 1)"""
+"""The calls that share a generation: which of them is the first, and whether one before has a cost.
 
-_VIEW = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, VIEW_COLUMNS))}
+Among them may be some that share a hash only; each of these is the first of its generation. Hashes take a
+quarter of the room of the ids.
+"""
+
+
+def _finish(period: Period, columns: Collection[str]) -> list[str]:
+    """Return the statements that make the view `audit_log`, with the meaning of the store's.
+
+    It has no columns that were not loaded: to ask for one is an error, and no NULL.
+    """
+    loaded = [name for name in VIEW_COLUMNS if name in columns or name in ("repeat_of", "seq")]
+    view = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, loaded))}
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
 LEFT JOIN sums AS s ON s.seq = c.seq LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
-
-
-def _finish(period: Period) -> list[str]:
-    """Return the statements that make the view `audit_log`, with the meaning of the store's."""
     within = ""
     if period != Period():
         within = f" AND c.timestamp >= '{period.first_text}' AND c.timestamp <= '{period.last_text}'"
-    return [_LATE_TABLE, _SUMS_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
+    return [_LATE_TABLE, _sums_table(columns), _REPEATS_TABLE, f"{view}{within}"]

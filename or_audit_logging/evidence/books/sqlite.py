@@ -34,7 +34,8 @@ _INDEXES = ("audit_line_generation_id", "audit_line_generation")
 _PRAGMAS = (
     "journal_mode = OFF",
     "synchronous = OFF",
-    "cache_size = -16384",
+    "page_size = 16384",
+    "cache_size = -8192",
     "temp_store = FILE",
 )
 

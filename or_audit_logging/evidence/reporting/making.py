@@ -16,7 +16,7 @@ from typing import Any
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.arguments import AnchorPlaces, PathText
-from or_audit_logging.evidence.books.columns import ALWAYS, STARTED
+from or_audit_logging.evidence.books.columns import ALWAYS, LOSS, STARTED
 from or_audit_logging.evidence.books.opened import Books, Engine
 from or_audit_logging.evidence.books.opening import open_books
 from or_audit_logging.evidence.books.period import Period as Asked
@@ -44,7 +44,7 @@ COLUMNS = (
     | STARTED
     | frozenset(("user_id", "model_requested", "model_used", "provider", "error_type", "error_code"))
     | frozenset(("cost_source", "is_byok", "prompt_tokens", "completion_tokens", "total_tokens"))
-    | frozenset(("latency_ms", "ttft_ms", "metadata", "redactions"))
+    | frozenset(("latency_ms", "ttft_ms", "metadata", "redactions", *LOSS))
 )
 """What the questions read."""
 DAYS = 7
