@@ -147,6 +147,10 @@ def _odd(chance: random.Random, seq: int, day: str, strangeness: float) -> bytes
     if chance.random() < 0.2:
         members["redactions"] = chance.choice(({"EMAIL": 2}, {"EMAIL": 1, "PHONE": 1}))
     if chance.random() < 0.1:
+        other = f"gen-{chance.randrange(60)}"
+        ids = chance.choice(([generation, other], [generation] * 2, [generation, None], [other, 5], []))
+        members["generation_ids"] = Raw(json.dumps(ids, separators=(",", ":")))
+    if chance.random() < 0.1:
         members["started_id"] = f"id-{chance.randrange(seq + 1)}"
     if chance.random() < strangeness:
         members |= chance.choice(_STRANGE)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.reporting.values import (
     Count,
     DailyCost,
@@ -16,10 +17,10 @@ from or_audit_logging.evidence.reporting.values import (
     ErrorRate,
     Group,
     Integrity,
+    OpenCall,
     Period,
     Problem,
     Repeated,
-    Report,
     Spender,
     Substitution,
     Summary,
@@ -79,6 +80,7 @@ _INTEGRITY = Integrity(
     summary="verified: 41,211 lines in 30 segments, seq 0 to 41210; chain, seals and anchor hold.\n"
     "Anchored up to seq 41198 by a checkpoint kept elsewhere at 2026-11-30T23:00:00+00:00.",
     first_seq=0,
+    key_checked=True,
     last_seq=41_210,
     anchored_to=41_198,
     anchored_at=datetime(2026, 11, 30, 23, tzinfo=UTC),
@@ -214,6 +216,11 @@ def sample_report(
         ),
         redactions=(Count("EMAIL", 214), Count("PHONE", 61), Count("IBAN", 9), Count("API_KEY", 3)),
         unfinished=3,
+        unfinished_calls=tuple(
+            OpenCall(f"0000fake-0000-7000-8000-00000000000{n}", START + timedelta(hours=30 * n), user, model)
+            for n, (user, model) in enumerate(zip((*users, None, None, None), models * 3, strict=False))
+            if n < 3
+        ),
         without_facts=5,
         late_costs=41,
         repeated=(Repeated("gen-1795277414-fakeFAKEfakeFAKE0001", 2),),
@@ -243,6 +250,8 @@ def hostile_report(names: Sequence[str | None] = (*HOSTILE, None), days: int = 3
         redactions=tuple(Count(one or "", 1) for one in names),
         lost=tuple(Count(one or "", 2) for one in names),
         repeated=tuple(Repeated(one or "", 2) for one in names),
+        unfinished=len(names),
+        unfinished_calls=tuple(OpenCall(one or "", None, one, one) for one in names),
         problems=tuple(Problem(one or "", 1, one) for one in names),
         integrity=Integrity(verdict=first, summary=first, findings=1, last_seq=5),
     )
@@ -263,10 +272,18 @@ def _grouped(cells: Sequence[dict[str, Any]], key: str) -> tuple[Group, ...]:
             avg_latency_ms=round(sum(one["ms"] * one["requests"] for one in held) / calls, 3),
             cost=sum((one["cost"] for one in held), Decimal(0)),
             unpriced=sum(one["unpriced"] for one in held),
+            latency=_times(held) if key in ("model", "day") else None,
         )
         for name, held in found.items()
     ]
     return tuple(sorted(groups, key=lambda one: (-one.requests, one.name or "")))
+
+
+def _times(cells: Sequence[dict[str, Any]]) -> Times:
+    calls = sum(one["requests"] for one in cells)
+    average = round(sum(one["ms"] * one["requests"] for one in cells) / calls, 3)
+    parts = {name: round(average * much, 3) for name, much in (("p50", 0.8), ("p95", 2.4), ("p99", 4.1))}
+    return Times(count=calls, average=average, longest=round(average * 6.5, 3), **parts)
 
 
 def _statuses(calls: int, failed: int) -> tuple[Group, ...]:

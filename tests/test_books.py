@@ -18,6 +18,7 @@ from or_audit_logging.evidence.books.columns import ALL, ALWAYS, needed
 from or_audit_logging.evidence.books.opened import Engine
 from or_audit_logging.evidence.books.opening import open_books
 from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.sealing.line import MAX_LINE_BYTES
 from or_audit_logging.store.schema import VIEW_COLUMNS
 
 DUCKDB = pytest.mark.skipif(not opening.has_duckdb(), reason="DuckDB is not installed: pip install duckdb")
@@ -104,6 +105,35 @@ def test_what_cannot_be_read_is_counted_by_segment(tmp_path: Path, engine: Engin
 
 
 @BOTH
+@pytest.mark.parametrize("doubtful", [0, 1])
+def test_of_two_lines_with_one_seq_the_first_counts(tmp_path: Path, engine: Engine, doubtful: int) -> None:
+    """Also where they stand in two files, whichever of these is read in which way."""
+    for number in range(2):
+        user = Raw("5") if number == doubtful else "u-1"
+        stamp = f"2026-11-2{number}T00:00:00.000000Z"
+        lines = [
+            line(7, timestamp=stamp, id=f"of-file-{number}"),
+            line(8 + number, timestamp=stamp, user_id=user),
+        ]
+        write_segment(tmp_path, f"2026-11-2{number}", lines)
+    with open_books(tmp_path, engine=engine) as books:
+        found = books.ask("SELECT id, user_id FROM audit_log ORDER BY seq").rows
+        users = ["u-1", None] if doubtful else [None, "u-1"]
+        assert found == [("of-file-0", None), ("id-8", users[0]), ("id-9", users[1])]
+        assert books.problems.bad_lines == {"audit_2026-11-21.jsonl": 1}
+
+
+@BOTH
+def test_a_line_longer_than_any_is_read_as_well(tmp_path: Path, engine: Engine) -> None:
+    """It is for `verify` to say what it is worth."""
+    stamp = "2026-11-21T00:00:00.000000Z"
+    lengths = (MAX_LINE_BYTES, 5, 3 * MAX_LINE_BYTES, 5)
+    lines = [line(n, timestamp=stamp, prompt="x" * length) for n, length in enumerate(lengths)]
+    write_segment(tmp_path, "2026-11-21", lines)
+    assert ask(tmp_path, "SELECT seq FROM audit_log ORDER BY seq", engine) == [(0,), (1,), (2,), (3,)]
+
+
+@BOTH
 def test_names_are_only_names(tmp_path: Path, engine: Engine) -> None:
     """Whatever stands in a record comes back as it stands there, halves of characters aside."""
     lines = [
@@ -181,6 +211,14 @@ def test_an_answer_has_a_limit_and_a_time(tmp_path: Path, engine: Engine) -> Non
         with pytest.raises(SQLError, match="longer than"):
             books.ask(endless, timeout=0.2)
         assert books.ask("SELECT COUNT(*) FROM audit_log", timeout=60).rows == [(3,)]
+
+
+@DUCKDB
+def test_what_was_not_loaded_cannot_be_asked_for(tmp_path: Path) -> None:
+    """It is no column, rather than one full of NULL."""
+    write_segment(tmp_path, "2026-11-21", [line(0, timestamp="2026-11-21T00:00:00.000000Z", user_id="u-1")])
+    with pytest.raises(SQLError, match="user_id"):
+        ask(tmp_path, "SELECT user_id FROM audit_log", "duckdb", columns=ALWAYS)
 
 
 @DUCKDB

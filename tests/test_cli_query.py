@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from log_builder import NEXT_DAY
 from samples import REPOSITORY
+from stores import filled
 from test_query import Calls
 
+from or_audit_logging.cli import output
 from or_audit_logging.cli.main import main
 from or_audit_logging.cli.rows import columns, shortened
 from or_audit_logging.record import NAMES
@@ -117,6 +119,16 @@ def test_json_is_exact(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_found_is_no_error(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Said on stderr, where a program does not read."""
     assert asked(capsys, log, "--user", "nobody") == (0, "", "no record is as asked for\n")
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "jsonl"])
+def test_a_period_without_records_is_a_mistake(
+    log: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Asked for as a whole; one user's absence in it is an answer."""
+    status, _, error = asked(capsys, log, "--until", "2020-01-01", "--format", form)
+    assert (status, "no call was recorded in" in error) == (2, True)
+    assert asked(capsys, log, "--until", "2020-01-01", "--user", "u-1", "--format", form)[0] == 0
     code, out, _ = asked(capsys, log, "--user", "nobody", "--format", "csv")
     assert (code, len(out.splitlines())) == (0, 1)
 
@@ -286,6 +298,57 @@ def test_following_ends_when_nobody_reads(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.wait(timeout=30) == 0
         assert process.stderr.read() == ""
+
+
+class Terminal(io.StringIO):
+    """Text that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_and_colour_are_for_terminals(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How far it has come is said on stderr while it takes long, and is gone at the end."""
+    monkeypatch.setattr(output, "_UNTIL_PROGRESS", 0)
+    _, out, error = asked(capsys, log)
+    assert "\x1b" not in out + error
+    seen, shown = Terminal(), Terminal()
+    monkeypatch.setattr("sys.stderr", seen)
+    assert main(["query", str(log), "--format", "csv", "-o", str(tmp_path / "x.csv")]) == 0
+    assert "bytes read" in seen.getvalue()
+    assert seen.getvalue().endswith("\r\x1b[K")
+    monkeypatch.setattr("sys.stdout", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["query", str(log)]) == 0
+    assert "\x1b[31m" in shown.getvalue()
+    seen.seek(0)
+    seen.truncate()
+    assert main(["query", str(log), "--format", "jsonl"]) == 0
+    assert seen.getvalue() == ""
+
+
+@pytest.mark.parametrize("command", [["query"], ["sql", "SELECT 1"], ["report", "--days", "9999"]])
+def test_no_output_takes_a_stores_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """Nor that of the files beside it; elsewhere in the same folder it may stand."""
+    store = filled(tmp_path / "audit.db", {"user_id": "u-1"})
+    name, *rest = command
+    for wrong in ("audit.db", "audit.db-wal"):
+        assert main([name, str(store), *rest, "-o", str(tmp_path / wrong)]) == 2
+        assert "part of the log" in capsys.readouterr().err
+    assert main([name, str(store), *rest, "-o", str(tmp_path / "out.txt")]) == 0
+    assert (tmp_path / "out.txt").stat().st_size > 0
+
+
+@pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+def test_no_cell_is_a_formula(start: str) -> None:
+    """Whatever may begin one; what does not is left as it is."""
+    assert output.csv_cell(f"{start}1") == f"'{start}1"
+    assert output.csv_cell(f"1{start}") == f"1{start}"
 
 
 def test_wide_and_combining_characters_are_measured() -> None:

@@ -150,7 +150,7 @@ def test_trouble_within_trouble() -> None:
         done.set()
 
     threading.Thread(target=work, daemon=True).start()
-    assert done.wait(timeout=5)
+    assert done.wait(timeout=30)
     assert trouble.counts() == {"test": 1}
 
 
@@ -167,7 +167,7 @@ def test_a_fork_while_something_is_reported() -> None:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(timeout=5)
+    assert held.wait(timeout=30)
     child = os.fork()
     if child == 0:
         trouble.report("test", "child", "audit: %s", "a child")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 INTRUDER = (
     "<style>html,body{background:#f0f!important}</style>"
     "<img src='http://evil.example/image'><script src='http://evil.example/script'></script>"
-    "<script>document.title='run';document.body.id='ran'</script>"
+    "<script>document.body.id='ran';document.body.style.background='#f0f'</script>"
     "<p onclick='1' style='position:fixed;inset:0;background:#f0f'>"
     "<iframe src='http://evil.example/frame'></iframe><link rel='stylesheet' href='http://evil.example/style'>"
 )
@@ -146,11 +146,9 @@ def test_the_proxy_sees_what_a_page_asks_for(tmp_path: Path, proxy: Proxy) -> No
 def test_the_policy_stops_what_escaping_would_have_let_in(tmp_path: Path, proxy: Proxy) -> None:
     """An intruder on the page finds nothing to run, nothing to fetch, nothing to paint."""
     path = write(tmp_path, page(sample_report(1)).replace("</footer>", INTRUDER))
-    done = browse(path, proxy, "--dump-dom")
+    done = browse(path, proxy, f"--screenshot={tmp_path / 'page.png'}")
     assert asked_by_pages(proxy) == []
-    assert 'id="ran"' not in done.stdout
     assert done.stderr.count("Content Security Policy") >= 5
-    browse(path, proxy, f"--screenshot={tmp_path / 'page.png'}")
     assert first_pixel(tmp_path / "page.png") == COLOURS["light"]["paper"]
 
 

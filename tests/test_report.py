@@ -19,8 +19,8 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.books.opening import has_duckdb
 from or_audit_logging.evidence.importing import import_log
+from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.reporting.making import report
-from or_audit_logging.evidence.reporting.values import Report
 from or_audit_logging.evidence.reporting.writing import to_json
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

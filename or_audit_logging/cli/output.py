@@ -6,12 +6,20 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.arguments import PathText, find_log
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What makes a spreadsheet compute a cell, full-width forms too (OWASP, CSV injection)."""
+_UNTIL_PROGRESS, _BETWEEN_PROGRESS = 0.5, 0.1
+"""Seconds."""
+_BESIDE_STORE = ("", "-wal", "-shm", "-journal")
 
 
 def colourful(stream: TextIO) -> bool:
@@ -59,14 +67,45 @@ def printable(text: str) -> str:
 
 
 @contextlib.contextmanager
-def destination(name: str | None) -> Iterator[TextIO]:
-    """Yield stdout, or the file called *name*, which has that name once it is complete; raises `OSError`."""
+def progress(unit: str) -> Iterator[Callable[[int], None] | None]:
+    """Yield what says on stderr how far a long work has come, in *unit*s; None where that is no terminal.
+
+    What it said is gone at the end.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    due = time.monotonic() + _UNTIL_PROGRESS
+    is_shown = False
+
+    def say(count: int) -> None:
+        nonlocal due, is_shown
+        if time.monotonic() >= due:
+            due, is_shown = time.monotonic() + _BETWEEN_PROGRESS, True
+            sys.stderr.write(f"\r{count:,} {unit}")
+            sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def destination(name: str | None, *, log: PathText) -> Iterator[TextIO]:
+    """Yield stdout, or the file called *name*, which has that name once it is complete.
+
+    Raises `ConfigError` where it would stand in the folder of *log* or in a store's place, and `OSError`.
+    """
     if name is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout
         return
     target = Path(name).resolve()
+    _refuse_in_log(target, log)
     descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
@@ -76,3 +115,13 @@ def destination(name: str | None) -> Iterator[TextIO]:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
         raise
+
+
+def _refuse_in_log(target: Path, log: PathText) -> None:
+    found = find_log(log)
+    if found.store is not None:
+        is_inside = target in [Path(f"{found.store.resolve()}{end}") for end in _BESIDE_STORE]
+    else:
+        is_inside = target.is_relative_to(found.folder.resolve())
+    if is_inside:
+        raise ConfigError(f"{target} is part of the log; write it elsewhere")

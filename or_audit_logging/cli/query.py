@@ -1,4 +1,4 @@
-"""`or-audit query DIR`: which calls were made, by whom, to which model, at what cost."""
+"""`or-audit query DIR|DB`: which calls were made, by whom, to which model, at what cost."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import printable, warn
+from or_audit_logging.cli.output import destination, printable, progress, warn
 from or_audit_logging.cli.rows import FIELDS, FORMATS, Columns, RowWriter, write_table
 from or_audit_logging.cli.values import amount, positive
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.arguments import find_log
 from or_audit_logging.evidence.asking import Found, Query, Skipped
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.parts import parts_of
 from or_audit_logging.evidence.query import follow, spellings
+from or_audit_logging.record import AuditRecord
 
 HELP = "list calls: by user, model, status, time, cost"
 
@@ -46,15 +44,17 @@ def add_parser(commands: Any) -> None:
         epilog="exit codes: 0 done, found or not, 2 could not. "
         "example: or-audit query audit_logs --user u-42 --since 2026-11-01 --format csv -o u-42.csv",
     )
-    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("log", metavar="DIR|DB", help="the log's folder, or a store")
     parser.add_argument(
         "--user", metavar="ID", help="as the call had it; an e-mail address also finds its pseudonym"
     )
     parser.add_argument("--session", metavar="ID", help="likewise")
     parser.add_argument("--model", metavar="NAME", help="requested or served")
-    parser.add_argument("--provider", metavar="NAME")
+    parser.add_argument("--provider", metavar="NAME", help="who served the call")
     parser.add_argument(
-        "--status", metavar="STATUS", help="success, error, timeout, cancelled, incomplete, blocked"
+        "--status",
+        metavar="STATUS",
+        help="success, error, timeout, cancelled, incomplete, blocked; of late facts also unresolved",
     )
     parser.add_argument(
         "--event", metavar="TYPE", help="an event type, such as embeddings or generation (default: any call)"
@@ -65,9 +65,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--min-cost", metavar="USD", type=amount, help="calls that cost so much or more")
     parser.add_argument("--limit", metavar="N", type=positive, help="the last N only")
     parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
-    parser.add_argument("--fields", metavar="NAME,...", help="only these fields, in this order")
     parser.add_argument(
-        "--follow", action="store_true", help="go on with what is written, until SIGTERM or SIGINT"
+        "--fields",
+        metavar="NAME,...",
+        help="only these fields of the record, in this order; seq is the number of its line",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help=f"the last {_LAST_FOLLOWED}, and what is written from now on, until SIGTERM or SIGINT",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
     add_key_argument(parser)
@@ -93,24 +99,48 @@ def run(options: argparse.Namespace) -> int:
         return _follow(options, criteria, fields)
     is_table = options.format == "table"
     limit = options.limit or (_LAST if is_table else None)
-    asked = Query(parts_of(options.log), criteria, limit=limit + 1 if is_table and limit else limit)
-    with _output(options) as out:
-        if not is_table:
-            writer = RowWriter(options.format, out, fields=fields)
-            for found in asked.found():
-                writer.write(found.record, found.seq)
-            writer.close()
-        else:
-            rows = [(found.record, found.seq) for found in asked.found()]
-            more, rows = len(rows) > (limit or 0), rows[-(limit or 0) :]
-            if rows:
-                write_table(rows, out, width=_width(out), fields=fields)
+    rows: list[tuple[AuditRecord, int | None]] = []
+    is_empty = True
+    with destination(options.output, log=options.log) as out:
+        with progress("bytes read") if is_table or not out.isatty() else contextlib.nullcontext() as say:
+            asked = Query(
+                parts_of(options.log, criteria),
+                criteria,
+                limit=limit + 1 if is_table and limit else limit,
+                progress=say,
+            )
+            if is_table:
+                rows = [(found.record, found.seq) for found in asked.found()]
+                is_empty = not rows
             else:
-                print("no record is as asked for", file=sys.stderr)
-            if more:
-                print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
+                writer = RowWriter(options.format, out, fields=fields)
+                for found in asked.found():
+                    writer.write(found.record, found.seq)
+                    is_empty = False
+                writer.close()
+        if rows and limit:
+            _write_last(rows, limit, out, fields)
     _say_skipped(asked.skipped)
+    if is_empty and _asks_for_a_period(options):
+        raise ConfigError(f"no call was recorded in {options.log} in that time")
+    if is_empty and is_table:
+        print("no record is as asked for", file=sys.stderr)
     return 0
+
+
+def _asks_for_a_period(options: argparse.Namespace) -> bool:
+    """Return whether all of a period is asked for: that it has nothing is no answer, but a mistake."""
+    others = ("user", "session", "model", "provider", "status", "event", "generation_id", "min_cost")
+    is_any = all(getattr(options, name) is None for name in others)
+    return is_any and (options.since is not None or options.until is not None)
+
+
+def _write_last(
+    rows: list[tuple[AuditRecord, int | None]], limit: int, out: TextIO, fields: list[str] | None
+) -> None:
+    write_table(rows[-limit:], out, width=_width(out), fields=fields)
+    if len(rows) > limit:
+        print(f"the last {limit}; --limit N shows more, other formats all", file=sys.stderr)
 
 
 def _follow(options: argparse.Namespace, criteria: Criteria, fields: list[str] | None) -> int:
@@ -120,24 +150,24 @@ def _follow(options: argparse.Namespace, criteria: Criteria, fields: list[str] |
         raise ConfigError("--follow has no end: leave --until out")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    _prepare(sys.stdout)
     last = options.limit or _LAST_FOLLOWED
     try:
-        _print_as_it_comes(options.format, follow(options.log, criteria, last=last, sleep=_sleep), fields)
+        with destination(None, log=options.log) as out:
+            records = follow(options.log, criteria, last=last, sleep=_sleep)
+            _print_as_it_comes(options.format, records, out, fields)
     except (KeyboardInterrupt, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _print_as_it_comes(form: Any, records: Iterator[Found], fields: list[str] | None) -> None:
-    out = sys.stdout
+def _print_as_it_comes(form: Any, records: Iterator[Found], out: TextIO, fields: list[str] | None) -> None:
     if form == "table":
         layout = Columns(_width(out), fields=fields)
         layout.squeeze()
-        print(layout.head(), flush=True)
+        print(layout.head(), file=out, flush=True)
         for found in records:
-            print(layout.text(found.record, found.seq, out), flush=True)
+            print(layout.text(found.record, found.seq, out), file=out, flush=True)
     else:
         writer = RowWriter(form, out, fields=fields)
         out.flush()
@@ -157,33 +187,6 @@ def _sleep(seconds: float) -> None:
         event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(seconds * 1000)
     ):
         raise BrokenPipeError
-
-
-@contextlib.contextmanager
-def _output(options: argparse.Namespace) -> Iterator[TextIO]:
-    """Yield where to write: stdout, or a file that takes its name once it is complete."""
-    if options.output is None:
-        _prepare(sys.stdout)
-        yield sys.stdout
-        return
-    target = Path(options.output).resolve()
-    if target.is_relative_to(find_log(options.log).folder.resolve()):
-        raise ConfigError(f"{options.output} is inside the log's folder; write it elsewhere")
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
-            yield out
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _prepare(out: Any) -> None:
-    """Let *out* take any text: what its encoding does not have is escaped."""
-    if hasattr(out, "reconfigure"):
-        out.reconfigure(errors="backslashreplace")
 
 
 def _width(out: TextIO) -> int:

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import csv_cell, destination, paint, printable, table
+from or_audit_logging.cli.output import destination
+from or_audit_logging.cli.report_csv import write_csv
+from or_audit_logging.cli.report_text import text_of
 from or_audit_logging.cli.values import positive
 from or_audit_logging.evidence.books.opened import ENGINES
 from or_audit_logging.evidence.html.page import page
 from or_audit_logging.evidence.reporting.making import DAYS, report
-from or_audit_logging.evidence.reporting.values import Group, Report, Times
 from or_audit_logging.evidence.reporting.writing import to_json
-from or_audit_logging.sealing.text import money
 
 HELP = "calls, costs, latencies and errors of some days"
 FORMATS = ("text", "json", "csv", "html")
-
-_LISTED = 10
-_WIDEST = 48
-_GROUPS: tuple[tuple[str, str, Callable[[Report], Sequence[Group]]], ...] = (
-    ("by_status", "status", lambda made: made.by_status),
-    ("by_model", "model", lambda made: made.by_model),
-    ("by_user", "user", lambda made: made.by_user),
-    ("by_provider", "provider", lambda made: made.by_provider),
-    ("by_feature", "feature", lambda made: made.by_feature),
-    ("by_day", "day (UTC)", lambda made: made.by_day),
-)
-_CSV = (
-    *("section", "day", "name", "requests", "successful", "failed"),
-    *("total_tokens", "avg_latency_ms", "cost_usd", "unpriced"),
-)
 
 
 def add_parser(commands: Any) -> None:
@@ -44,7 +26,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description="Report on a log: calls by status, model, user, provider, feature and day, costs to the "
         "last digit, latencies, errors and what to do about them, and what of the log is missing or "
-        "could not be read. With a key, a public key or an anchor the whole log is verified as well.",
+        "could not be read. With --verify, --key, --public-key or --anchor the whole log is verified as "
+        "well, which takes time on a long one.",
         epilog="exit codes: 0 done, 1 verification has findings, 2 could not, also where no call was "
         "recorded in the time asked for. "
         "example: or-audit report audit_logs --days 30 --format json -o november.json",
@@ -58,6 +41,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="verify the log as well, with the key of the environment unless another is given",
+    )
     add_key_argument(parser)
     parser.add_argument(
         "--public-key",
@@ -83,11 +71,12 @@ def run(options: argparse.Namespace) -> int:
         since=options.since,
         until=options.until,
         engine=options.engine,
+        verify=options.verify,
         key=options.key,
         public_key=options.public_key,
         anchors=options.anchor,
     )
-    with destination(options.output) as out:
+    with destination(options.output, log=options.log) as out:
         if options.format == "json":
             out.write(to_json(made.to_dict()) + "\n")
         elif options.format == "csv":
@@ -95,177 +84,5 @@ def run(options: argparse.Namespace) -> int:
         elif options.format == "html":
             out.write(page(made))
         else:
-            out.write("\n\n".join(text_of(made)) + "\n")
+            out.write(text_of(made))
     return 1 if made.integrity is not None and made.integrity.verdict == "tampered" else 0
-
-
-def write_csv(made: Report, out: TextIO) -> None:
-    """Write the sums of each group, of all of them, and of each model on each day, one row each."""
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_CSV)
-    whole = made.summary
-    sums = [whole.total_requests, whole.successful, whole.failed, whole.total_tokens]
-    writer.writerow(
-        ["summary", "", "", *sums, _or_blank(whole.avg_latency_ms), money(whole.cost), whole.unpriced]
-    )
-    for section, _, groups in _GROUPS:
-        for one in groups(made):
-            name = csv_cell(one.name or "")
-            place = [name, ""] if section == "by_day" else ["", name]
-            sums = [one.requests, one.successful, one.failed, one.total_tokens]
-            writer.writerow(
-                [section, *place, *sums, _or_blank(one.avg_latency_ms), money(one.cost), one.unpriced]
-            )
-    for row in made.daily_cost:
-        cells = [row.day.isoformat(), csv_cell(row.model or ""), row.requests, "", "", "", ""]
-        writer.writerow(["daily_cost", *cells, money(row.cost), row.unpriced])
-
-
-def text_of(made: Report) -> list[str]:
-    """Return the report as paragraphs and tables for a terminal."""
-    parts = [_head(made), _summary(made)]
-    parts += [
-        _groups(title, groups(made)) for section, title, groups in _GROUPS if _is_worth(section, groups(made))
-    ]
-    if made.top_spenders:
-        rows = [
-            [_name(one.user_id), f"{one.requests:,}", _usd(one.cost), _share(one.share)]
-            for one in made.top_spenders
-        ]
-        parts.append(table([["top spenders", "calls", "USD", "share"], *rows], right=(1, 2, 3)))
-    if made.errors:
-        parts.append(_errors(made))
-    if any(one.failed for one in made.error_rates):
-        failing = [one for one in made.error_rates if one.failed]
-        rows = [
-            [_name(one.model), f"{one.requests:,}", f"{one.failed:,}", _share(one.rate)] for one in failing
-        ]
-        parts.append(_table(["failing, last 24 h", "calls", "failed", "rate"], rows, right=(1, 2, 3)))
-    if made.substitutions:
-        rows = [
-            [_name(one.requested), _name(one.served), f"{one.requests:,}", _usd(one.cost)]
-            for one in made.substitutions
-        ]
-        parts.append(_table(["requested", "served", "calls", "USD"], rows, right=(2, 3)))
-    parts.append("\n".join(_notes(made)))
-    return parts
-
-
-def _head(made: Report) -> str:
-    period = made.period
-    days = f"{period.days} {'day' if period.days == 1 else 'days'}"
-    said = f"{period.first_day} to {period.last_day} (UTC, {days})"
-    return f"{paint('LLM calls', 'bold')}  {said}  {printable(made.path)}"
-
-
-def _summary(made: Report) -> str:
-    whole = made.summary
-    tokens = f"{whole.total_tokens:,} ({whole.prompt_tokens:,} in, {whole.completion_tokens:,} out)"
-    cost = f"{_usd(whole.cost)} USD" + (f"; {whole.unpriced:,} calls have no cost" if whole.unpriced else "")
-    succeeded = f"{whole.successful:,} succeeded ({_share(whole.success_rate)})"
-    lines = [
-        f"calls      {whole.total_requests:,}, {succeeded}, {whole.failed:,} did not",
-        f"cost       {cost}",
-        f"tokens     {tokens}",
-    ]
-    if whole.byok:
-        lines.append(f"own keys   {whole.byok:,} calls, {_usd(whole.byok_cost)} USD of the cost")
-    lines += _times("latency", made.latency) + _times("to first", made.ttft)
-    return "\n".join(lines)
-
-
-def _times(title: str, times: Times) -> list[str]:
-    if not times.count:
-        return []
-    said = ", ".join(f"{name} {getattr(times, name):,.0f}" for name in ("p50", "p95", "p99", "longest"))
-    return [f"{title:<9}  {said} ms (of {times.count:,} calls, by nearest rank)"]
-
-
-def _is_worth(section: str, groups: Sequence[Group]) -> bool:
-    return section in ("by_status", "by_model", "by_user", "by_day") or any(
-        one.name is not None for one in groups
-    )
-
-
-def _groups(title: str, groups: Sequence[Group]) -> str:
-    rows = [
-        [
-            _name(one.name),
-            f"{one.requests:,}",
-            f"{one.failed:,}",
-            f"{one.total_tokens:,}",
-            "" if one.avg_latency_ms is None else f"{one.avg_latency_ms:,.0f}",
-            _usd(one.cost),
-        ]
-        for one in groups
-    ]
-    listed = rows[-31:] if title.startswith("day") else rows
-    limit = 31 if title.startswith("day") else _LISTED
-    return _table(
-        [title, "calls", "failed", "tokens", "avg ms", "USD"], listed, right=(1, 2, 3, 4, 5), limit=limit
-    )
-
-
-def _errors(made: Report) -> str:
-    rows, below = [], []
-    for one in made.errors[:_LISTED]:
-        rows.append([one.status, _name(one.error_type, ""), _name(one.error_code, ""), f"{one.requests:,}"])
-        if one.hint is not None and (said := f"{one.error_code}: {one.hint}") not in below:
-            below.append(said)
-    more = len(made.errors) - _LISTED
-    lines = [table([["failed", "type", "code", "calls"], *rows], right=(3,))]
-    lines += [f"... {more:,} more kinds"] if more > 0 else []
-    return "\n".join([*lines, *(f"  {printable(said)}" for said in below)])
-
-
-def _notes(made: Report) -> list[str]:
-    lines = []
-    if made.redactions:
-        said = ", ".join(f"{printable(one.name)} {one.count:,}" for one in made.redactions[:_LISTED])
-        lines.append(f"redacted     {said}")
-    for count, said in (
-        (made.unfinished, "calls began and never ended"),
-        (
-            made.without_facts,
-            "calls of which neither tokens nor cost are known (or-audit settle asks for them)",
-        ),
-        (made.counts.get("repeated", 0), "generation ids borne by several calls; each cost is counted once"),
-        (made.records_lost, "records lost, as the log itself says"),
-        (made.bad_lines, "lines that are no record"),
-    ):
-        if count:
-            lines.append(f"{paint('note', 'yellow')}         {count:,} {said}")
-    for one in made.problems:
-        why = one.message or f"{one.bad_lines:,} lines are no record"
-        lines.append(f"{paint('unread', 'red')}       {printable(one.segment)}: {printable(why)}")
-    if made.integrity is None:
-        lines.append("integrity    not verified; give --key, --public-key or --anchor")
-    else:
-        style = "green" if made.integrity.verdict == "verified" else "red"
-        lines.append(f"integrity    {paint(made.integrity.verdict.upper(), style)}")
-        lines += [f"             {printable(said)}" for said in made.integrity.summary.splitlines()]
-    return lines
-
-
-def _table(head: list[str], rows: list[list[str]], *, right: Sequence[int], limit: int = _LISTED) -> str:
-    text = table([head, *rows[:limit]], right=right)
-    return (
-        text if len(rows) <= limit else f"{text}\n... {len(rows) - limit:,} more (--format json lists them)"
-    )
-
-
-def _name(name: str | None, unknown: str = "(unknown)") -> str:
-    text = printable(name) if name else unknown
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}\u2026"
-
-
-def _usd(amount: Decimal) -> str:
-    return money(amount) or "0.0"
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
-
-
-def _or_blank(value: float | None) -> Any:
-    return "" if value is None else value

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
-from or_audit_logging.cli.output import paint, printable
+from or_audit_logging.cli.output import csv_cell, paint, printable
 from or_audit_logging.evidence.late_facts import awaits_facts
 from or_audit_logging.hints import hint
 from or_audit_logging.record import NAMES, AuditRecord
@@ -24,7 +24,6 @@ Format = Literal["table", "json", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("table", "json", "csv", "jsonl")
 FIELDS = (*NAMES, "seq")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _STYLES = {
     "error": "red",
     "timeout": "red",
@@ -73,11 +72,11 @@ class RowWriter:
 
 
 def _cell(value: object) -> str:
-    """Return *value* as a cell's text; text that a spreadsheet would compute gets an apostrophe in front."""
+    """Return *value* as a CSV cell's text."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return csv_cell(value)
     return written({"": value})[4:-1].decode("ascii")
 
 

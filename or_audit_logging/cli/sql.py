@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     with open_books(options.log, engine=options.engine, period=period, columns=needed(options.sql)) as books:
         answer = books.ask(options.sql, values, limit=options.limit, timeout=options.timeout)
         say_problems(books)
-    with destination(options.output) as out:
+    with destination(options.output, log=options.log) as out:
         _write(answer, out, options.format)
     if answer.has_more:
         warn(f"these are the first {options.limit:,} rows; --limit N gives more")

@@ -6,22 +6,22 @@
 Segments of other days are not read, and lines without the bytes that are looked for not parsed.
 
 **Late facts.** A call whose cost is unknown is completed by the newest `generation` record of its id, which
-stands later in the log. Records come in the log's order, so from the first such call on they are held back
-until the end was seen; if more than `MOST_HELD` are, the rest of the log is looked through for late facts
-first. With a limit the log is read from its end, and facts are known before their calls.
+mostly stands later in the log. Records come in the log's order, so from the first such call on they are held
+back until the end was seen; if more than `MOST_HELD` are, the rest of the log is looked through for late
+facts first. With a limit the log is read from its end, and most facts are known before their calls.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.late_facts import LateFacts, awaits_facts, record_of
 from or_audit_logging.evidence.parts import Part
 from or_audit_logging.evidence.reading import parse_record
-from or_audit_logging.evidence.sieve import Sieve, is_shaped, lines_with
+from or_audit_logging.evidence.sieve import Sieve, lines_with
 from or_audit_logging.record import CONTROL_PREFIX, AuditRecord
 
 MOST_HELD = 5_000
@@ -53,15 +53,28 @@ class Found:
 class Query(Iterator[AuditRecord]):
     """The answer, read as it is asked for; `skipped` fills meanwhile."""
 
-    def __init__(self, parts: list[Part], criteria: Criteria, *, limit: int | None = None) -> None:
-        """Ask *parts*, in the order of their lines; *limit*: only the last so many."""
+    def __init__(
+        self,
+        parts: list[Part],
+        criteria: Criteria,
+        *,
+        limit: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Ask *parts*, in the order of their lines; *limit*: only the last so many.
+
+        *progress* is called with the number of bytes that were looked through so far.
+        """
         self.skipped = Skipped()
         self._parts = parts
+        self._in_range = [criteria.may_hold(part.day) for part in parts]
         self._criteria = criteria
         self._limit = limit
-        self._facts = LateFacts()
+        self._facts = LateFacts(all_calls=limit is not None)
         self._held: list[Found] = []
-        self._awaited: set[str] | None = set()  # the ids of those held; None: all facts are known
+        self._searched: set[int] = set()
+        self._progress = progress
+        self._read = 0
         self._found = self.found()
 
     def __next__(self) -> AuditRecord:
@@ -72,115 +85,118 @@ class Query(Iterator[AuditRecord]):
         return self._all() if self._limit is None else self._last(self._limit)
 
     def _all(self) -> Iterator[Found]:
-        in_range = [self._criteria.may_hold(part.day) for part in self._parts]
-        end = max((number for number, is_in in enumerate(in_range, 1) if is_in), default=0)
+        end = max((number for number, is_in in enumerate(self._in_range, 1) if is_in), default=0)
         for number, part in enumerate(self._parts):
             if number >= end and not self._held:
                 break
+            if not self._in_range[number]:
+                if self._held:
+                    _take_facts(part, self._facts)
+                continue
             sieve = Sieve(self._criteria.needles)
-            for block in part.blocks() if in_range[number] or self._held else ():
-                if in_range[number]:
-                    yield from self._of_block(part, sieve, block)
-                else:
-                    self._take_facts(block, self._awaited)
+            for block in self._counted(part.blocks()):
+                yield from self._of_block(part, sieve, block)
                 if len(self._held) > MOST_HELD:
-                    self._look_ahead(number)
+                    self._facts.keep_all()
+                    for later in self._parts[number:]:
+                        _take_facts(later, self._facts)
                     yield from self._release()
             self._note(part, sieve)
         yield from self._release()
 
     def _of_block(self, part: Part, sieve: Sieve, block: bytes) -> Iterator[Found]:
         """Yield the records in *block* that are asked for, if nothing has to wait for late facts."""
-        was_waiting = bool(self._held)
-        for line in sieve.lines(block, also=_FACT if was_waiting else None):
+        facts = self._facts
+        for line in sieve.lines(block, also=_FACT):
+            if _FACT in line:
+                is_fact = facts.take_older(line) if facts.all_calls else facts.take(line)
+                if is_fact and self._criteria.event is None:
+                    continue
             found = self._parse(part, line)
-            if found is None:
+            if found is None or not self._criteria.may_match(found.record):
                 continue
-            if self._awaited is not None:
-                self._facts.take(found.record, among=self._awaited)
-            if not self._criteria.may_match(found.record):
-                continue
-            is_open = awaits_facts(found.record)
-            if is_open and self._awaited is not None:
-                self._awaited.add(found.record.generation_id or "")
+            if not facts.all_calls and awaits_facts(found.record):
+                facts.wait_for(found.record)
                 self._held.append(found)
             elif self._held:
                 self._held.append(found)
-            elif is_open:
-                yield from self._completed([found])
             else:
-                yield found
-        if self._held and not was_waiting:
-            self._take_facts(block, self._awaited)
+                yield from self._completed(found)
 
     def _release(self) -> Iterator[Found]:
         """Yield what was held back: all late facts are known."""
-        held, self._held, self._awaited = self._held, [], None
-        yield from self._completed(held)
+        held, self._held = self._held, []
+        for found in held:
+            yield from self._completed(found)
 
-    def _completed(self, several: list[Found]) -> Iterator[Found]:
-        for found in several:
-            record = self._facts.complete(found.record)
-            if self._criteria.matches(record):
-                yield Found(record, found.seq)
+    def _completed(self, found: Found) -> Iterator[Found]:
+        record = self._facts.complete(found.record)
+        if self._criteria.matches(record):
+            yield Found(record, found.seq)
 
     def _last(self, limit: int) -> Iterator[Found]:
         """Yield the last *limit* records, found from the end."""
         kept: list[Found] = []
-        in_range = [self._criteria.may_hold(part.day) for part in self._parts]
-        start = in_range.index(True) if True in in_range else len(in_range)
+        start = self._in_range.index(True) if True in self._in_range else len(self._parts)
         for number in reversed(range(start, len(self._parts))):
             if len(kept) >= limit:
                 break
+            if not self._in_range[number]:
+                self._know_facts_of(number)
+                continue
             part = self._parts[number]
+            sieve = Sieve(self._criteria.needles)
             back = part.blocks_back()
             if back is None:
-                kept += reversed(self._last_of_part(part, limit - len(kept), is_in_range=in_range[number]))
-                continue
-            sieve = Sieve(self._criteria.needles)
-            for block in back:
-                if not in_range[number]:
-                    self._take_facts(block, None, is_older=True)
-                    continue
-                kept += self._last_of_block(part, sieve, block)
-                if len(kept) >= limit:
-                    break
+                kept += reversed(self._last_of_part(number, sieve, limit - len(kept)))
+            else:
+                for block in self._counted(back):
+                    kept += self._of_block_back(number, sieve, block)
+                    if len(kept) >= limit:
+                        break
             self._note(part, sieve)
         yield from reversed(kept[:limit])
 
-    def _last_of_block(self, part: Part, sieve: Sieve, block: bytes) -> list[Found]:
-        """Return the records in *block* that are asked for, the last one first."""
-        out = []
+    def _of_block_back(self, number: int, sieve: Sieve, block: bytes) -> Iterator[Found]:
+        """Yield the records in *block* that are asked for, the last one first."""
         for line in reversed(sieve.lines(block, also=_FACT)):
-            found = self._parse(part, line)
-            if found is None:
+            if _FACT in line and self._facts.take_older(line) and self._criteria.event is None:
                 continue
-            self._facts.take_older(found.record)
-            record = self._facts.complete(found.record)
-            if self._criteria.matches(record):
-                out.append(Found(record, found.seq))
-        return out
+            yield from self._completed_back(number, line)
 
-    def _last_of_part(self, part: Part, limit: int, *, is_in_range: bool) -> list[Found]:
-        """Return the last records of a part that can only be read forward; its facts are read first."""
-        facts = LateFacts()
-        if self._criteria.asks_for_facts or not is_in_range:
-            for block in part.blocks():
-                self._take_facts(block, None, into=facts)
-            self._facts.take_all_older(facts)
+    def _last_of_part(self, number: int, sieve: Sieve, limit: int) -> list[Found]:
+        """Return the last records of a part that can only be read forward."""
+        facts = LateFacts(all_calls=True)
         kept: deque[Found] = deque(maxlen=limit)
-        if is_in_range:
-            sieve = Sieve(self._criteria.needles)
-            for block in part.blocks():
-                for line in sieve.lines(block, also=_FACT):
-                    found = self._parse(part, line)
-                    if found is not None:
-                        facts.take(found.record)
-                        if self._criteria.matches(self._facts.complete(found.record)):
-                            kept.append(found)
+        for block in self._counted(self._parts[number].blocks()):
+            for line in sieve.lines(block, also=_FACT):
+                if _FACT in line and facts.take(line) and self._criteria.event is None:
+                    continue
+                kept.extend(self._completed_back(number, line))
+        self._facts.take_all_older(facts)
+        return list(kept)
+
+    def _completed_back(self, number: int, line: bytes) -> Iterator[Found]:
+        """Yield the record of *line* in part *number* if it is asked for.
+
+        Late facts behind it are known if the part is read back; where they do not say the cost, others in the
+        part, and in the one before it, may.
+        """
+        found = self._parse(self._parts[number], line)
+        if found is None or not self._criteria.may_match(found.record):
+            return
+        if self._facts.lacks(found.record):
+            self._know_facts_of(number)
+            self._know_facts_of(number - 1)
+        yield from self._completed(found)
+
+    def _know_facts_of(self, number: int) -> None:
+        """Take in all late facts of part *number*, once."""
+        if number >= 0 and number not in self._searched:
+            self._searched.add(number)
+            facts = LateFacts(all_calls=True)
+            _take_facts(self._parts[number], facts)
             self._facts.take_all_older(facts)
-            self._note(part, sieve)
-        return [Found(self._facts.complete(found.record), found.seq) for found in kept]
 
     def _parse(self, part: Part, line: bytes) -> Found | None:
         if line.startswith(_CONTROL) and self._criteria.event is None:
@@ -190,30 +206,12 @@ class Query(Iterator[AuditRecord]):
             self.skipped.bad[part.name] = self.skipped.bad.get(part.name, 0) + 1
         return found
 
-    def _look_ahead(self, number: int) -> None:
-        """Take in all facts that stand in part *number* and behind it."""
-        for part in self._parts[number:]:
-            for block in part.blocks():
-                self._take_facts(block, None)
-
-    def _take_facts(
-        self,
-        block: bytes,
-        awaited: set[str] | None,
-        *,
-        into: LateFacts | None = None,
-        is_older: bool = False,
-    ) -> None:
-        facts = self._facts if into is None else into
-        lines = lines_with(block, (_FACT,))
-        for line in reversed(lines) if is_older else lines:
-            found = as_found(line) if is_shaped(line) else None
-            if found is None:
-                continue
-            if is_older:
-                facts.take_older(found.record)
-            else:
-                facts.take(found.record, among=awaited)
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self._read += len(block)
+            if self._progress is not None:
+                self._progress(self._read)
+            yield block
 
     def _note(self, part: Part, sieve: Sieve) -> None:
         """Take over what *sieve* counted in *part*, and what was wrong with the file."""
@@ -222,6 +220,12 @@ class Query(Iterator[AuditRecord]):
             self.skipped.bad[part.name] = self.skipped.bad.get(part.name, 0) + sieve.bad
         if part.problem is not None:
             self.skipped.unreadable[part.name] = part.problem
+
+
+def _take_facts(part: Part, facts: LateFacts) -> None:
+    for block in part.fact_blocks():
+        for line in lines_with(block, (_FACT,)):
+            facts.take(line)
 
 
 def as_found(line: bytes) -> Found | None:

@@ -9,37 +9,28 @@ criteria.may_hold(date(2026, 11, 21))      -> whether the segment of that day ca
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import TypeAlias
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.late_facts import awaits_facts, is_call_event
-from or_audit_logging.evidence.settlement import UNRESOLVED
+from or_audit_logging.evidence.books.period import Period, When
+from or_audit_logging.evidence.late_facts import awaits_facts
 from or_audit_logging.evidence.sieve import Needles
-from or_audit_logging.openrouter.answers import moment
 from or_audit_logging.pricing import usd
-from or_audit_logging.record import STATUSES, AuditRecord, utc_timestamp
-
-When: TypeAlias = str | date | datetime
+from or_audit_logging.record import STATUSES, UNRESOLVED, AuditRecord, is_call_event
 
 NO_COST = b'"total_cost":null'
 
-_LATE = timedelta(hours=26)
-"""So late a line may stand in another day's segment; one that is later opens one of its own (FORMAT 1)."""
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_ENDING_Z = len("2026-11-21T10:30:45.123456Z")
+_EVER = Period()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
     """What a record must be to be in the answer; None: anything.
 
-    Without `event`, calls that ended are asked for. `users`: any of these. `since` and `until` are both
-    included, as timestamps of records are written.
+    Without `event`, calls that ended are asked for. `users` and `session`: any of these.
     """
 
     users: frozenset[str] | None = None
@@ -47,8 +38,7 @@ class Criteria:
     provider: str | None = None
     status: str | None = None
     event: str | None = None
-    since: str | None = None
-    until: str | None = None
+    period: Period = _EVER
     generation_id: str | None = None
     session: frozenset[str] | None = None
     min_cost: Decimal | None = None
@@ -81,17 +71,13 @@ class Criteria:
         cost = usd(min_cost)
         if min_cost is not None and cost is None:
             raise ConfigError(f"min_cost is an amount in USD, such as 0.01, not {min_cost!r}")
-        first, last = bound(since, name="since"), bound(until, name="until", is_end=True)
-        if first is not None and last is not None and first > last:
-            raise ConfigError(f"since ({first}) is later than until ({last})")
         return cls(
             users=None if users is None else frozenset(users),
             model=model,
             provider=provider,
             status=status,
             event=event,
-            since=first,
-            until=last,
+            period=Period.parse(since, until),
             generation_id=generation_id,
             session=None if session is None else frozenset(session),
             min_cost=cost,
@@ -145,7 +131,7 @@ class Criteria:
                 self.min_cost is None
                 or (record.total_cost is not None and record.total_cost >= self.min_cost)
             )
-            and self._is_in_time(record.timestamp)
+            and self.period.has(record.timestamp)
         )
 
     def may_match(self, record: AuditRecord) -> bool:
@@ -156,50 +142,4 @@ class Criteria:
 
     def may_hold(self, day: date | None) -> bool:
         """Return whether the segment of *day* can have lines asked for; None: it is of no day."""
-        if day is None:
-            return True
-        if self.since is not None and day.isoformat() < self.since[:10]:
-            return False
-        return self.until is None or self.until >= _midnight(day, before=_LATE)
-
-    def _is_in_time(self, timestamp: str) -> bool:
-        if self.since is None and self.until is None:
-            return True
-        if len(timestamp) != _ENDING_Z or timestamp[-1] != "Z":
-            found = moment(timestamp)
-            if found is None:
-                return False
-            timestamp = utc_timestamp(found)
-        return (self.since is None or timestamp >= self.since) and (
-            self.until is None or timestamp <= self.until
-        )
-
-
-def bound(value: When | None, *, name: str, is_end: bool = False) -> str | None:
-    """Return the first moment of *value*, or with *is_end* its last, as timestamps are written.
-
-    A date is a whole UTC day; a time without a zone is UTC. Raises `ConfigError`.
-    """
-    if value is None:
-        return None
-    found: datetime | None = None
-    whole = isinstance(value, date) and not isinstance(value, datetime)
-    if isinstance(value, datetime):
-        found = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    elif isinstance(value, date):
-        found = datetime.combine(value, time(), tzinfo=UTC)
-    elif isinstance(value, str):
-        found, whole = moment(value), _DAY.fullmatch(value.strip()) is not None
-    if found is None:
-        raise ConfigError(
-            f"{name} is a UTC date such as 2026-11-21, or a time such as 2026-11-21T10:30:00Z, not {value!r}"
-        )
-    text = utc_timestamp(found)
-    return f"{text[:10]}T23:59:59.999999Z" if whole and is_end else text
-
-
-def _midnight(day: date, *, before: timedelta) -> str:
-    try:
-        return utc_timestamp(datetime.combine(day, time(), tzinfo=UTC) - before)
-    except OverflowError:
-        return ""
+        return day is None or not (self.period.is_past(day) or self.period.is_ahead(day))

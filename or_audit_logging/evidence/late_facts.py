@@ -2,32 +2,48 @@
 
     record = record_of(parse_record(line))      -> AuditRecord, or None where the members make none
     facts = LateFacts()
-    facts.take(generation_record)               # event type `generation`
+    facts.wait_for(call)
+    facts.take(line)                            # in the log's order; True for a late fact
     facts.complete(call)                        -> the call, its cost and other nulls filled
 
-A call is completed only where its cost is unknown: that is what is asked for later (`or-audit settle`).
+A call is completed only where its cost is unknown: that is what is asked for later (`or-audit settle`). One
+that made several generations costs what they cost together, once that is known of each.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Container, Mapping
-from decimal import Decimal
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Context, Decimal, localcontext
+from operator import itemgetter
 from typing import Any
 
-from or_audit_logging.evidence.settlement import is_call
+from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.pricing import usd
-from or_audit_logging.record import GENERATION, NAMES, AuditRecord
+from or_audit_logging.record import GENERATION, NAMES, AuditRecord, is_call_event
 from or_audit_logging.sealing.line import SEALED_NAMES
 
 FILLED = (
     *("model_used", "provider", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
     *("reasoning_tokens", "is_byok", "latency_ms", "finish_reason", "native_finish_reason", "service_tier"),
-    *("total_cost", "upstream_cost", "cost_source"),
+    *("total_cost", "upstream_cost"),
 )
-"""What a later fact says of a call that said nothing of it itself."""
+"""What a later fact says of a call that said nothing of it itself, beside where the cost is from."""
+SUMMED = (
+    *("total_cost", "upstream_cost", "prompt_tokens", "completion_tokens", "total_tokens"),
+    *("cached_tokens", "reasoning_tokens"),
+)
+"""What adds up where a call made several generations."""
+
+MOST_RECENT = 20_000
+"""So many late facts of calls that nobody waits for yet are kept."""
+
+_EXACT = Context(prec=128)
+_FACT_START = b'{"event_type":"generation"'
+_ID = re.compile(rb'"generation_id":"([A-Za-z0-9_.:-]+)"')
+_COST = re.compile(rb'"total_cost": ?[-0-9]')
 
 _DEEPEST = 64
 """No record nests so deep (`sealing.text.MAX_DEPTH`)."""
@@ -39,6 +55,8 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
     A value of another type than its field's counts as unknown. Members that are no field of a record (the
     message of a plain log record, fields of a later version) stand in its metadata; the seal is left out.
     """
+    if (quick := _record_as_written(members)) is not None:
+        return quick
     for name in _NEEDED:
         if not isinstance(members.get(name), str):
             return None
@@ -62,52 +80,143 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
 
 
 class LateFacts:
-    """What `generation` records say, by the id of the call; the newest one that states a cost counts."""
+    """What `generation` records say, by the id of the generation; the newest one that states a cost counts.
 
-    def __init__(self) -> None:
-        self._facts: dict[str, AuditRecord] = {}
+    Kept are the lines that tell of calls that wait, and the last `MOST_RECENT` others: a fact may stand
+    before a call that it completes, where a generation belongs to several calls.
+    """
 
-    def take(self, record: AuditRecord, *, among: Container[str] | None = None) -> None:
-        """Take in a `generation` record that is newer than those before; with *among*, of those ids only."""
-        if record.event_type != GENERATION or record.generation_id is None:
-            return
-        known = self._facts.get(record.generation_id)
-        if (among is None or record.generation_id in among) and (
-            known is None or record.total_cost is not None or known.total_cost is None
-        ):
-            self._facts[record.generation_id] = record
+    def __init__(self, *, all_calls: bool = False) -> None:
+        """With *all_calls*, what is said of any call is kept."""
+        self.all_calls = all_calls
+        self._kept: dict[str, bytes] = {}
+        self._recent: dict[str, bytes] = {}
+        self._awaited: set[str] = set()
 
-    def take_older(self, record: AuditRecord) -> None:
-        """Take in a `generation` record that is older than those before."""
-        known = self._facts.get(record.generation_id) if record.generation_id is not None else None
-        if known is None or (known.total_cost is None and record.total_cost is not None):
-            self.take(record)
+    def wait_for(self, call: AuditRecord) -> None:
+        """From now on, keep what is said of *call*."""
+        for one in _ids_of(call):
+            self._awaited.add(one)
+            if one in self._recent:
+                self._kept[one] = self._recent.pop(one)
+
+    def keep_all(self) -> None:
+        """From now on, keep what is said of any call."""
+        self.all_calls = True
+        self._kept, self._recent = self._recent | self._kept, {}
+
+    def take(self, line: bytes) -> bool:
+        """Take in a line that is newer than those before; return whether it is a late fact's."""
+        one = _id_in(line)
+        if one is None:
+            return False
+        place = self._kept if self.all_calls or one in self._awaited else self._recent
+        if one not in place or _states_cost(line) or not _states_cost(place[one]):
+            place[one] = line
+        if len(self._recent) > MOST_RECENT:
+            del self._recent[next(iter(self._recent))]
+        return True
+
+    def take_older(self, line: bytes) -> bool:
+        """Take in a line that is older than those before; return whether it is a late fact's."""
+        one = _id_in(line)
+        if one is None:
+            return False
+        if one not in self._kept or (_states_cost(line) and not _states_cost(self._kept[one])):
+            self._kept[one] = line
+        return True
 
     def take_all_older(self, others: LateFacts) -> None:
-        """Take in what *others* hold, all of it older."""
-        for record in others._facts.values():
-            self.take_older(record)
+        """Take in what *others* keep, all of it older."""
+        for line in others._kept.values():
+            self.take_older(line)
+
+    def lacks(self, call: AuditRecord) -> bool:
+        """Return whether more may be said of *call* than is known."""
+        return awaits_facts(call) and not all(
+            one in self._kept and _states_cost(self._kept[one]) for one in _ids_of(call)
+        )
 
     def complete(self, call: AuditRecord) -> AuditRecord:
         """Return *call* with what is known of it by now."""
-        if not awaits_facts(call) or call.generation_id is None:
+        if not awaits_facts(call):
             return call
-        fact = self._facts.get(call.generation_id)
-        if fact is None:
-            return call
-        found = {name: getattr(fact, name) for name in FILLED if getattr(call, name) is None}
-        return dataclasses.replace(call, **found)
+        fact = self._fact(call.generation_id)
+        found = {name: getattr(fact, name) for name in FILLED} if fact is not None else {}
+        if call.generation_ids is not None:
+            found |= self._sums(call.generation_ids)
+        known = {name: value for name, value in found.items() if getattr(call, name) is None}
+        is_priced = known.get("total_cost") is not None
+        source = fact.cost_source if fact is not None and is_priced else None
+        return dataclasses.replace(call, **known | {"cost_source": source})
+
+    def _fact(self, generation_id: str | None) -> AuditRecord | None:
+        line = self._kept.get(generation_id or "") or self._recent.get(generation_id or "")
+        return record_of(parse_record(line) or {}) if line is not None else None
+
+    def _sums(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Return what adds up over the generations *ids*; None where that of one of them is unknown."""
+        facts = [self._fact(one) for one in dict.fromkeys(ids)]
+        sums = {name: _sum([getattr(fact, name, None) for fact in facts]) for name in SUMMED}
+        upstream = [fact.upstream_cost for fact in facts if fact and fact.upstream_cost is not None]
+        sums["upstream_cost"] = _sum(upstream) if sums["total_cost"] is not None else None
+        return sums
 
 
 def awaits_facts(record: AuditRecord) -> bool:
     """Return whether *record* is that of a call whose cost may have been said later."""
-    return record.total_cost is None and record.generation_id is not None and is_call_event(record.event_type)
+    return (
+        record.total_cost is None
+        and (record.generation_id is not None or bool(record.generation_ids))
+        and is_call_event(record.event_type)
+    )
 
 
-@functools.lru_cache(maxsize=64)
-def is_call_event(event_type: str) -> bool:
-    """Return whether *event_type* is that of a call that ended."""
-    return is_call({"event_type": event_type})
+def _ids_of(call: AuditRecord) -> set[str]:
+    return {one for one in (call.generation_id, *(call.generation_ids or ())) if one is not None}
+
+
+def _id_in(line: bytes) -> str | None:
+    """Return the id of the generation that *line* tells of, None where it is no late fact."""
+    found = _ID.search(line) if line.startswith(_FACT_START) and line.endswith(b"}") else None
+    if found is not None:
+        return found[1].decode("ascii")
+    members = parse_record(line) or {}
+    one = members.get("generation_id") if members.get("event_type") == GENERATION else None
+    return one if isinstance(one, str) else None
+
+
+def _states_cost(line: bytes) -> bool:
+    return _COST.search(line) is not None
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    """Return the exact sum of numbers; None where there are none, or one is unknown."""
+    if not values or None in values:
+        return None
+    with localcontext(_EXACT):
+        return sum(values[1:], values[0])
+
+
+def _record_as_written(members: Mapping[str, Any]) -> AuditRecord | None:
+    """Return what `record_of` does, in less time; None where a member is not as our writer writes it."""
+    values = _values_in({**_NOTHING, **members})
+    shape = tuple(map(type, values))
+    fits = _fits.get(shape)
+    if fits is None:
+        fits = all(kind in kinds for kind, kinds in zip(shape, _AS_WRITTEN, strict=True))
+        if len(_fits) < _MOST_SHAPES:
+            _fits[shape] = fits
+    if not fits or not members.keys() <= _KNOWN:
+        return None
+    record: AuditRecord = object.__new__(AuditRecord)  # its __init__ takes three times as long
+    for put, value in zip(_PUTTING, values, strict=True):
+        put(record, value)
+    _put_redacted_under(record, None)
+    for at, put, convert in _CONVERTED:
+        if values[at] is not None:
+            put(record, convert(values[at]))
+    return record
 
 
 def _number(value: object) -> float | None:
@@ -163,3 +272,23 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(set(_SPECIAL) - {"error_code"}, object),
 }
 """The type that a field's value has in JSON as it has here; object: none, it is converted."""
+
+_MOST_SHAPES = 1024
+_fits: dict[tuple[type, ...], bool] = {}
+"""Whether values of these types are as our writer writes them: records mostly have the same few."""
+_NOTHING: dict[str, Any] = dict.fromkeys(NAMES)
+_KNOWN = {*NAMES, *SEALED_NAMES}
+_values_in = itemgetter(*NAMES)
+_PUTTING = [getattr(AuditRecord, name).__set__ for name in NAMES]
+_put_redacted_under = vars(AuditRecord)["redacted_under"].__set__
+_TYPES_OF_SPECIAL: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("total_cost", "upstream_cost", "latency_ms", "ttft_ms"), (Decimal,)),
+    **dict.fromkeys(("generation_ids", "tool_names"), (list,)),
+    **dict.fromkeys(("router", "metadata", "redactions", "content"), (dict,)),
+    "error_code": (str, int),
+}
+_AS_WRITTEN = [
+    {_KINDS[name]} if name in (*_NEEDED, "v") else {type(None), *_TYPES_OF_SPECIAL.get(name, (_KINDS[name],))}
+    for name in NAMES
+]
+_CONVERTED = [(NAMES.index(name), _PUTTING[NAMES.index(name)], convert) for name, convert in _SPECIAL.items()]

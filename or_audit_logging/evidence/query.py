@@ -17,9 +17,9 @@ from or_audit_logging.digest import pseudonym
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.arguments import PathText, is_key_named, open_ring
 from or_audit_logging.evidence.asking import Found, Query, as_found
-from or_audit_logging.evidence.criteria import Criteria, When
-from or_audit_logging.evidence.parts import SegmentPart, layout_of, parts_of
-from or_audit_logging.evidence.reading import LogReader
+from or_audit_logging.evidence.books.period import When
+from or_audit_logging.evidence.criteria import Criteria
+from or_audit_logging.evidence.parts import parts_of, reader_behind
 from or_audit_logging.evidence.sieve import Sieve
 from or_audit_logging.keys import KeyRing, KeySources
 
@@ -70,7 +70,7 @@ def query(
         session=None if session is None else spellings(session, key, name="session"),
         min_cost=min_cost,
     )
-    return Query(parts_of(path), criteria, limit=limit)
+    return Query(parts_of(path, criteria), criteria, limit=limit)
 
 
 def follow(
@@ -85,13 +85,10 @@ def follow(
     Costs that are learned later are not filled in: what was shown is not taken back. *last*: how many of
     those that are there already. Ends by an exception that *sleep* raises.
     """
-    layout = layout_of(path)
-    reader = LogReader(layout)
-    sources = reader.sources()
+    parts = parts_of(path, criteria)
+    reader = reader_behind(path, parts)
     if last:
-        yield from Query([SegmentPart(layout, source) for source in sources], criteria, limit=last).found()
-    for source in sources:
-        reader.pass_over(source)
+        yield from Query(parts, criteria, limit=last).found()
     while True:
         sieve = Sieve(criteria.needles)
         for block in reader.blocks():

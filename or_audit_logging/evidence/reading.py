@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,9 @@ from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
+_LAST = 1 << 18
+"""The last block of a file, which is mostly all that is asked for, is shorter."""
 _LINES = 1_000
 _decoder = json.JSONDecoder(parse_float=Decimal)
 
@@ -91,7 +94,7 @@ class LogReader:
             self._finished.add(source.name)
 
     def _back(self, stream: LineStream, source: Source) -> Iterator[bytes]:
-        end, size = source.size, _BLOCK
+        end, size = source.size, _LAST
         try:
             with stream:
                 while end > 0:
@@ -112,9 +115,7 @@ class LogReader:
         try:
             with LineStream(source.segment, source.size) as stream:
                 stream.skip_to(offset)
-                while block := stream.read_block(_BLOCK):
-                    if not block.endswith(b"\n"):
-                        block += stream.read_line()
+                while block := stream.read_lines(_BLOCK):
                     end = block.rfind(b"\n") + 1
                     self._offsets[source.name] = offset = offset + end
                     if end:
@@ -137,6 +138,10 @@ class StoreLines:
         self._next = 0
         self.unreadable: dict[str, str] = {}
         """Empty: what cannot be read of a store is an error."""
+
+    def pass_to(self, seq: int) -> None:
+        """Take the lines before *seq* for read."""
+        self._next = seq
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what was added since the last time, as blocks of whole lines.
@@ -164,7 +169,10 @@ def layout_of(path: PathText) -> LogLayout:
     if target.trouble is not None:
         raise ConfigError(target.trouble)
     if target.layout is None or not target.layout.files():
-        raise ConfigError(f"there is no audit log in {target.folder}")
+        raise ConfigError(
+            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, "
+            "or a store"
+        )
     return target.layout
 
 

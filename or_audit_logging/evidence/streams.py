@@ -50,6 +50,7 @@ class LineStream:
         else:
             raw = _Head(raw, size)
         self._file = io.BufferedReader(raw, _BLOCK)
+        self._room = bytearray()
 
     def __enter__(self) -> LineStream:
         return self
@@ -95,6 +96,19 @@ class LineStream:
     def read_block(self, size: int = _BLOCK) -> bytes:
         """Return the next *size* bytes, wherever they end; fewer or none at the end."""
         return self._file.read(size)
+
+    def read_lines(self, size: int) -> bytes:
+        """Return the next lines, whole ones of about *size* bytes; at the end what is there, or nothing."""
+        if len(self._room) != size:
+            self._room = bytearray(size)
+        count = self._file.readinto(self._room)
+        end = self._room.rfind(b"\n", 0, count) + 1
+        if end and count == size and self._inflated is None:
+            self._file.seek(end - size, os.SEEK_CUR)  # cheaper than to join a line to so much
+            count = end
+        with memoryview(self._room) as room:
+            block = bytes(room[:count])
+        return block if count == end else block + self.read_line()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,9 @@ FILLED = (
     *("model_used", "provider", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
     *("reasoning_tokens", "is_byok", "latency_ms", "finish_reason", "native_finish_reason", "service_tier"),
 )
-"""What a later fact says of a call that said nothing of it itself."""
+"""What a later fact says of a call that knew no cost and said nothing of it itself."""
 MONEY = ("total_cost", PICO, "upstream_cost")
-_SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
 """What adds up where a call made several generations."""
 
 
@@ -108,12 +108,11 @@ def _newest_fact(generation_id: str) -> str:
 def _known(name: str, row: str) -> str:
     """Return what is known of *row*: what it says, or a later fact, or the sum over all its generations.
 
-    A line is parsed only where the call itself knew no cost: to parse each takes long. A cost too large
-    for 64 bits of units stays without them, whatever a later fact says.
+    Later facts complete calls that knew no cost themselves; only their lines are parsed, which takes long.
     """
-    certain = "total_cost" if name in MONEY else name
+    certain = "total_cost" if name == "upstream_cost" else name
     return f"""coalesce({row}.{name}, CASE
-    WHEN {row}.total_cost IS NOT NULL THEN {"NULL" if name == PICO else f"g.{name}"}
+    WHEN {row}.total_cost IS NOT NULL THEN NULL
     WHEN json_type({row}.line, '$.generation_ids') IS NOT 'array' THEN g.{name}
     ELSE (SELECT CASE WHEN count(*) = count(s.{certain}) THEN sum(s.{name}) END
     FROM (SELECT DISTINCT value FROM json_each({row}.line, '$.generation_ids')) AS e
@@ -138,10 +137,10 @@ def _view_column(name: str) -> str:
         known = _known("total_cost", "c")
         return f"""CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source
     WHEN {known} IS NOT NULL THEN g.cost_source END AS cost_source"""
-    if name in _SUMS:
+    if name in SUMS:
         return f"{_known(name, 'c')} AS {name}"
     if name in FILLED:
-        return f"coalesce(c.{name}, g.{name}) AS {name}"
+        return f"coalesce(c.{name}, CASE WHEN c.total_cost IS NULL THEN g.{name} END) AS {name}"
     if name in IN_THE_LINE:
         return f"json_extract(c.line, '$.{name}') AS {name}"
     return f"c.{name} AS {name}"

@@ -25,10 +25,13 @@ from or_audit_logging import (
     configure,
     emit,
     query,
+    report,
     verify,
 )
 from or_audit_logging.errors import AuditWriteError, ConfigError
+from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.reconcile import reconcile
+from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.settle import settle
 from or_audit_logging.handlers.redacting import redact_loggers
 from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
@@ -116,14 +119,20 @@ assert_type(record.total_cost, Decimal | None)
 assert_type(record.to_dict(), dict[str, object])
 record.status = "error"  # type: ignore[misc]
 
-for found in query("audit_logs", user="u-42", since=date(2026, 11, 1), min_cost="0.01", limit=20):
-    cost: Decimal | None = found.total_cost
+for one in query("audit_logs", user="u-42", since=date(2026, 11, 1), min_cost="0.01", limit=20):
+    cost: Decimal | None = one.total_cost
 skipped: dict[str, int] = query("audit_logs").skipped.bad
-report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
-report = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
-assert_type(report, VerificationReport)
-assert_type(report.exit_code, int)
-places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in report.findings]
+found = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
+found = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
+assert_type(found, VerificationReport)
+assert_type(found.exit_code, int)
+places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in found.findings]
+month = report("audit_logs", since=date(2026, 11, 1), until="2026-11-30", engine="sqlite", verify=True)
+assert_type(month, Report)
+assert_type(month.summary.cost, Decimal)
+slowest: list[float | None] = [one.latency.p99 for one in month.by_model if one.latency]
+verdict: str | None = month.integrity.verdict if month.integrity else None
+html: str = page(month)
 
 
 def masked(finding: Finding, text: str) -> str:

@@ -13,8 +13,12 @@ import re
 
 from or_audit_logging.store.columns import COLUMNS, IN_THE_LINE, PICO
 
-ALL = frozenset((*COLUMNS, *IN_THE_LINE))
-ALWAYS = frozenset(("event_type", "id", "status", "timestamp", "generation_id", "total_cost", PICO))
+LOSS = ("loss_count", "loss_reason")
+"""How many records a log.lost says are lost, and why: columns in DuckDB; in SQLite they stay in the line."""
+ALL = frozenset((*COLUMNS, *IN_THE_LINE, *LOSS))
+ALWAYS = frozenset(
+    ("event_type", "status", "timestamp", "generation_id", "generation_ids", "total_cost", PICO)
+)
 """What the view itself goes by."""
 STARTED = frozenset(("event_type", "id", "started_id", "timestamp"))
 

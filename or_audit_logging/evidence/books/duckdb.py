@@ -22,7 +22,7 @@ from or_audit_logging.evidence.books.opened import Answer
 from or_audit_logging.evidence.books.pages import Page, Problems, Rows
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.store.columns import PICO
-from or_audit_logging.store.schema import FILLED, MONEY, VIEW_COLUMNS, is_call
+from or_audit_logging.store.schema import FILLED, MONEY, SUMS, VIEW_COLUMNS, is_call
 
 _MEMORY = "200MB"
 
@@ -31,6 +31,7 @@ DIALECT = {
     "ttft_us": "CAST(floor(ttft_ms * 1000 + 0.5) AS BIGINT)",
     "micro": "total_cost_pico // 1000000",
     "rest": "total_cost_pico % 1000000",
+    "percentiles": "quantile_disc(latency_us, [0.5, 0.95, 0.99])",
     "feature": "CASE WHEN json_type(metadata, '$.feature') = 'VARCHAR' "
     "AND instr(CAST(metadata AS VARCHAR), '\\u0000') = 0 THEN metadata ->> '$.feature' END",
     "lost_count": "loss_count",
@@ -124,7 +125,7 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
         try:
             duck.execute("SET TimeZone = 'UTC'")
             load_pages(duck, folder, pages, Rows(columns, problems), problems)
-            for statement in _finish(period):
+            for statement in _finish(period, columns):
                 duck.execute(statement)
         except (duckdb.Error, OSError) as error:
             raise ConfigError(f"the log cannot be loaded into DuckDB: {error}") from error
@@ -135,10 +136,14 @@ def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, pe
 
 def _counted(name: str) -> str:
     """Return an amount that is nothing where a call before this one has it already."""
-    cost = f"coalesce(c.{name}, g.{name})"
-    if name == PICO:
-        cost = f"CASE WHEN c.total_cost IS NULL THEN g.{name} ELSE c.{name} END"
+    cost = _known(name)
     return f"CASE WHEN {cost} IS NOT NULL AND r.is_counted THEN 0 ELSE {cost} END"
+
+
+def _known(name: str) -> str:
+    """Return what is known of a call: what it says, or a later fact, or the sum over all its generations."""
+    later = f"CASE WHEN s.seq IS NULL THEN g.{name} ELSE s.{name} END" if name in SUMS else f"g.{name}"
+    return f"coalesce(c.{name}, CASE WHEN c.total_cost IS NULL THEN {later} END)"
 
 
 def _view_column(name: str) -> str:
@@ -153,9 +158,12 @@ def _view_column(name: str) -> str:
     if name in MONEY:
         return f"TRY_CAST({_counted(name)} AS DECIMAL(38, 12)) AS {name}"
     if name == "cost_source":
-        return "CASE WHEN c.total_cost IS NULL THEN g.cost_source ELSE c.cost_source END AS cost_source"
-    if name in FILLED:
-        return f"coalesce(c.{name}, g.{name}) AS {name}"
+        return (
+            "CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source "
+            f"WHEN {_known('total_cost')} IS NOT NULL THEN g.cost_source END AS cost_source"
+        )
+    if name in SUMS or name in FILLED:
+        return f"{_known(name)} AS {name}"
     return f"c.{name} AS {name}"
 
 
@@ -164,26 +172,52 @@ WHERE event_type = 'generation' AND generation_id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY generation_id ORDER BY total_cost IS NULL, seq DESC) = 1"""
 """The newest fact about each generation, one with a cost where there is one."""
 
+_IDS = "coalesce(nullif(json_extract_string(c.generation_ids, '$[*]'), []), [NULL])"
+
+
+def _sum(name: str) -> str:
+    certain = "total_cost" if name == "upstream_cost" else name
+    total = f"sum(l.{name})" if name in MONEY and name != PICO else f"TRY_CAST(sum(l.{name}) AS BIGINT)"
+    return f"CASE WHEN count(*) = count(l.{certain}) THEN {total} END AS {name}"
+
+
+def _sums_table(columns: Collection[str]) -> str:
+    """Return the statement for what facts on all generations of a call add up to, where it had no cost."""
+    sums = ", ".join(_sum(name) for name in SUMS if name in columns)
+    return f"""CREATE TABLE sums AS SELECT e.seq, {sums} FROM (
+  SELECT DISTINCT c.seq, unnest({_IDS}) AS generation_id FROM audit_line AS c
+  WHERE {is_call("c")} AND c.total_cost IS NULL AND json_type(c.generation_ids) = 'ARRAY') AS e
+LEFT JOIN late AS l ON l.generation_id = e.generation_id GROUP BY e.seq"""
+
+
 _REPEATS_TABLE = f"""CREATE TABLE repeats AS SELECT
   c.seq,
   min(c.seq) OVER (PARTITION BY c.generation_id) AS first_seq,
-  count(coalesce(c.total_cost, g.total_cost)) OVER (
+  count({_known("total_cost")}) OVER (
     PARTITION BY c.generation_id ORDER BY c.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   ) > 0 AS is_counted
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
-WHERE {is_call("c")} AND c.generation_id IN (
-  SELECT c.generation_id FROM audit_line AS c WHERE {is_call("c")}
-  GROUP BY c.generation_id HAVING count(*) > 1)"""
-"""The calls that share a generation: which of them is the first, and whether one before has a cost."""
+LEFT JOIN sums AS s ON s.seq = c.seq
+WHERE {is_call("c")} AND c.generation_id IS NOT NULL AND hash(c.generation_id) IN (
+  SELECT hash(c.generation_id) FROM audit_line AS c WHERE {is_call("c")} AND c.generation_id IS NOT NULL
+  GROUP BY 1 HAVING count(*) > 1)"""
+"""The calls that share a generation: which of them is the first, and whether one before has a cost.
 
-_VIEW = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, VIEW_COLUMNS))}
+Among them may be some that share a hash only; each of these is the first of its generation. Hashes take a
+quarter of the room of the ids.
+"""
+
+
+def _finish(period: Period, columns: Collection[str]) -> list[str]:
+    """Return the statements that make the view `audit_log`, with the meaning of the store's.
+
+    It has no columns that were not loaded: to ask for one is an error, and no NULL.
+    """
+    loaded = [name for name in VIEW_COLUMNS if name in columns or name in ("repeat_of", "seq")]
+    view = f"""CREATE VIEW audit_log AS SELECT {", ".join(map(_view_column, loaded))}
 FROM audit_line AS c LEFT JOIN late AS g ON g.generation_id = c.generation_id
-LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
-
-
-def _finish(period: Period) -> list[str]:
-    """Return the statements that make the view `audit_log`, with the meaning of the store's."""
+LEFT JOIN sums AS s ON s.seq = c.seq LEFT JOIN repeats AS r ON r.seq = c.seq WHERE {is_call("c")}"""
     within = ""
     if period != Period():
         within = f" AND c.timestamp >= '{period.first_text}' AND c.timestamp <= '{period.last_text}'"
-    return [_LATE_TABLE, _REPEATS_TABLE, f"{_VIEW}{within}"]
+    return [_LATE_TABLE, _sums_table(columns), _REPEATS_TABLE, f"{view}{within}"]

@@ -3,32 +3,38 @@
     load_pages(duck, folder, pages, Rows(columns, problems), problems)       fills the table audit_line
 
 A line is doubtful that DuckDB may see otherwise than `columns` does. One of them in a file is enough for that
-file to be read by us.
+file to be read by us: the statement that reads it fails, and leaves nothing behind. The table has only the
+columns that are asked for, since each of them takes room in every row, and time.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from or_audit_logging.evidence.books.pages import Page, Problems, Rows, blocks_of
-from or_audit_logging.store.columns import CODE, COLUMNS, FLAGS, IN_THE_LINE, INTEGERS, PICO, REALS, TEXTS
+from or_audit_logging.evidence.books.pages import Page, Problems, Row, Rows, blocks_of
+from or_audit_logging.store.columns import CODE, FLAGS, IN_THE_LINE, INTEGERS, PICO, REALS, TEXTS
 
 _TOGETHER = 4
-"""So many files are read at the same time; of archives, half of them."""
+"""So many files are read by one statement."""
+_INFLATED = 2
+"""So many archives are decompressed at the same time, and read together."""
 _FREE_TEXT = frozenset(("user_id", "session_id", "request_id", CODE))
 """Texts that may look like numbers; of others, those that do are doubtful."""
-_LOSS = ("count", "reason")
+_LOSS = {"loss_count": "count", "loss_reason": "reason"}
+"""Members of a log.lost, by the columns that they have in the table."""
 _TEXT_OF_OTHERS = r"^(?:[{\[]|-?[0-9.]+(?:[eE][-+]?[0-9]+)?$|true$|false$)"
 """What a number, an object, an array or a boolean looks like that was read as text."""
 _PLAIN_AMOUNT = r"^-?[0-9]{1,3}\.[0-9]{1,12}$"
 """Of so many digits, a double has lost none."""
 _AMOUNT = "TRY_CAST(CAST(total_cost AS VARCHAR) AS DECIMAL(18, 12))"
 _FINER = "TRY_CAST(CAST(total_cost AS VARCHAR) AS DECIMAL(18, 13))"
+_Item = TypeVar("_Item")
 _LINE_LIMIT = 1 << 20
 _ROW_LIMIT = 1 << 23
 
@@ -49,82 +55,73 @@ class _Loading:
         self._folder = folder
         self._rows = rows
         self._problems = problems
+        self._names = ("seq", *rows.names, *rows.in_line, *rows.loss)
         self._read_names = tuple(name for name in rows.names if name != PICO)
-        members = ", ".join(f"{name} {_type(name)}" for name in (*COLUMNS, *IN_THE_LINE))
-        duck.execute(
-            "CREATE TABLE audit_line "
-            f"(seq BIGINT, loss_count BIGINT, loss_reason VARCHAR, {members}, file VARCHAR, "
-            "is_doubtful BOOLEAN)"
-        )
+        self._kept = (*rows.in_line, *(_LOSS[name] for name in rows.loss))
+        columns = ", ".join(f"{name} {_type(name)}" for name in self._names)
+        duck.execute(f"CREATE TABLE audit_line ({columns})")
         self._insert = self._insert_statement()
 
     def load(self, pages: Sequence[Page]) -> None:
         """Read *pages*: what DuckDB can, and then what is left."""
-        whole = [number for number, page in enumerate(pages) if not page.facts_only]
-        ours = [number for number, page in enumerate(pages) if page.facts_only]
-        archived = [number for number in whole if pages[number].source.segment.archived]
-        plain = [number for number in whole if not pages[number].source.segment.archived]
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            for some in _in_groups(archived, _TOGETHER // 2):
-                paths = list(pool.map(lambda number: self._inflated(pages[number], number), some))
-                ours += self._read(dict(zip(some, paths, strict=True)))
-                for path in paths:
+        ours = {number for number, page in enumerate(pages) if page.facts_only}
+        whole = [(number, page) for number, page in enumerate(pages) if not page.facts_only]
+        archived = [each for each in whole if each[1].source.segment.archived]
+        plain = [each for each in whole if not each[1].source.segment.archived]
+        for some in _in_groups([(n, page.source.segment.path) for n, page in plain], _TOGETHER):
+            ours |= self._read(dict(some))
+        with closing(self._inflated(archived)) as inflated:
+            for paths in inflated:
+                ours |= self._read(paths)
+                for path in paths.values():
                     path.unlink()
-        for some in _in_groups(plain, _TOGETHER):
-            ours += self._read({number: pages[number].source.segment.path for number in some})
-        if self._has_twins():  # which of two lines counts is for us to say
-            self._duck.execute("DELETE FROM audit_line")
-            ours = list(range(len(pages)))
-        self._problems.forget(pages[number].name for number in ours)
-        self._read_ourselves([pages[number] for number in sorted(ours)])
+        if self._has_twins() or self._read_ourselves([pages[number] for number in sorted(ours)]):
+            self._duck.execute("DELETE FROM audit_line")  # which of two lines counts is for us to say
+            self._read_ourselves(pages)
 
-    def _inflated(self, page: Page, number: int) -> Path:
+    def _inflated(self, archived: Sequence[tuple[int, Page]]) -> Generator[dict[int, Path]]:
+        """Yield archives decompressed, by their numbers; the next are being made meanwhile."""
+        with ThreadPoolExecutor(max_workers=_INFLATED) as pool:
+            ready: deque[tuple[int, Future[Path]]] = deque()
+            for number, page in archived:
+                ready.append((number, pool.submit(self._inflate, page, number)))
+                if len(ready) == 2 * _INFLATED:
+                    yield {n: path.result() for n, path in (ready.popleft() for _ in range(_INFLATED))}
+            for some in _in_groups(tuple(ready), _INFLATED):
+                yield {n: path.result() for n, path in some}
+
+    def _inflate(self, page: Page, number: int) -> Path:
         path = self._folder / f"{number}.jsonl"
         with open(path, "wb") as file:
             file.writelines(blocks_of(page.source, self._problems))
         return path
 
-    def _read(self, paths: Mapping[int, Path]) -> list[int]:
+    def _read(self, paths: Mapping[int, Path]) -> set[int]:
         """Read files into the table; return the numbers of those that are left to us."""
-        given = {str(path): number for number, path in paths.items() if os.path.exists(path)}
-        ours = [number for number in paths if number not in given.values()]
-        if not given:
-            return ours
-        self._duck.execute(self._insert, [[_literal(path) for path in given]])
-        doubtful = self._duck.execute(
-            "SELECT DISTINCT file FROM audit_line WHERE is_doubtful IS NOT FALSE"
-        ).fetchall()
-        for (file,) in doubtful:
-            self._duck.execute("DELETE FROM audit_line WHERE file = ?", [file])
-        return ours + [given[file] for (file,) in doubtful]
+        import duckdb
+
+        try:
+            self._duck.execute(self._insert, [[_literal(str(path)) for path in paths.values()]])
+        except (duckdb.InvalidInputException, duckdb.IOException):  # doubtful, too long a line, gone
+            if len(paths) == 1:
+                return set(paths)
+            return {left for number, path in paths.items() for left in self._read({number: path})}
+        return set()
 
     def _insert_statement(self) -> str:
         kinds = {
             name: "JSON" if _is_looked_at(name) else "VARCHAR"
             for name in (*self._read_names, *self._rows.in_line)
         }
-        kinds |= {"seq": "JSON", "count": "JSON", "reason": "VARCHAR", "leaf": "VARCHAR", "id": "VARCHAR"}
-        kinds |= {"event_type": "VARCHAR"}
-        loss = "CASE WHEN event_type = 'log.lost' THEN {} END"
-        taken = {
-            "seq": "TRY_CAST(CAST(seq AS VARCHAR) AS BIGINT)",
-            "loss_count": loss.format("TRY_CAST(CAST(count AS VARCHAR) AS BIGINT)"),
-            "loss_reason": loss.format("reason"),
-            **{name: _value(name) for name in self._read_names},
-            **{
-                name: f"CASE WHEN CAST({name} AS VARCHAR) <> 'null' THEN {name} END"
-                for name in self._rows.in_line
-            },
-            "file": "filename",
-            "is_doubtful": " OR ".join(self._doubts()),
-        }
-        if PICO in self._rows.names:
-            taken[PICO] = f"CAST({_AMOUNT} * 1000000000000 AS BIGINT)"
+        kinds |= {"seq": "JSON", "leaf": "VARCHAR", "id": "VARCHAR", "event_type": "VARCHAR"}
+        kinds |= {_LOSS[name]: "JSON" for name in self._rows.loss}
+        values = ", ".join(map(_value, self._names))
         return (
-            f"INSERT INTO audit_line ({', '.join(taken)}) SELECT {', '.join(taken.values())} "
+            f"INSERT INTO audit_line SELECT {values} "
             f"FROM read_json(?, format='newline_delimited', columns={_struct(kinds)}, ignore_errors=true, "
-            f"maximum_object_size={_LINE_LIMIT}, compression='uncompressed', filename=true) "
-            "WHERE id IS NOT NULL OR leaf IS NULL"
+            f"maximum_object_size={_LINE_LIMIT}, compression='uncompressed') "
+            f"WHERE CASE WHEN {' OR '.join(self._doubts())} THEN error('doubtful') "
+            "ELSE id IS NOT NULL OR leaf IS NULL END"
         )
 
     def _doubts(self) -> list[str]:
@@ -140,38 +137,46 @@ class _Loading:
         found = self._duck.execute("SELECT COUNT(*), COUNT(DISTINCT seq) FROM audit_line").fetchone()
         return bool(found[0] != found[1])
 
-    def _read_ourselves(self, pages: Sequence[Page]) -> None:
-        """Read *pages* as they are read for SQLite, and hand rows over."""
-        if not pages:
-            return
-        seen = set(self._seqs())
-        names = ("seq", *self._rows.names, *self._rows.in_line)
-        kinds = {"seq": "BIGINT", "loss_count": "JSON", "loss_reason": "JSON"}
-        kinds |= {name: _type(name) for name in names[1:]}
+    def _read_ourselves(self, pages: Sequence[Page]) -> bool:
+        """Read *pages* as they are read for SQLite, and hand rows over.
+
+        Return whether a line has the seq of one in another file; it is left out.
+        """
+        members = {_LOSS.get(name, name): "JSON" if name in _LOSS else _type(name) for name in self._names}
+        values = ", ".join(_value(name) if name in _LOSS else name for name in self._names)
         insert = (
-            f"INSERT INTO audit_line ({', '.join(names)}, loss_count, loss_reason) "
-            f"SELECT {', '.join(names)}, TRY_CAST(CAST(loss_count AS VARCHAR) AS BIGINT), "
-            "loss_reason ->> '$' "
-            f"FROM read_json(?, format='newline_delimited', columns={_struct(kinds)}, "
-            f"maximum_object_size={_ROW_LIMIT}, compression='uncompressed')"
+            f"INSERT INTO audit_line SELECT {values} "
+            f"FROM read_json(?, format='newline_delimited', columns={_struct(members)}, "
+            f"maximum_object_size={_ROW_LIMIT}, compression='uncompressed') "
+            "WHERE seq NOT IN (SELECT seq FROM audit_line)"
         )
         path = self._folder / "rows.jsonl"
+        twins = 0
         for page in pages:
+            self._problems.forget([page.name])
+            seen: set[int] = set()
             with open(path, "w", encoding="ascii") as file:
-                for seq, line, *values in self._rows.of(page):
-                    if seq in seen:
+                for row in self._rows.of(page):
+                    if row[0] in seen:
                         self._problems.bad(page.name)
                     else:
-                        seen.add(seq)
-                        file.write(_row(names, (seq, *values), line))
-            self._duck.execute(insert, [_literal(str(path))])
+                        seen.add(row[0])
+                        file.write(self._text_of(row))
+            (inserted,) = self._duck.execute(insert, [_literal(str(path))]).fetchone()
+            self._problems.bad(page.name, len(seen) - inserted)
+            twins += len(seen) - inserted
             path.unlink()
+        return twins > 0
 
-    def _seqs(self) -> Iterator[int]:
-        found = self._duck.execute("SELECT seq FROM audit_line")
-        while rows := found.fetchmany(10_000):
-            for (seq,) in rows:
-                yield seq
+    def _text_of(self, row: Row) -> str:
+        """Return a row as a line of JSON."""
+        seq, line, *values = row
+        members = {
+            name: value for name, value in zip(self._rows.names, values, strict=True) if value is not None
+        }
+        kept = json.loads(line)
+        members |= {name: kept[name] for name in self._kept if name in kept}
+        return json.dumps({"seq": seq, **members}, separators=(",", ":")) + "\n"
 
 
 def _is_looked_at(name: str) -> bool:
@@ -184,7 +189,7 @@ def _doubt(name: str) -> str:
     text = f"CAST({name} AS VARCHAR)"
     if name == "total_cost":
         is_exact = f"abs({_AMOUNT}) < 1000 AND {_AMOUNT} = {_FINER} AND {text} NOT LIKE '\"%'"
-        return f"NOT regexp_matches({text}, '{_PLAIN_AMOUNT}') AND ({is_exact}) IS NOT TRUE"
+        return f"CASE WHEN NOT regexp_matches({text}, '{_PLAIN_AMOUNT}') THEN ({is_exact}) IS NOT TRUE END"
     if name in REALS:
         return f"NOT regexp_full_match({text}, '-?[0-9.]{{1,24}}')"
     if name in INTEGERS:
@@ -199,21 +204,31 @@ def _doubt(name: str) -> str:
 
 
 def _value(name: str) -> str:
-    """Return what stands in the column *name*."""
+    """Return what stands in the column *name* of a line that is not doubtful."""
+    if name in _LOSS:
+        member = _LOSS[name]
+        value = (
+            f"TRY_CAST(CAST({member} AS VARCHAR) AS BIGINT)" if name == "loss_count" else f"{member} ->> '$'"
+        )
+        return f"CASE WHEN event_type = 'log.lost' THEN {value} END"
+    if name == PICO:  # rounded, the product is exact: an amount of at most 15 digits is not doubtful
+        return "TRY_CAST(round(TRY_CAST(CAST(total_cost AS VARCHAR) AS DOUBLE) * 1e12) AS BIGINT)"
     text = f"CAST({name} AS VARCHAR)"
     if name in REALS:
         return f"TRY_CAST({text} AS DOUBLE)"
-    if name in INTEGERS:
+    if name == "seq" or name in INTEGERS:
         return f"TRY_CAST({text} AS BIGINT)"
     if name in FLAGS:
         return f"CASE {text} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+    if name in IN_THE_LINE:
+        return f"CASE WHEN {text} <> 'null' THEN {name} END"
     return f"{name} ->> '$'" if name in _FREE_TEXT else name
 
 
 def _type(name: str) -> str:
     if name in IN_THE_LINE:
         return "JSON"
-    if name in INTEGERS or name in FLAGS or name == PICO:
+    if name in ("seq", "loss_count", PICO) or name in INTEGERS or name in FLAGS:
         return "BIGINT"
     return "DOUBLE" if name in REALS else "VARCHAR"
 
@@ -222,19 +237,11 @@ def _struct(kinds: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items()) + "}"
 
 
-def _row(names: tuple[str, ...], values: tuple[Any, ...], line: str) -> str:
-    members = {name: value for name, value in zip(names, values, strict=False) if value is not None}
-    kept = json.loads(line)
-    members |= {name: kept[name] for name in names if name in kept}
-    members |= {f"loss_{name}": kept[name] for name in _LOSS if name in kept}
-    return json.dumps(members, separators=(",", ":")) + "\n"
-
-
 def _literal(path: str) -> str:
     """Return *path* for DuckDB, which takes it for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
-def _in_groups(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
+def _in_groups(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -17,6 +17,7 @@ from or_audit_logging.evidence.books.columns import ALL
 from or_audit_logging.evidence.books.opened import ENGINES, Books, Engine
 from or_audit_logging.evidence.books.pages import Problems, pages_of
 from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.evidence.reading import layout_of
 
 _EVER = Period()
 
@@ -41,15 +42,8 @@ def open_books(
         if engine == "duckdb":
             raise ConfigError(f"{os.fspath(path)} is a store, which SQLite reads; leave the engine out")
         return open_store(target.store, period)
-    if target.trouble is not None:
-        raise ConfigError(target.trouble)
-    if target.layout is None or target.is_export or not target.layout.files():
-        raise ConfigError(
-            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, "
-            "or a store"
-        )
     problems = Problems()
-    pages = pages_of(target.layout, period, problems)
+    pages = pages_of(layout_of(path), period, problems)
     if engine == "duckdb" or (engine == "auto" and has_duckdb()):
         if not has_duckdb():
             raise MissingExtraError(extra="query", needed_for="the engine duckdb")

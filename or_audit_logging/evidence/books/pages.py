@@ -11,19 +11,19 @@ view takes from it. Nothing is checked here: what lines are worth is for `verify
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.evidence.books.columns import LOSS
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.record import CONTROL_PREFIX
 from or_audit_logging.sealing.line import STUB_START, parse_stub
-from or_audit_logging.store.columns import COLUMNS, ID, IN_THE_LINE, columns_from, members_of
+from or_audit_logging.store.columns import IN_THE_LINE, Columns, members_of
 
 _BLOCK = 1 << 18
 _FACT = b'"event_type":"generation"'
@@ -104,12 +104,12 @@ class Rows:
     """Makes rows of lines."""
 
     def __init__(self, columns: Collection[str], problems: Problems) -> None:
-        """*columns*: those that are wanted, of `COLUMNS` and `IN_THE_LINE`."""
-        self.names = tuple(name for name in COLUMNS if name in columns)
+        """*columns*: those that are wanted, of `ALL`."""
+        self._columns = Columns(columns)
+        self.names = self._columns.names
         self.in_line = tuple(name for name in IN_THE_LINE if name in columns)
+        self.loss = tuple(name for name in LOSS if name in columns)
         self._problems = problems
-        places = [COLUMNS.index(name) for name in self.names]
-        self._chosen: Callable[[Row], Row] = _getter(places)
 
     def of(self, page: Page) -> Iterator[Row]:
         """Yield (seq, line, *values) for each line of *page* that is a record or a control line."""
@@ -129,12 +129,9 @@ class Rows:
         """Return (seq, line, *values), None where *line* is no record and no control line."""
         members = members_of(line)
         seq = members.get("seq")
-        if type(seq) is not int or not 0 <= seq < _MOST_SEQ:
+        if type(seq) is not int or not 0 <= seq < _MOST_SEQ or type(members.get("id")) is not str:
             return None
-        values = columns_from(members, line)
-        if values[ID] is None:
-            return None
-        return (seq, self._kept(members), *self._chosen(values))
+        return (seq, self._kept(members), *self._columns.of(members, line))
 
     def _kept(self, members: dict[str, Any]) -> str:
         event = members.get("event_type")
@@ -143,12 +140,6 @@ class Rows:
         else:
             kept = {name: members[name] for name in self.in_line if members.get(name) is not None}
         return _encode(kept) if kept else "{}"
-
-
-def _getter(places: list[int]) -> Callable[[Row], Row]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: tuple(row[place] for place in places)
 
 
 def _is_stub(line: bytes) -> bool:

@@ -2,19 +2,19 @@
 
 Period.of_days(7, now=now)                   today and the six days before
 Period.parse("2026-11-01", "2026-11-07")     whole days, both included; or moments, both included
+period.has("2026-11-03T10:30:45.123456Z")    whether a record's timestamp is in it
 period.is_past(day), period.is_ahead(day)    whether a segment can have no lines of it
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.openrouter.answers import moment
-from or_audit_logging.record import utc_timestamp
+from or_audit_logging.record import moment, utc_timestamp
 
 When: TypeAlias = str | date | datetime
 
@@ -23,6 +23,7 @@ _LATE = timedelta(hours=26)
 """A line may stand in a segment whose day begins so much later than the line was made (FORMAT 1)."""
 _LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _LATE
 _MOST_DAYS = 36_525
+_NO_END = "9999-12-31T23:59:59.999999Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,14 @@ class Period:
 
     first: datetime | None = None
     last: datetime | None = None
+    first_text: str = field(init=False, repr=False, compare=False)
+    """Its first moment as timestamps are written; less than all of them where it has no beginning."""
+    last_text: str = field(init=False, repr=False, compare=False)
+    """Its last moment as timestamps are written; more than all of them where it has no end."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first_text", "" if self.first is None else utc_timestamp(self.first))
+        object.__setattr__(self, "last_text", _NO_END if self.last is None else utc_timestamp(self.last))
 
     @classmethod
     def of_days(cls, days: int, *, now: datetime) -> Period:
@@ -48,15 +57,16 @@ class Period:
             raise ConfigError(f"since ({utc_timestamp(first)}) is later than until ({utc_timestamp(last)})")
         return cls(first, last)
 
-    @property
-    def first_text(self) -> str:
-        """Its first moment as timestamps are written; less than all of them where it has no beginning."""
-        return "" if self.first is None else utc_timestamp(self.first)
-
-    @property
-    def last_text(self) -> str:
-        """Its last moment as timestamps are written; more than all of them where it has no end."""
-        return "9999-12-31T23:59:59.999999Z" if self.last is None else utc_timestamp(self.last)
+    def has(self, timestamp: str) -> bool:
+        """Return whether *timestamp*, in any ISO form, is in it; what is no time is in all time alone."""
+        if self.first is None and self.last is None:
+            return True
+        if len(timestamp) != len(_NO_END) or timestamp[-1] != "Z":
+            found = moment(timestamp)
+            if found is None:
+                return False
+            timestamp = utc_timestamp(found)
+        return self.first_text <= timestamp <= self.last_text
 
     def is_past(self, day: date) -> bool:
         """Return whether lines in the segment of *day* are all from before this time."""

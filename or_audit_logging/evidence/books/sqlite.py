@@ -18,6 +18,7 @@ from pathlib import Path
 from or_audit_logging.errors import ConfigError, FormatError, SQLError
 from or_audit_logging.evidence.books.opened import Answer
 from or_audit_logging.evidence.books.pages import Page, Problems, Row, Rows
+from or_audit_logging.evidence.books.percentiles import Percentiles
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.store.reader import StoreReader
 from or_audit_logging.store.schema import SCHEMA
@@ -33,7 +34,8 @@ _INDEXES = ("audit_line_generation_id", "audit_line_generation")
 _PRAGMAS = (
     "journal_mode = OFF",
     "synchronous = OFF",
-    "cache_size = -16384",
+    "page_size = 16384",
+    "cache_size = -8192",
     "temp_store = FILE",
 )
 
@@ -42,6 +44,7 @@ DIALECT = {
     "ttft_us": "CAST(ttft_ms * 1000 + 0.5 AS INTEGER)",
     "micro": "total_cost_pico / 1000000",
     "rest": "total_cost_pico % 1000000",
+    "percentiles": "percentiles(latency_us)",
     "feature": "CASE WHEN metadata LIKE '{%' AND instr(metadata, '\\u0000') = 0 AND json_valid(metadata) "
     "THEN CASE json_type(metadata, '$.feature') WHEN 'text' "
     "THEN json_extract(metadata, '$.feature') END END",
@@ -63,6 +66,7 @@ class SQLiteBooks:
         self.problems = problems
         self._sqlite = sqlite
         self._owned = owned
+        sqlite.create_aggregate("percentiles", 1, Percentiles)  # type: ignore[arg-type]  # typeshed: of int only
         if period != Period():
             first, last = period.first_text, period.last_text
             sqlite.execute(

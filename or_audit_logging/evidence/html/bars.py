@@ -62,7 +62,9 @@ def _row(n: int, row: Bar, top: Decimal, says: Callable[[Number | None], str], c
     )
 
 
-def sparkline(key: str, title: str, description: str, values: Sequence[Number | None]) -> Element:
+def sparkline(
+    key: str, title: str, description: str, values: Sequence[Number | None], *, colour: int = 0
+) -> Element:
     """Return thin columns without axes, for a tile."""
     height = 34
     known = [Decimal(value) for value in values if value is not None]
@@ -74,6 +76,6 @@ def sparkline(key: str, title: str, description: str, values: Sequence[Number | 
         if tall:
             place = {"x": f"{coordinate((n + 0.1) * pitch)}%", "width": f"{coordinate(pitch * 0.8)}%"}
             shape = {"y": pixels(height - tall), "height": pixels(tall)}
-            parts.append(tag("rect", **place, **shape, class_="s0"))
+            parts.append(tag("rect", **place, **shape, class_=f"s{colour}"))
     parts.append(tag("line", x1="0", x2="100%", y1=height, y2=height, class_="grid"))
     return picture(key, title, description, *parts, class_="spark", height=height)

@@ -22,7 +22,8 @@ from or_audit_logging.evidence.html.quantities import (
 )
 from or_audit_logging.evidence.html.style import SERIES
 from or_audit_logging.evidence.html.table import ROWS, Cell, fold, label, left_out, name, table
-from or_audit_logging.evidence.reporting.values import Group, Report, Substitution
+from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.values import Group, Substitution
 
 _BARS = 10
 _NAME = 60

@@ -21,7 +21,8 @@ from or_audit_logging.evidence.html.quantities import (
     seconds,
 )
 from or_audit_logging.evidence.html.table import name
-from or_audit_logging.evidence.reporting.values import Group, Integrity, Report
+from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.values import Group, Integrity
 
 _VERDICTS = {
     "verified": ("good", "Integrity: verified"),
@@ -89,9 +90,11 @@ def _integrity(found: Integrity | None) -> Element:
             tag("h2", "Integrity: not checked for this report"),
             tag(
                 "p",
-                "No key, public key or checkpoint was at hand. ",
+                "Whether the log is as it was written is not known here. Made with ",
+                tag("code", "or-audit report --verify"),
+                " and the log\u2019s key or a checkpoint kept elsewhere, this page says so; ",
                 tag("code", "or-audit verify"),
-                " checks the log.",
+                " does by itself.",
             ),
             class_="integrity",
         )
@@ -101,7 +104,7 @@ def _integrity(found: Integrity | None) -> Element:
     return tag(
         "section",
         tag("h2", words),
-        tag("p", f"{findings}{_MEANING.get(found.verdict, '')}"),
+        tag("p", f"{findings}{_MEANING.get(found.verdict, '')} {_checked(found)}".lstrip()),
         tag("p", _range(found)) if _range(found) else None,
         tag(
             "details",
@@ -112,6 +115,20 @@ def _integrity(found: Integrity | None) -> Element:
         else None,
         class_=f"integrity {style}",
     )
+
+
+def _checked(found: Integrity) -> str:
+    """Return what the log was held against, in words."""
+    if found.key_checked:
+        return "Checked with the key: the chain of lines and the seal of each."
+    if found.signed_to is not None:
+        return (
+            "Checked without the key: the signatures of checkpoints in the log, up to line "
+            f"{count(found.signed_to)}; not the seals of single lines."
+        )
+    if found.anchored_to is not None:
+        return "Checked without the key: only the lines that the checkpoint kept elsewhere covers."
+    return "No key was given: the seals were not checked."
 
 
 def _range(found: Integrity) -> str | None:
@@ -158,12 +175,13 @@ def _tiles(report: Report) -> list[Element]:
     failed = when.add_up((day, one.failed) for day, one in dated)
     tokens = when.add_up((day, one.total_tokens) for day, one in dated)
 
-    times = [one.avg_latency_ms for _, one in dated] if when.step == 1 else []
+    times = [one.latency.p50 if one.latency else None for _, one in dated] if when.step == 1 else []
 
-    def spark(key: str, words: str, values: Sequence[Number | None]) -> Element | None:
+    def spark(key: str, words: str, values: Sequence[Number | None], colour: int = 0) -> Element | None:
         if len(values) < 2:
             return None
-        return sparkline(f"spark-{key}", f"{words} per {when.words}", f"{len(values)} columns.", values)
+        title = f"{words} per {when.words}"
+        return sparkline(f"spark-{key}", title, f"{len(values)} columns.", values, colour=colour)
 
     return [
         _tile(
@@ -182,7 +200,7 @@ def _tiles(report: Report) -> list[Element]:
             "Success rate",
             percent(summary.success_rate),
             f"failed calls per {when.words}:" if len(failed) > 1 else counted(summary.failed, "failed call"),
-            spark("failed", "Failed calls", failed),
+            spark("failed", "Failed calls", failed, 1),
         ),
         _tile(
             "Tokens",
@@ -195,16 +213,14 @@ def _tiles(report: Report) -> list[Element]:
             "Response time",
             seconds(report.latency.p50),
             _within(report) if report.latency.count else "no call says how long it took",
-            spark("time", "Average time", times),
+            spark("time", "Median time", times),
         ),
     ]
 
 
 def _within(report: Report) -> str:
-    average = "; the average per day:" if report.period.days > 1 and buckets(report.period).step == 1 else ""
-    return (
-        f"median; 95% within {seconds(report.latency.p95)}, 99% within {seconds(report.latency.p99)}{average}"
-    )
+    days = "; the median per day:" if report.period.days > 1 and buckets(report.period).step == 1 else ""
+    return f"median; 95% within {seconds(report.latency.p95)}, 99% within {seconds(report.latency.p99)}{days}"
 
 
 def _total(number: int) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from or_audit_logging.evidence.html.bars import Bar, bars
-from or_audit_logging.evidence.html.markup import Element, tag
+from or_audit_logging.evidence.html.markup import Element, tag, visible
 from or_audit_logging.evidence.html.outcomes import says_count
 from or_audit_logging.evidence.html.plot import figure
 from or_audit_logging.evidence.html.quantities import count, counted, moment
 from or_audit_logging.evidence.html.table import ROWS, Cell, fold, label, left_out, name, table
-from or_audit_logging.evidence.reporting.values import Report
+from or_audit_logging.evidence.reporting.figures import Report
 
 _BARS = 10
 
@@ -19,6 +19,7 @@ def keeping_section(report: Report) -> Element:
         "section",
         tag("h2", "The record itself", id="record"),
         tag("div", _facts(report), _redactions(report), class_="pair"),
+        _unfinished(report),
         _repeated(report),
         _lost(report),
         _problems(report),
@@ -57,6 +58,25 @@ def _redactions(report: Report) -> Element:
         numbers=fold("The numbers", table(title, ["Type", "Redacted"], numbers)),
         note=left_out(len(numbers), len(ranked)),
     )
+
+
+def _unfinished(report: Report) -> Element | None:
+    if not report.unfinished_calls:
+        return None
+    title = "Calls begun and never finished"
+    shown = report.unfinished_calls[:ROWS]
+    rows: list[list[Cell]] = [
+        [
+            moment(one.began) if one.began else "unknown",
+            name(one.user_id),
+            name(one.model),
+            tag("code", visible(one.id)),
+        ]
+        for one in shown
+    ]
+    numbers = table(title, ["Begun", "User", "Model", "Record"], rows, words=frozenset([1, 2, 3]))
+    about = "Still running when the log was read, or their process was killed. They may have cost something."
+    return figure(title, about, numbers=numbers, note=left_out(len(shown), report.unfinished))
 
 
 def _repeated(report: Report) -> Element | None:

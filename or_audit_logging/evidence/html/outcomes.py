@@ -21,7 +21,8 @@ from or_audit_logging.evidence.html.quantities import (
     percent,
 )
 from or_audit_logging.evidence.html.table import ROWS, Cell, fold, label, left_out, name, table
-from or_audit_logging.evidence.reporting.values import Group, Report
+from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.values import Group
 
 _BARS = 10
 

@@ -15,7 +15,7 @@ from or_audit_logging.evidence.html.markup import Element, tag
 from or_audit_logging.evidence.html.outcomes import outcomes_section
 from or_audit_logging.evidence.html.quantities import moment
 from or_audit_logging.evidence.html.speed import speed_section
-from or_audit_logging.evidence.reporting.values import Report
+from or_audit_logging.evidence.reporting.figures import Report
 
 _FIGURES = (cost_section, outcomes_section, speed_section)
 """What there is to say of calls, if there are any."""
@@ -51,7 +51,7 @@ _METHOD = {
 def page(report: Report) -> str:
     """Return *report* as an HTML page; to be written in UTF-8.
 
-    It takes about 100 KB for 30 days and ten models, twice that for a year: longer periods are drawn in
+    It takes about 120 KB for 30 days and ten models, twice that for a year: longer periods are drawn in
     weeks or more. Charts show the ten largest of a kind, tables the first hundred.
     """
     return document(

@@ -1,8 +1,7 @@
-"""`Report`: what a log says of the calls in a period, as values: to print, to compare, to draw.
+"""The parts of a report as values: to print, to compare, to draw.
 
     report.summary.cost                      -> Decimal('12.3400215')
     report.by_model[0]                       -> Group(name="openai/gpt-4o-mini", requests=812, ...)
-    report.to_dict()["summary"]              -> {"total_requests": 901, "successful": 880, ...}
 
 Money is USD, exact. None means unknown, never zero; a group named None is that of the calls which do not say.
 Counts are of calls: records that tell how a call ended. Names come from a log as they stand there and may be
@@ -11,15 +10,14 @@ anything: whoever puts them on a page escapes them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
-
-from or_audit_logging.record import utc_timestamp
 
 LISTED = 1000
 """So many groups of a kind are listed; all are counted, in `Report.counts`."""
+DAILY_LISTED = 20_000
+"""So many days by model are listed: a year of 50 models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,8 @@ class Group:
     """The calls that share a status, user, model, provider, feature or day; members as in `Summary`.
 
     Groups of days are in the order of time and have every day of the period; others begin with the one that
-    has most calls, those with as many in the order of their names.
+    has most calls, those with as many in the order of their names. `latency` stands with models and days
+    only; a day without calls has none.
     """
 
     name: str | None
@@ -82,6 +81,7 @@ class Group:
     avg_latency_ms: float | None = None
     cost: Decimal = Decimal(0)
     unpriced: int = 0
+    latency: Times | None = None
 
     @property
     def success_rate(self) -> float | None:
@@ -177,22 +177,47 @@ class Repeated:
     records: int
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that a write-ahead record began and nothing ended: still running, or killed."""
+
+    id: str
+    began: datetime | None
+    user_id: str | None
+    model: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
-    """What `verify` said of the log as a whole, when a key, a public key or an anchor was there.
+    """What `verify` said of the log as a whole, if it was asked to.
 
-    `verdict`: verified, tampered, cannot verify or unanchored; `summary` says it in sentences. Lines from
-    seq `first_seq` to `anchored_to` are vouched for from outside, as of `anchored_at`; lines to `last_seq`
-    exist. `findings` counts the evidence of changes.
+    `verdict`: verified, tampered, cannot verify or unanchored; `summary` says it in sentences. `key_checked`:
+    chain and seals were checked with the key. Up to seq `signed_to` signed checkpoints in the log were
+    checked. Lines from seq `first_seq` to `anchored_to` are vouched for from outside, as of `anchored_at`;
+    lines to `last_seq` exist. `findings` counts the evidence of changes.
     """
 
     verdict: str
     summary: str
     findings: int = 0
+    key_checked: bool = False
+    signed_to: int | None = None
     first_seq: int | None = None
     last_seq: int | None = None
     anchored_to: int | None = None
     anchored_at: datetime | None = None
+
+    @property
+    def checked(self) -> str:
+        """What the log was held against, in words."""
+        said = []
+        if self.key_checked:
+            said.append("chain and seals checked with the key")
+        if self.signed_to is not None:
+            said.append(f"signatures in the log checked up to seq {self.signed_to}")
+        if self.anchored_to is not None:
+            said.append(f"lines up to seq {self.anchored_to} held against a checkpoint kept elsewhere")
+        return "; ".join([*said, *([] if self.key_checked else ["seals not checked: no key"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,131 +227,3 @@ class Problem:
     segment: str
     bad_lines: int = 0
     message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """The figures of one log over one period.
-
-    `path` as it was given, `engine` sqlite or duckdb, `generated_at` when it was asked. `first` and `last`
-    are the times of the first and last call in the period.
-
-    `by_model` goes by the model that answered, else by the one asked for; `by_feature` by metadata.feature.
-    Of each kind, and of `daily_cost`, `errors`, `substitutions` and `repeated`, at most 1,000 are listed;
-    `counts` has how many there are. `top_spenders` are the ten users whose calls cost most.
-
-    `error_breakdown` counts the calls that failed by their error type, else by their status; `errors` has
-    them by status, type and code. `error_rates` are over the last 24 hours of
-    the period (of a period that reaches into the future: before `generated_at`), from `error_rates_from` on.
-
-    `latency` is of calls that say how long they took, `ttft` the time to a stream's first chunk. `late_costs`
-    counts calls whose cost a later record brought, `without_facts` those of which neither tokens nor cost
-    are known, `unfinished` those that a write-ahead record began in the period and nothing ended.
-    `redactions` adds up what was redacted, by type. `lost` adds up the records that the log says it lost, by
-    reason. `integrity` is None where there was nothing to verify with. `problems` names the segments that
-    could not be read in full; figures are of the rest.
-    """
-
-    path: str
-    engine: str
-    generated_at: datetime
-    period: Period
-    summary: Summary = field(default_factory=Summary)
-    first: datetime | None = None
-    last: datetime | None = None
-    by_status: tuple[Group, ...] = ()
-    by_user: tuple[Group, ...] = ()
-    by_model: tuple[Group, ...] = ()
-    by_provider: tuple[Group, ...] = ()
-    by_feature: tuple[Group, ...] = ()
-    by_day: tuple[Group, ...] = ()
-    top_spenders: tuple[Spender, ...] = ()
-    daily_cost: tuple[DailyCost, ...] = ()
-    error_breakdown: dict[str, int] = field(default_factory=dict)
-    errors: tuple[ErrorGroup, ...] = ()
-    error_rates: tuple[ErrorRate, ...] = ()
-    error_rates_from: datetime | None = None
-    latency: Times = field(default_factory=Times)
-    ttft: Times = field(default_factory=Times)
-    substitutions: tuple[Substitution, ...] = ()
-    redactions: tuple[Count, ...] = ()
-    unfinished: int = 0
-    without_facts: int = 0
-    late_costs: int = 0
-    repeated: tuple[Repeated, ...] = ()
-    lost: tuple[Count, ...] = ()
-    integrity: Integrity | None = None
-    problems: tuple[Problem, ...] = ()
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def records_lost(self) -> int:
-        """How many records the log says it lost."""
-        return sum(one.count for one in self.lost)
-
-    @property
-    def bad_lines(self) -> int:
-        """How many lines are no record; one line of a torn end counts as well."""
-        return sum(one.bad_lines for one in self.problems)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report under its published names, ready for JSON but for money, which is `Decimal`.
-
-        What has names is an object by name, in the order of the report, the unknown under "": `by_user`,
-        `by_model`, ... `to_json` writes money as JSON numbers.
-        """
-        return {
-            "report_period": {
-                "start": utc_timestamp(self.period.start),
-                "end": utc_timestamp(self.period.end),
-                "days": self.period.days,
-            },
-            "summary": asdict(self.summary),
-            "by_user": _by_name(self.by_user),
-            "by_model": _by_name(self.by_model),
-            "error_breakdown": dict(self.error_breakdown),
-            "by_status": _by_name(self.by_status),
-            "by_day": _by_name(self.by_day),
-            "by_provider": _by_name(self.by_provider),
-            "by_feature": _by_name(self.by_feature),
-            "top_spenders": [asdict(one) for one in self.top_spenders],
-            "daily_cost": [asdict(one) | {"day": one.day.isoformat()} for one in self.daily_cost],
-            "errors": [asdict(one) for one in self.errors],
-            "error_rates": {
-                "from": _moment(self.error_rates_from),
-                "models": [asdict(one) | {"rate": one.rate} for one in self.error_rates],
-            },
-            "latency_ms": asdict(self.latency),
-            "ttft_ms": asdict(self.ttft),
-            "substitutions": [asdict(one) for one in self.substitutions],
-            "redactions": {one.name: one.count for one in self.redactions},
-            "unfinished": self.unfinished,
-            "without_facts": self.without_facts,
-            "late_costs": self.late_costs,
-            "repeated_generations": [asdict(one) for one in self.repeated],
-            "records_lost": self.records_lost,
-            "lost": {one.name: one.count for one in self.lost},
-            "integrity": None
-            if self.integrity is None
-            else asdict(self.integrity) | {"anchored_at": _moment(self.integrity.anchored_at)},
-            "bad_lines": self.bad_lines,
-            "problems": [asdict(one) for one in self.problems],
-            "counts": dict(self.counts),
-            "first": _moment(self.first),
-            "last": _moment(self.last),
-            "path": self.path,
-            "engine": self.engine,
-            "generated_at": utc_timestamp(self.generated_at),
-        }
-
-
-def _by_name(groups: tuple[Group, ...]) -> dict[str, dict[str, Any]]:
-    return {
-        one.name or "": {k: v for k, v in asdict(one).items() if k != "name"}
-        | {"success_rate": one.success_rate}
-        for one in groups
-    }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else utc_timestamp(moment)

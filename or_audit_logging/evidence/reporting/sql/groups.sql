@@ -1,4 +1,4 @@
--- Calls that share a value of {key}.
+-- Calls that share a value of {key}; {ranked} is what is asked of their latencies.
 SELECT
   {key} AS name,
   COUNT(*) AS requests,
@@ -8,6 +8,8 @@ SELECT
   SUM({rest}) AS rest,
   SUM(CASE WHEN total_cost_pico IS NULL THEN 1 ELSE 0 END) AS unpriced,
   SUM(latency_us) AS latency_us,
-  COUNT(latency_us) AS timed
+  COUNT(latency_us) AS timed,
+  MAX(latency_us) AS longest,
+  {ranked} AS percentiles
 FROM calls
 GROUP BY 1
