@@ -14,7 +14,8 @@ from stores import behind_the_guards, call, events, filled, opened, rows, store_
 from test_cli_query import start_following
 from test_query import Calls, ids
 
-from or_audit_logging import ConfigError, query
+from or_audit_logging import query
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.criteria import Criteria
