@@ -118,8 +118,8 @@ def test_archived_segments_are_deleted_too(tmp_path: Path) -> None:
         log.pass_days(5)
         log.write()
         assert log.archives() == ["audit_2026-01-05.1.jsonl"]
-        log.retain()
-        assert log.archives() == []
+        assert log.retain()["deleted"] == ["audit_2026-01-05.1.jsonl"]
+        assert log.archives() == ["audit_2026-01-25.jsonl"]
         assert log.verify().findings == ()
 
 
@@ -216,7 +216,7 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
 def test_a_store_and_no_log_are_refused(tmp_path: Path) -> None:
     """A store is a copy: it is brought up to date by an import."""
     with pytest.raises(ConfigError, match="is a store"):
-        retain(filled(tmp_path / "audit.db", {"n": 1}), key=key())
+        retain(filled(tmp_path / "audit.db", {"model_requested": "m"}), key=key())
     with pytest.raises(ConfigError, match="no audit log"):
         LivedLog(tmp_path, None).retain()
 

@@ -77,8 +77,10 @@ def run(options: argparse.Namespace) -> int:
             progress=_progress if sys.stderr.isatty() else None,
         )
     except RetentionError as error:
+        _clear_progress()
         complain(str(error))
         return 1
+    _clear_progress()
     if options.json:
         print(json.dumps(result, indent=2))
     elif options.dry_run:
@@ -119,8 +121,7 @@ class _Asked:
         self.refused = False
 
     def confirm(self, planned: Retained) -> bool:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+        _clear_progress()
         if not self._is_quiet:
             print_plan(planned)
             sys.stdout.flush()
@@ -162,3 +163,8 @@ def _count(names: Sequence[str]) -> str:
 def _progress(lines: int) -> None:
     sys.stderr.write(f"\rverifying: {lines:,} lines")
     sys.stderr.flush()
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
