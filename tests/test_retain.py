@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import JSON
@@ -19,6 +20,7 @@ from log_builder import LogBuilder, deletion_row, key
 from retaining import SHORT, LivedLog, lived
 from stores import filled
 
+from or_audit_logging import verify
 from or_audit_logging.errors import ConfigError, FormatError, LegalHoldError, RetentionError
 from or_audit_logging.evidence.deletions import MOST_ROWS, SEVERAL, continued, parse_past
 from or_audit_logging.evidence.reading import reader_of
@@ -36,6 +38,7 @@ from or_audit_logging.retention import (
     segments_of,
 )
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.note import SigningKey
 
 LONGER = RetentionPolicy(archive_after_days=3, delete_after_days=8, name="longer")
 
@@ -143,6 +146,25 @@ def test_a_checkpoint_is_handed_over_before_files_go(tmp_path: Path, monkeypatch
         covering = [files for line, files in taken if parse_control(line.encode())["size"] > deletion.seq]  # type: ignore[operator]
         assert covering
         assert covering[0] >= present
+
+
+def test_a_log_that_is_signed_goes_on_signed(tmp_path: Path) -> None:
+    """Without the signing key it is said which one is missing."""
+    pytest.importorskip("cryptography")
+    signing = SigningKey.generate()
+    log = LogBuilder(signing=signing)
+    log.user(3)
+    for name in ("with", "without"):
+        log.save(tmp_path / name)
+    with freeze_time("2026-11-30"):
+        done = retain(tmp_path / "with", SHORT, key=key(), signing_key=signing.to_pem)
+        assert done["unsigned"] is None
+        done = retain(tmp_path / "without", SHORT, key=key())
+        assert done["unsigned"] == str(signing.verifier_key(log.origin))
+    public = signing.verifier_key(log.origin)
+    reports = [verify(tmp_path / name, key=key(), public_key=str(public)) for name in ("with", "without")]
+    assert [report.findings for report in reports] == [(), ()]
+    assert (reports[0].signed_to or 0) > (reports[1].signed_to or 0)
 
 
 # what is refused
@@ -460,8 +482,6 @@ def test_a_past_that_cannot_be_is_a_finding(tmp_path: Path, change: dict[str, ob
     log.user(3)
     log.open("2026-11-22")
     log.delete("audit_2026-11-22.jsonl", past=[deletion_row(4) | change])
-    from or_audit_logging import verify
-
     kinds = [finding.kind for finding in verify(log.save(tmp_path), key=key()).findings]
     assert "delete" in kinds
 

@@ -70,6 +70,13 @@ def test_a_run_that_ends_at_any_call(tmp_path: Path) -> None:
             check(log, whole)
 
 
+def test_each_file_is_gone_for_good_before_the_next_one_goes(tmp_path: Path) -> None:
+    """A power failure could otherwise leave an older file where a younger one is gone: a gap."""
+    made, _ = whole_run(tmp_path)
+    assert made.count("unlink") > 3
+    assert all(made[place + 1] == "fsync" for place, name in enumerate(made) if name == "unlink")
+
+
 def test_a_disk_that_fails_at_any_call(tmp_path: Path) -> None:
     """From some call on there is an error each time: it is raised, and nothing is lost."""
 

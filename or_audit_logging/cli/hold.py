@@ -24,6 +24,7 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description="A legal hold keeps the first segment that may hold records of its days, and all that "
         "come after, from deletion and from redaction, until it is released. It is a line of the log.",
+        epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation",
     )
     acts = parser.add_subparsers(title="what to do", metavar="ACT", required=True)
     _add_add(acts)

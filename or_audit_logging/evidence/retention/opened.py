@@ -13,7 +13,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from datetime import UTC
+from datetime import UTC, date
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError, RetentionError
@@ -36,6 +36,8 @@ from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.signing_keys import SigningKeys
 
 _LONGEST_TEXT = 500
+_LONGEST_ACTOR = 100
+"""Short, since a log.delete names the actors of all deletions so far."""
 
 
 class OpenedLog:
@@ -134,11 +136,11 @@ def segments_of(path: PathText | LogLayout, log: str | None = None) -> tuple[Seg
     return tuple(reversed(states))
 
 
-def text_of(value: str | None, what: str) -> str | None:
+def text_of(value: str | None, what: str, *, longest: int = _LONGEST_TEXT) -> str | None:
     """Return *value*, an actor or a reason, if it may stand in a line; raises `ConfigError`."""
     given: object = value
-    if given is not None and (not isinstance(given, str) or not 0 < len(given) <= _LONGEST_TEXT):
-        raise ConfigError(f"{what} is a text of 1 to {_LONGEST_TEXT} characters")
+    if given is not None and (not isinstance(given, str) or not 0 < len(given) <= longest):
+        raise ConfigError(f"{what} is a text of 1 to {longest} characters")
     return value
 
 
@@ -146,10 +148,10 @@ def actor_of(actor: str | None) -> str | None:
     """Return *actor*, or else the name that this process is logged in under; raises `ConfigError`."""
     if actor is None:
         try:
-            return getpass.getuser()
-        except (OSError, KeyError):  # a container's user may have no name
+            return getpass.getuser()[:_LONGEST_ACTOR]
+        except (OSError, KeyError, ImportError):  # a container's user may have no name
             return None
-    return text_of(actor, "actor")
+    return text_of(actor, "actor", longest=_LONGEST_ACTOR)
 
 
 def _verified(layout: LogLayout, ring: KeyRing, progress: Callable[[int], None] | None) -> VerificationReport:
@@ -160,6 +162,13 @@ def _verified(layout: LogLayout, ring: KeyRing, progress: Callable[[int], None] 
             f"nothing was touched, since the log does not verify: {' '.join(said[:2])} Run 'or-audit verify'"
         )
     return report
+
+
+def _day(text: object) -> date:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise FormatError("a segment states a day that is none") from None
 
 
 def _state(layout: LogLayout, source: Source, later: SegmentState | None) -> SegmentState:
@@ -174,7 +183,7 @@ def _state(layout: LogLayout, source: Source, later: SegmentState | None) -> Seg
         folder=layout.folder,
         name=source.name,
         first_seq=source.first.seq,
-        day=source.segment.day,
+        day=_day(members["day"]),
         opened=timestamp_of(members["timestamp"]).astimezone(UTC).date(),
         closed=later.opened if later is not None else None,
         is_plain=not source.segment.archived,
