@@ -22,11 +22,14 @@ from stores import filled
 
 from or_audit_logging import verify
 from or_audit_logging.errors import ConfigError, FormatError, LegalHoldError, RetentionError
+from or_audit_logging.evidence import verify as verifying
 from or_audit_logging.evidence.deletions import MOST_ROWS, SEVERAL, continued, parse_past
 from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention.history import History, history_of
 from or_audit_logging.evidence.retention.locking import LOCK_NAME, exclusive
+from or_audit_logging.evidence.sources import Survey, survey
 from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
+from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.retention import (
     Archive,
     Delete,
@@ -425,6 +428,31 @@ def test_beside_a_running_writer_nothing_is_lost(tmp_path: Path) -> None:
         writer.stop()
         assert log.verify().findings == ()
         assert {number for number in log.numbers() if number >= 1000} == set(range(1000, 1000 + count[0]))
+
+
+@pytest.mark.parametrize("moment", range(9))
+def test_beside_a_verification_nothing_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Files may go between any two that it reads: it looks again, and they went lawfully."""
+    with lived(tmp_path) as log:
+        log.write_days(8)
+        passed: list[int] = []
+
+        def pass_on(lines: int = 0) -> None:
+            passed.append(lines)
+            if len(passed) == moment + 1:
+                log.retain()
+
+        def looking(layout: LogLayout) -> Survey:
+            found = survey(layout)
+            pass_on()
+            return found
+
+        monkeypatch.setattr(verifying, "survey", looking)
+        report = log.verify(progress=pass_on)
+        assert (report.verdict, report.findings) == ("unanchored", ())
+        assert (report.deleted_to is not None) == (moment < 3)
 
 
 # the rows of all deletions

@@ -24,7 +24,7 @@ STEPS = st.lists(
         st.tuples(st.just("write"), st.integers(1, 3)),
         st.tuples(st.just("days"), st.integers(1, 4)),
         st.tuples(st.just("days"), st.integers(1, 4)),
-        st.tuples(st.just("clock"), st.integers(-30, 30)),
+        st.tuples(st.just("clock"), st.integers(-100, 100)),
         st.tuples(st.just("retain"), st.integers(0, len(POLICIES) - 1)),
         st.tuples(st.just("retain"), st.just(0)),
         st.tuples(st.just("killed"), st.integers(0, 60)),
