@@ -28,6 +28,7 @@ STEPS = st.lists(
         st.tuples(st.just("retain"), st.integers(0, len(POLICIES) - 1)),
         st.tuples(st.just("retain"), st.just(0)),
         st.tuples(st.just("killed"), st.integers(0, 60)),
+        st.tuples(st.just("torn"), st.integers(1, 40)),
         st.tuples(st.just("hold"), st.integers(-6, 1)),
         st.tuples(st.just("release"), st.integers(0, 3)),
     ),
@@ -47,6 +48,8 @@ def live(log: LivedLog, steps: list[tuple[str, int]]) -> None:
             log.pass_days(value)
         elif step == "clock":
             log.clock.tick(timedelta(hours=value))
+        elif step == "torn":
+            tear(log, value)
         elif step == "hold":
             day = log.today + timedelta(days=value)
             add_hold(log.folder, f"case-{next(names)}", since=day, until=day, key=key(), actor="counsel")
@@ -56,6 +59,15 @@ def live(log: LivedLog, steps: list[tuple[str, int]]) -> None:
         else:
             retain(log, POLICIES[value] if step == "retain" else SHORT, value if step == "killed" else None)
         check_what_went(log, before - log.numbers())
+
+
+def tear(log: LivedLog, length: int) -> None:
+    """Leave what a crash leaves that cuts the first line of a new segment, if one would be begun now."""
+    latest = max(segment.day for segment in segments_of(log.folder)[-1:])
+    path = log.folder / f"audit_{log.today}.jsonl"
+    is_free = not path.exists() and path.name not in log.archives()
+    if is_free and not latest - timedelta(days=2) < log.today <= latest:
+        path.write_bytes(b'{"event_type":"log.open","v":1,"id":"00000000'[:length])
 
 
 def retain(log: LivedLog, policy: RetentionPolicy, end: int | None) -> None:
@@ -108,7 +120,7 @@ def change(log: LivedLog, data: st.DataObject) -> None:
     layout = LogLayout.from_filename(log.folder / "audit.jsonl")
     report = log.verify()
     lawful = {note.segment for note in report.notes if note.kind == "below-base"}
-    segments = [s for s in layout.files() if s.name not in lawful]
+    segments = [s for _, s in layout.segments() if s.name not in lawful]
     segment = data.draw(st.sampled_from(segments))
     how = data.draw(st.sampled_from(["remove", "rename", "edit"]))
     if how == "remove":

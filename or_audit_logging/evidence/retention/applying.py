@@ -27,7 +27,7 @@ from or_audit_logging.evidence.retention.planning import Action, Archive, Delete
 from or_audit_logging.evidence.sources import survey
 from or_audit_logging.evidence.streams import LineStream, same_bytes
 from or_audit_logging.keys import KeySources
-from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of, sync_folder
+from or_audit_logging.log.folder import OPEN_FLAGS, described_files, give_to_owner_of, sync_folder
 from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
 from or_audit_logging.record import utc_timestamp
 
@@ -204,17 +204,22 @@ def _remove(path: Path) -> None:
 
 
 def _remove_fragments(layout: LogLayout) -> list[str]:
-    """Remove first lines that a crash had cut, where the segments that describe them are gone."""
+    """Remove first lines that a crash had cut, where no line that is left describes them."""
     found = survey(layout)
     oldest = min((source.place for source in found.sources if source.kind == "lines"), default=None)
-    gone: list[str] = []
-    for source in found.sources:
-        if source.kind != "fragment" or found.locked is False or oldest is None or source.place >= oldest:
-            continue
-        if not source.segment.archived and _is_cut_first_line(source.segment):
-            _remove(source.segment.path)
-            gone.append(source.name)
-    return gone
+    cut = [
+        source.segment
+        for source in found.sources
+        if source.kind == "fragment" and oldest is not None and source.place < oldest
+        if not source.segment.archived and _is_cut_first_line(source.segment)
+    ]
+    if not cut or found.locked is False:  # without the lock one of them may be a line that is being written
+        return []
+    described = described_files(layout)
+    gone = [segment for segment in cut if segment.name not in described]
+    for segment in gone:
+        _remove(segment.path)
+    return [segment.name for segment in gone]
 
 
 def _is_cut_first_line(segment: Segment) -> bool:
