@@ -151,7 +151,7 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, name: str, text: st
 
 def test_a_policy_that_is_not_there_is_refused() -> None:
     """The message names the profiles."""
-    with pytest.raises(ConfigError, match="operational, financial"):
+    with pytest.raises(ConfigError, match="operational, eu-ai-act"):
         policy_of("weekly")
 
 

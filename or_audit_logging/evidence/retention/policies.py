@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError
@@ -107,22 +108,26 @@ class RetentionPolicy:
         }
 
 
-PROFILES: Mapping[str, RetentionPolicy] = {
-    policy.name: policy
-    for policy in (
-        # Nobody's rule: a quarter in which operations look back.
-        RetentionPolicy(30, 90, name="operational"),
-        # 7 years: 17 CFR 210.2-06 for records of an audit; longer than the 6 years of 17 CFR 240.17a-4(a).
-        RetentionPolicy(90, 2557, name="financial"),
-        # At least six months: Regulation (EU) 2024/1689, Articles 19(1) and 26(6); they have up to 184 days.
-        RetentionPolicy(30, 184, name="eu-ai-act"),
-        # 6 years: 45 CFR 164.316(b)(2)(i).
-        RetentionPolicy(90, 2192, name="hipaa"),
-        # 12 months, of which 3 immediately available, that is, plain: PCI DSS 4.0.1, 10.5.1.
-        RetentionPolicy(92, 366, name="pci-dss"),
-    )
-}
-"""The profiles by name."""
+PROFILES: Mapping[str, RetentionPolicy] = MappingProxyType(
+    {
+        policy.name: policy
+        for policy in (
+            RetentionPolicy(30, 90, name="operational"),
+            RetentionPolicy(30, 184, name="eu-ai-act"),
+            RetentionPolicy(92, 366, name="pci-dss"),
+            RetentionPolicy(90, 2192, name="hipaa"),
+            RetentionPolicy(90, 2557, name="financial"),
+        )
+    }
+)
+"""The profiles by name, and the rules that their numbers come from.
+
+- operational: none; a quarter in which one looks back.
+- eu-ai-act: at least six months, which have up to 184 days; Regulation (EU) 2024/1689, Articles 19(1), 26(6).
+- pci-dss: 12 months, of which 3 immediately available, that is, plain; PCI DSS 4.0.1, requirement 10.5.1.
+- hipaa: 6 years; 45 CFR 164.316(b)(2)(i).
+- financial: 7 years; 17 CFR 210.2-06. Longer than the 6 years of 17 CFR 240.17a-4(a).
+"""
 
 DEFAULT = "operational"
 
