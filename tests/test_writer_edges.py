@@ -23,8 +23,8 @@ from or_audit_logging.capture.decorator import audited
 from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.verify import verify
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
 from or_audit_logging.log import commit, segment_file
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.log.lock import ProcessLock
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="forks and links of POSIX")

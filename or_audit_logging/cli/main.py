@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    hold,
     import_,
     init,
     prove,
@@ -23,6 +24,7 @@ from or_audit_logging.cli import (
     reconcile,
     redact,
     report,
+    retain,
     rotate_key,
     settle,
     sql,
@@ -35,6 +37,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
+    *(retain, hold),
     *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 

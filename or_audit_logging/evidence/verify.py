@@ -20,6 +20,7 @@ from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
     PathText,
     Pin,
+    Target,
     find_log,
     gather_anchors,
     oldest_allowed,
@@ -48,6 +49,9 @@ from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
+
+_TRIES = 3
+"""So often a log is gone through whose segments are deleted at the same time."""
 
 
 def verify(
@@ -95,7 +99,27 @@ def verify(
         return verify_store(target.store, asked, observations, progress=progress)
     if target.is_export:
         return verify_export(target.export, asked, observations, progress=progress)
+    tries = 1
+    report, found = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
+    while tries < _TRIES and report.verdict == "cannot verify" and _vanished(found.sources, target.layout):
+        tries += 1
+        report, found = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
+    return report
+
+
+def _verify_folder(
+    target: Target,
+    asked: Asked,
+    before: Observations,
+    *,
+    progress: Callable[[int], None] | None,
+    jobs: int,
+) -> tuple[VerificationReport, Survey]:
+    """Return the report on a log's folder, with the files that were there; *before* are made already."""
+    ring, signers, kept, pin, oldest = asked.ring, asked.signers, asked.anchors, asked.pin, asked.oldest
     folder, layout, trouble = target.folder, target.layout, target.trouble
+    observations = Observations()
+    observations.absorb(before)
     found = Survey((), None)
     if layout is not None:
         try:
@@ -110,7 +134,7 @@ def verify(
         if trouble is None:  # then what the anchors cover was taken away; otherwise nobody knows
             observations.find(*missing_lines(meant(kept, pin.log), 0))
         reason = trouble or _why_no_lines(found.sources, layout, folder)
-        return nothing_there(str(folder), observations, reason)
+        return nothing_there(str(folder), observations, reason), found
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
         observations.note(Place().note("no-lock", said))
@@ -129,7 +153,7 @@ def verify(
         )
         searched = own if ahead is None else [source for source in own if ahead.may_hold_calls(source)]
     unfinished = unfinished_calls(searched)
-    return report_on(
+    report = report_on(
         outcome,
         observations,
         path=str(folder),
@@ -137,6 +161,13 @@ def verify(
         unfinished=unfinished,
         segments=segments,
     )
+    return report, found
+
+
+def _vanished(sources: Sequence[Source], layout: LogLayout | None) -> bool:
+    """Return whether a segment went meanwhile: lawfully, then the log says so in lines written since."""
+    present = {segment.name for segment in layout.files()} if layout is not None else set()
+    return any(source.name not in present for source in sources)
 
 
 def _examine(

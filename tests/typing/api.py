@@ -36,6 +36,20 @@ from or_audit_logging.evidence.settle import settle
 from or_audit_logging.handlers.redacting import redact_loggers
 from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
 from or_audit_logging.redaction import Finding
+from or_audit_logging.retention import (
+    PROFILES,
+    Applied,
+    Hold,
+    Retained,
+    RetentionPolicy,
+    add_hold,
+    apply,
+    holds_of,
+    plan,
+    release_hold,
+    retain,
+    segments_of,
+)
 from or_audit_logging.testing import FakeOpenRouter, capture_audit
 
 
@@ -175,3 +189,12 @@ with OpenRouterAPI("env:OPENROUTER_API_KEY", rate=5, retries=2) as api:
     assert_type(api.activity(date(2026, 11, 20)), tuple[ActivityRow, ...])
     assert_type(settle("log", api=api, give_up=timedelta(days=7), dry_run=True).cost, Decimal)
     assert_type(reconcile(Path("log"), since=date(2026, 11, 20), api=api).exit_code, int)
+
+policy = RetentionPolicy(archive_after_days=30, delete_after_days=90, name="ours")
+retained = retain("audit_logs", [policy, "hipaa", Path("ours.json")], key="env:A", actor="cron", dry_run=True)
+assert_type(retained, Retained)
+assert_type(retained["deleted"], list[str])
+actions = plan(segments_of("audit_logs"), PROFILES["hipaa"], date(2026, 11, 21), holds_of("audit_logs"))
+assert_type(apply(actions, key="env:A", reason="schedule"), Applied)
+assert_type(add_hold("audit_logs", "case-7", since=date(2026, 10, 1), reason="litigation"), Hold)
+assert_type(release_hold("audit_logs", "case-7"), Hold)
