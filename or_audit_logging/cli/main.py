@@ -22,6 +22,7 @@ from or_audit_logging.cli import (
     query,
     reconcile,
     redact,
+    redact_record,
     report,
     rotate_key,
     settle,
@@ -35,7 +36,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
+    *(query, sql, report, import_, settle, reconcile, redact_record, redact, token, doctor, demo),
 )
 
 

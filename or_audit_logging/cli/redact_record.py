@@ -1,0 +1,96 @@
+"""`or-audit redact-record DIR --seq N`: take records out of a log, and leave their hashes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
+from or_audit_logging.cli.output import complain, paint, printable
+from or_audit_logging.errors import RetentionError
+from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
+
+HELP = "take records out of a log for good; their hashes stay, and so does the log's proof"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to *commands*."""
+    parser = commands.add_parser(
+        "redact-record",
+        help=HELP,
+        description="Take records out of a log for good, because somebody must be forgotten. Each line is "
+        "replaced by a stub of the same length that holds its hash, and a log.redact line says who did it "
+        "and why; the log, its anchors and the proofs of all other records still verify. Only in segments "
+        "that are closed, and not under a legal hold. 'or-audit query' shows the seq of records; see "
+        "docs/privacy.md for those that belong together, and for what remains elsewhere.",
+        epilog="example: or-audit redact-record audit_logs --seq 41 --seq 57 --reason 'erasure request 7'. "
+        "Exit codes: 0 redacted, now or before, 1 refused and nothing changed, 2 could not.",
+    )
+    add_log_arguments(parser)
+    parser.add_argument(
+        "--seq",
+        metavar="N",
+        type=int,
+        action="append",
+        required=True,
+        help="the record's seq; may be given again",
+    )
+    parser.add_argument(
+        "--actor", metavar="WHO", help="who does it, as it shall stand in the log (default: the login name)"
+    )
+    parser.add_argument(
+        "--reason",
+        metavar="WHY",
+        required=True,
+        help="why, as it shall stand in the log: name the request, not the person",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Redact and say what came of it."""
+    on_terminal = sys.stderr.isatty()
+    try:
+        result = redact_record(
+            options.log,
+            options.seq,
+            actor=options.actor,
+            reason=options.reason,
+            key=options.key,
+            signing_key=options.signing_key,
+            dry_run=options.dry_run,
+            progress=_progress if on_terminal else None,
+        )
+    except RetentionError as error:
+        complain(str(error))
+        return 1
+    finally:
+        if on_terminal:
+            sys.stderr.write("\r\x1b[K")
+    if options.json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        _print(result)
+    if result.unsigned is not None:
+        warn_unsigned(result.unsigned)
+    return 0
+
+
+def _print(result: Redacted) -> None:
+    word = "would be redacted" if result.dry_run else "redacted"
+    for seq in result.redacted:
+        by = f", under the log.redact at seq {result.certificates[seq]}" if seq in result.certificates else ""
+        print(f"{paint(word, 'yellow' if result.dry_run else 'green')}  seq {seq}{by}")
+    for seq in result.already:
+        print(f"redacted before  seq {seq}")
+    if result.segments and not result.dry_run:
+        print(f"changed   {', '.join(map(printable, result.segments))}")
+
+
+def _progress(lines: int) -> None:
+    sys.stderr.write(f"\rverified {lines:,} lines")
+    sys.stderr.flush()
