@@ -237,14 +237,14 @@ def test_a_log_that_fails_verification_is_left_alone(log: Log) -> None:
     lines[2] = lines[2].replace(b"of ann", b"of bob")
     (log.folder / SECOND).write_bytes(b"".join(lines))
     before = log.everything()
-    with pytest.raises(RetentionError, match="fails verification .tampered"):
+    with pytest.raises(RetentionError, match=r"fails verification .tampered"):
         log.redact()
     assert log.everything() == before
 
 
 def test_another_key_is_refused(log: Log) -> None:
     """Without the log's own key nothing can be said in it."""
-    with pytest.raises(RetentionError, match="cannot verify|tampered"):
+    with pytest.raises(RetentionError, match=r"cannot verify|tampered"):
         log.redact(key=key(b"x" * 32))
     assert log.events() == []
 
@@ -543,7 +543,7 @@ def test_questions_and_reports_pass_over_the_stub(log: Log, form: str) -> None:
     assert asked.skipped.redacted == 2
     assert [line.event_type for line in query(log.folder, event="log.redact")] == ["log.redact"] * 2
     made = report(log.folder, since=DAY, until=THIRD_DAY, key=key()).to_dict()
-    assert made["summary"]["calls"] == 7
+    assert made["by_model"][""]["requests"] == 7
 
 
 def test_a_store_follows_with_the_next_import(log: Log, tmp_path: Path) -> None:
@@ -551,10 +551,10 @@ def test_a_store_follows_with_the_next_import(log: Log, tmp_path: Path) -> None:
     from or_audit_logging.evidence.importing import import_log
 
     before, after = tmp_path / "before.db", tmp_path / "after.db"
-    import_log(before, [log.folder], key=key())
+    import_log(log.folder, before, key=key())
     log.redact()
-    import_log(before, [log.folder], key=key())
-    import_log(after, [log.folder], key=key())
+    import_log(log.folder, before, key=key())
+    import_log(log.folder, after, key=key())
     for store in (before, after):
         report = verify(store, key=key(), anchors=[log.anchor])
         assert (report.verdict, report.redacted) == ("verified", 1)
@@ -587,7 +587,7 @@ def test_the_command_says_what_was_done(log: Log, capsys: pytest.CaptureFixture[
     assert run(log, *given, "--dry-run") == 0
     assert capsys.readouterr().out == "would be redacted  seq 3\nwould be redacted  seq 8\n"
     assert run(log, *given) == 0
-    assert "redacted  seq 3, under the log.redact at seq 19" in capsys.readouterr().out
+    assert "redacted  seq 3, under the log.redact at seq 18" in capsys.readouterr().out
     assert run(log, *given, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
         "redacted": [],
