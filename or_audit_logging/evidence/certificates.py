@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from or_audit_logging.errors import FormatError
+from or_audit_logging.evidence.deletions import Row, parse_past
 from or_audit_logging.evidence.report import LISTED, Finding, Note, Observations, Place, brief, lines_are
 from or_audit_logging.sealing.checkpoint import decode_root
 from or_audit_logging.sealing.line import Stub
@@ -73,12 +74,15 @@ class Certificates:
     def __init__(self) -> None:
         self.deleted_to: int | None = None
         """The last seq that was deleted under certificate; known once all was judged."""
+        self.deletions: tuple[Row, ...] = ()
+        """What was deleted, as the newest certificate that counts says it (`deletions`); known as above."""
         self.redactions: dict[str, int] = {}
         """How many stubs are there under certificate, by who had them made."""
         self._head: Place | None = None
         self._head_time: datetime | None = None
         self._licence: _Licence | None = None
         self._base = 0
+        self._newest: tuple[int, bool, tuple[Row, ...]] | None = None
         self._first: int | None = None
         self._segment_start = 0
         self._starts: dict[int, _Start] = {}
@@ -129,6 +133,7 @@ class Certificates:
             if type(base) is not int or not 0 < base <= self._segment_start:
                 raise FormatError("its base is not below the segment in which it stands")
             leaf, root = _leaf(members["base_leaf"]), decode_root(members["root"])
+            past = parse_past(members["past"], base=base)
         except FormatError as error:
             yield place.finding("delete", f"a log.delete contradicts itself: {error}", found=base)
             return
@@ -138,7 +143,8 @@ class Certificates:
         elif self._first is not None and base > self._first:
             message = "a log.delete names a base that is not the first line of a segment"
             yield place.finding("delete", message, found=base)
-        self._base = max(self._base, base)
+        if base >= self._base:
+            self._base, self._newest = base, (seq, sealed, past)
         head = self._head
         if head is not None and self._licence is None and base >= (head.seq or 0):
             age = (moment.date() - self._head_time.date()).days if self._head_time is not None else 0
@@ -214,6 +220,9 @@ class Certificates:
             observations.find(finding)
             return []
         self.deleted_to = first - 1
+        if self._newest is not None:
+            seq, sealed, past = self._newest
+            self.deletions = past if sealed or seq < covered else ()
         return []
 
     def _note_segments_below_base(self, observations: Observations) -> None:

@@ -19,9 +19,12 @@ LOCK_NAME = "retention.lock"
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock on the log in *folder*; raises `RetentionError` at once where somebody else does."""
-    lock = ProcessLock(folder / LOCK_NAME, timeout=0)
+def exclusive(folder: Path, *, wait: float = 0) -> Iterator[None]:
+    """Hold the lock on the log in *folder*; raises `RetentionError` where somebody else does.
+
+    *wait*: so many seconds are given to them to end.
+    """
+    lock = ProcessLock(folder / LOCK_NAME, timeout=wait)
     try:
         lock.acquire()
     except AuditWriteError:
