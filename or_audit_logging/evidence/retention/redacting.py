@@ -10,29 +10,18 @@ interruption behind that, a second run finishes and does not say it again; until
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-from or_audit_logging.errors import ConfigError, FormatError, RetentionError
-from or_audit_logging.evidence.arguments import PathText, find_log
-from or_audit_logging.evidence.reading import LogReader, layout_of
-from or_audit_logging.evidence.retention.history import History, history_of
-from or_audit_logging.evidence.retention.locking import exclusive
+from or_audit_logging.errors import ConfigError, RetentionError
+from or_audit_logging.evidence.arguments import PathText
+from or_audit_logging.evidence.retention.history import History
+from or_audit_logging.evidence.retention.opened import actor_of, opened, text_of
 from or_audit_logging.evidence.retention.rewriting import Rewrite, remove_unfinished
 from or_audit_logging.evidence.retention.targets import Target, check_holds, find
-from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing, KeySources
-from or_audit_logging.log.handing_over import hand_over
-from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.line import SealedLine
-from or_audit_logging.signing_keys import SigningKeys
-
-_LONGEST_TEXT = 1_000
-"""Characters of an actor or a reason: a control line is never cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +50,7 @@ def redact_record(
     *,
     reason: str,
     actor: str | None = None,
-    key: KeySources | KeyRing = None,
+    key: KeySources = None,
     signing_key: KeySources = None,
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -74,69 +63,37 @@ def redact_record(
 
     The whole log is verified before. Either all lines are replaced or, where one of them must not be, none:
     `LegalHoldError` where a hold may cover it; `RetentionError` where it is a line of the log's own, stands
-    in the segment that is still open or is not there, where the log fails verification or is a store, and
-    where another run is under way. A line that is redacted already is no error. Raises `ConfigError` for a
-    wrong argument, `OSError`, `AuditWriteError`.
+    in the segment that is still open or is not there, where the log fails verification, and where another
+    run is under way. A line that is redacted already is no error. Raises `ConfigError` for a wrong argument
+    and for a store, `OSError`, `AuditWriteError`.
     """
     wanted = _numbers(seq)
-    said = {"actor": _text(login_name() if actor is None else actor), "reason": _text(reason)}
-    if find_log(path).store is not None:
-        raise RetentionError(
-            "a record is redacted in its log's folder; a store that was imported from there follows with the "
-            "next 'or-audit import'"
-        )
-    layout = layout_of(path)
-    ring = key if isinstance(key, KeyRing) else KeyRing.from_sources(key)
-    signing = SigningKeys.from_sources(signing_key)
-    with exclusive(layout.folder):
-        remove_unfinished(layout)
-        _check_log(layout, ring, progress)
-        history = _history(layout)
-        found = find(layout, wanted, ring, history)
-        check_holds(found.targets, history)
-        certificates = dict(_certificates(found.targets, history))
-        unsigned = None
+    if type(reason) is not str or not reason.strip():
+        raise ConfigError("a redaction needs a reason, which stands in the log")
+    said = {"actor": actor_of(actor), "reason": text_of(reason, "reason")}
+    ring = KeyRing.from_sources(key)
+    with opened(path, key=key, signing_key=signing_key, progress=progress) as log:
+        remove_unfinished(log.layout)
+        found = find(log, wanted, ring)
+        check_holds(found.targets)
+        certificates = dict(_certificates(found.targets, log.history))
         if found.targets and not dry_run:
             with _rewritten(found.targets) as rewrites:
-                open_targets = [target for target in found.targets if target.seq not in certificates]
-                if open_targets:
-                    first, unsigned = _say(layout, open_targets, said, ring, signing)
-                    certificates |= {target.seq: first + at for at, target in enumerate(open_targets)}
+                unsaid = [target for target in found.targets if target.seq not in certificates]
+                if unsaid:
+                    members = [{"target": target.seq, "leaf": target.leaf, **said} for target in unsaid]
+                    first = log.act(*(("log.redact", one) for one in members))
+                    certificates |= {target.seq: first + at for at, target in enumerate(unsaid)}
                 for rewrite in rewrites:
                     rewrite.finish()
-    return Redacted(
-        redacted=tuple(target.seq for target in found.targets),
-        already=found.already,
-        segments=tuple(dict.fromkeys(target.source.name for target in found.targets)),
-        certificates=certificates,
-        unsigned=unsigned,
-        dry_run=dry_run,
-    )
-
-
-def login_name() -> str:
-    """Return the name under which this process runs, for an act that names nobody else."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-
-
-def _check_log(layout: LogLayout, ring: KeyRing, progress: Callable[[int], None] | None) -> None:
-    report = verify(layout.folder, key=ring, progress=progress)
-    if report.exit_code in (1, 2):
-        why = report.findings[0].message if report.findings else "; ".join(report.reasons)
-        raise RetentionError(
-            f"the log fails verification ({report.verdict}: {why}), so nothing was touched; "
-            "run 'or-audit verify'"
+        return Redacted(
+            redacted=tuple(target.seq for target in found.targets),
+            already=found.already,
+            segments=tuple(dict.fromkeys(target.source.name for target in found.targets)),
+            certificates=certificates,
+            unsigned=log.unsigned,
+            dry_run=dry_run,
         )
-
-
-def _history(layout: LogLayout) -> History:
-    try:
-        return history_of(LogReader(layout))
-    except FormatError as error:
-        raise RetentionError(f"{error}; nothing was redacted") from error
 
 
 def _certificates(targets: Sequence[Target], history: History) -> Iterator[tuple[int, int]]:
@@ -174,26 +131,6 @@ def _rewritten(targets: Sequence[Target]) -> Iterator[list[Rewrite]]:
             rewrite.discard()
 
 
-def _say(
-    layout: LogLayout,
-    targets: Sequence[Target],
-    said: dict[str, str],
-    ring: KeyRing,
-    signing: SigningKeys | None,
-) -> tuple[int, str | None]:
-    """Write the log.redact lines; return the first one's seq, and the key that their checkpoint lacks."""
-    writer = LogWriter(layout, ring, signing=signing)
-    try:
-        unsigned = writer.leaves_unsigned
-        first = writer.act(
-            *(("log.redact", {"target": target.seq, "leaf": target.leaf} | said) for target in targets)
-        )
-        hand_over(writer.checkpoints.take())
-    finally:
-        writer.stop()
-    return first, unsigned
-
-
 def _numbers(seq: int | Iterable[int]) -> set[int]:
     try:
         wanted = {seq} if isinstance(seq, int) else set(seq)
@@ -202,9 +139,3 @@ def _numbers(seq: int | Iterable[int]) -> set[int]:
     if not wanted or any(type(one) is not int or one < 0 for one in wanted):
         raise ConfigError("seq is the number of a line, or several: whole numbers from 0 on")
     return wanted
-
-
-def _text(text: str) -> str:
-    if type(text) is not str or not text.strip() or len(text) > _LONGEST_TEXT:
-        raise ConfigError(f"actor and reason are texts of 1 to {_LONGEST_TEXT:,} characters")
-    return text

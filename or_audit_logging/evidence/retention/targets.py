@@ -1,6 +1,6 @@
 """Where the lines stand that are to be redacted, and whether they may be.
 
-    found = find(layout, {41, 57}, ring, history)
+    found = find(log, {41, 57}, ring)                    # log: an OpenedLog
     found.targets, found.already
 
 Each segment that is to be changed is gone through line by line, and every MAC in it is checked.
@@ -11,33 +11,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 
 from or_audit_logging.errors import FormatError, LegalHoldError, RetentionError
 from or_audit_logging.evidence.reading import parse_record
-from or_audit_logging.evidence.retention.history import History
+from or_audit_logging.evidence.retention.history import Hold
+from or_audit_logging.evidence.retention.opened import OpenedLog
+from or_audit_logging.evidence.retention.planning import SegmentState
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.keys import KeyRing
-from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.chain import genesis_prev, leaf_hash
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine, Stub, parse_line, parse_stub
 
-_WRITTEN_LATE = timedelta(days=2)
-"""A line may be written up to 26 hours after its record was made, into a segment of that day (FORMAT 1)."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A line that is to go, where it stands, and the days on which its record may have been made."""
+    """A line that is to go, where it stands, and the holds that may cover its record."""
 
     source: Source
     offset: int
     line: SealedLine
-    made: tuple[date, date]
+    holds: tuple[Hold, ...]
 
     @property
     def seq(self) -> int:
@@ -58,20 +57,23 @@ class Targets:
     already: tuple[int, ...]
 
 
-def find(layout: LogLayout, wanted: set[int], ring: KeyRing, history: History) -> Targets:
+def find(log: OpenedLog, wanted: set[int], ring: KeyRing) -> Targets:
     """Return the lines *wanted*; raises `RetentionError` where one of them cannot be redacted, `OSError`."""
-    sources = [source for source in survey(layout).sources if source.first is not None]
-    _check_there(sources, wanted, history)
+    _check_there(log, wanted)
+    sources = {source.name: source for source in survey(log.layout).sources}
     targets: list[Target] = []
     already: list[int] = []
-    for source, following in pairwise(sources):
-        here = {seq for seq in wanted if source.first_seq <= seq < following.first_seq}
+    for state, following in pairwise(log.segments):
+        here = {seq for seq in wanted if state.first_seq <= seq < following.first_seq}
         if not here:
             continue
-        if source.archive is not None:
+        if state.is_plain and state.is_archived:
             raise RetentionError(
-                f"{source.name} is there twice, plain and archived; 'or-audit retain' finishes that"
+                f"{state.name} is there twice, plain and archived; 'or-audit retain' finishes that"
             )
+        source = sources.get(state.name)
+        if source is None:
+            raise RetentionError(f"{state.name} is gone; run 'or-audit verify'")
         for offset, line in _lines(source, following.first_seq, ring):
             if line.seq not in here:
                 continue
@@ -80,25 +82,24 @@ def find(layout: LogLayout, wanted: set[int], ring: KeyRing, history: History) -
             elif line.is_control:
                 raise RetentionError(f"line {line.seq} is the log's own, and holds no record; it stays")
             else:
-                targets.append(Target(source, offset, line, _made(line, source, following)))
+                targets.append(Target(source, offset, line, _held_by(line, state, log.history.holds)))
     return Targets(tuple(targets), tuple(already))
 
 
-def check_holds(targets: Sequence[Target], history: History) -> None:
+def check_holds(targets: Sequence[Target]) -> None:
     """Raise `LegalHoldError` where a hold may cover one of *targets*."""
     for target in targets:
-        for hold in history.holds:
-            if hold.covers(*target.made):
-                raise LegalHoldError(
-                    f"line {target.seq} may be under the legal hold {hold.name!r} (seq {hold.seq}); "
-                    "nothing was redacted. 'or-audit hold list' shows it, 'or-audit hold release' ends it"
-                )
+        for hold in target.holds:
+            raise LegalHoldError(
+                f"line {target.seq} may be under the legal hold {hold.name!r} (seq {hold.seq}); "
+                "nothing was redacted. 'or-audit hold list' shows it, 'or-audit hold release' ends it"
+            )
 
 
-def _check_there(sources: Sequence[Source], wanted: set[int], history: History) -> None:
-    first, last = sources[0], sources[-1]
+def _check_there(log: OpenedLog, wanted: set[int]) -> None:
+    first, last = log.segments[0], log.segments[-1]
     if min(wanted) < first.first_seq:
-        gone = history.deletion
+        gone = log.history.deletion
         said = f"; the log.delete at seq {gone.seq} says so" if gone is not None else ""
         raise RetentionError(f"line {min(wanted)} was deleted: the log begins at seq {first.first_seq}{said}")
     if max(wanted) >= last.first_seq:
@@ -157,16 +158,15 @@ def _taken_apart(raw: bytes) -> SealedLine | Stub | None:
     return None
 
 
-def _made(line: SealedLine, source: Source, following: Source) -> tuple[date, date]:
-    """Return the first and the last day on which the record in *line* may have been made.
+def _held_by(line: SealedLine, state: SegmentState, holds: Sequence[Hold]) -> tuple[Hold, ...]:
+    """Return those of *holds* that may cover the record in *line*.
 
-    Its own timestamp says which day it was, if it fits where the line stands.
+    Its own timestamp says on which day it was made, unless that day does not fit where the line stands.
     """
-    first, last = source.segment.day - _WRITTEN_LATE, following.segment.day
-    if following.first is not None:
-        last = _day(parse_control(following.first.raw)["timestamp"]) or last
     own = _day((parse_record(line.raw) or {}).get("timestamp"))
-    return (own, own) if own is not None and first <= own <= last else (first, last)
+    if own is None or not state.held_by([Hold("", own, own, line.seq)]):
+        return state.held_by(holds)
+    return tuple(hold for hold in holds if hold.covers(own, own))
 
 
 def _day(timestamp: object) -> date | None:
