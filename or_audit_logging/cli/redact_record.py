@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
-from or_audit_logging.cli.output import complain, paint, printable
-from or_audit_logging.errors import RetentionError
+from or_audit_logging.cli.output import complain, paint, printable, table
+from or_audit_logging.errors import ConfigError, RetentionError
+from or_audit_logging.evidence.retention.person import lines_of
 from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
 
 HELP = "take records out of a log for good; their hashes stay, and so does the log's proof"
@@ -23,19 +25,21 @@ def add_parser(commands: Any) -> None:
         description="Take records out of a log for good, because somebody must be forgotten. Each line is "
         "replaced by a stub of the same length that holds its hash, and a log.redact line says who did it "
         "and why; the log, its anchors and the proofs of all other records still verify. Only in segments "
-        "that are closed, and not under a legal hold. 'or-audit query' shows the seq of records; see "
-        "docs/privacy.md for those that belong together, and for what remains elsewhere.",
+        "that are closed, and not under a legal hold. With --user instead of --seq nothing is changed: the "
+        "lines of that person are listed. docs/privacy.md says what remains elsewhere.",
         epilog="example: or-audit redact-record audit_logs --seq 41 --seq 57 --reason 'erasure request 7'. "
         "Exit codes: 0 redacted, now or before, 1 refused and nothing changed, 2 could not.",
     )
     add_log_arguments(parser)
-    parser.add_argument(
-        "--seq",
-        metavar="N",
-        type=int,
-        action="append",
-        required=True,
-        help="the record's seq; may be given again",
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--seq", metavar="N", type=int, action="append", help="the record's seq; may be given again"
+    )
+    which.add_argument(
+        "--user",
+        metavar="ID",
+        help="only list the lines of this user, and what belongs to them; an e-mail address also finds its "
+        "pseudonym",
     )
     parser.add_argument(
         "--actor", metavar="WHO", help="who does it, as it shall stand in the log (default: the login name)"
@@ -43,8 +47,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--reason",
         metavar="WHY",
-        required=True,
-        help="why, as it shall stand in the log: name the request, not the person",
+        help="why, as it shall stand in the log: name the request, not the person (needed with --seq)",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -52,7 +55,11 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Redact and say what came of it."""
+    """Redact and say what came of it, or list a person's lines."""
+    if options.user is not None:
+        return _list(options)
+    if options.reason is None:
+        raise ConfigError("give --reason, which stands in the log; name the request, not the person")
     on_terminal = sys.stderr.isatty()
     try:
         result = redact_record(
@@ -77,6 +84,30 @@ def run(options: argparse.Namespace) -> int:
         _print(result)
     if result.unsigned is not None:
         warn_unsigned(result.unsigned)
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    lines = lines_of(options.log, options.user, key=options.key)
+    if options.json:
+        print(json.dumps({"lines": [asdict(line) for line in lines]}, indent=2))
+        return 0
+    if not lines:
+        print("no line is of this user", file=sys.stderr)
+        return 0
+    rows = [("seq", "timestamp", "event_type", "generation_id", "")]
+    rows += [
+        (
+            str(line.seq),
+            printable(line.timestamp),
+            printable(line.event_type),
+            printable(line.generation_id or ""),
+            "" if line.is_closed else "in the open segment",
+        )
+        for line in lines
+    ]
+    print(table(rows, right=[0]))
+    print(" ".join(f"--seq {line.seq}" for line in lines if line.is_closed))
     return 0
 
 
