@@ -20,6 +20,7 @@ from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
     PathText,
     Pin,
+    Target,
     find_log,
     gather_anchors,
     oldest_allowed,
@@ -42,12 +43,16 @@ from or_audit_logging.evidence.judgement import (
 )
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
-from or_audit_logging.evidence.sources import Source, Survey, survey
+from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
 from or_audit_logging.evidence.stretches import Context
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
+
+_ATTEMPTS = 3
+"""What a run of retention or redaction does meanwhile is said in lines that came too late to be read: where
+files went or changed under a verification that fails, it begins again."""
 
 
 def verify(
@@ -84,17 +89,35 @@ def verify(
     oldest = oldest_allowed(max_age, now)
     ring, signers = open_ring(key), open_signers(public_key)
     target = find_log(path)
-    observations = Observations()
-    kept = gather_anchors(anchors, refuse=target.refuse, observations=observations)
-    if signers:
-        kept = signers.only_signed(kept, observations)
-    asked = Asked(ring, signers, kept, pin, oldest)
-    if target.store is not None:
-        from or_audit_logging.evidence.stored import verify_store  # brings sqlite3
+    attempts = 0
+    while True:
+        observations = Observations()
+        kept = gather_anchors(anchors, refuse=target.refuse, observations=observations)
+        if signers:
+            kept = signers.only_signed(kept, observations)
+        asked = Asked(ring, signers, kept, pin, oldest)
+        if target.store is not None:
+            from or_audit_logging.evidence.stored import verify_store  # brings sqlite3
 
-        return verify_store(target.store, asked, observations, progress=progress)
-    if target.is_export:
-        return verify_export(target.export, asked, observations, progress=progress)
+            return verify_store(target.store, asked, observations, progress=progress)
+        if target.is_export:
+            return verify_export(target.export, asked, observations, progress=progress)
+        report, sources = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
+        attempts += 1
+        if report.exit_code not in (1, 2) or attempts == _ATTEMPTS or not was_replaced(sources):
+            return report
+
+
+def _verify_folder(
+    target: Target,
+    asked: Asked,
+    observations: Observations,
+    *,
+    progress: Callable[[int], None] | None,
+    jobs: int,
+) -> tuple[VerificationReport, Sequence[Source]]:
+    """Return the report on the log in a folder, and the files as they were found."""
+    ring, kept, pin = asked.ring, asked.anchors, asked.pin
     folder, layout, trouble = target.folder, target.layout, target.trouble
     found = Survey((), None)
     if layout is not None:
@@ -110,7 +133,7 @@ def verify(
         if trouble is None:  # then what the anchors cover was taken away; otherwise nobody knows
             observations.find(*missing_lines(meant(kept, pin.log), 0))
         reason = trouble or _why_no_lines(found.sources, layout, folder)
-        return nothing_there(str(folder), observations, reason)
+        return nothing_there(str(folder), observations, reason), found.sources
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
         observations.note(Place().note("no-lock", said))
@@ -125,18 +148,19 @@ def verify(
         if jobs > 1 and is_worth_it(own):
             ahead = stack.enter_context(Ahead(own, _context(identity, ring, usable), jobs=jobs))
         outcome, segments = _examine(
-            found.sources, identity, ring, usable, signers=signers, progress=progress, ahead=ahead
+            found.sources, identity, ring, usable, signers=asked.signers, progress=progress, ahead=ahead
         )
         searched = own if ahead is None else [source for source in own if ahead.may_hold_calls(source)]
     unfinished = unfinished_calls(searched)
-    return report_on(
+    report = report_on(
         outcome,
         observations,
         path=str(folder),
-        oldest=oldest,
+        oldest=asked.oldest,
         unfinished=unfinished,
         segments=segments,
     )
+    return report, found.sources
 
 
 def _examine(
