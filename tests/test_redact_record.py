@@ -26,11 +26,12 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, LegalHoldError, RetentionError
 from or_audit_logging.evidence.retention import rewriting
 from or_audit_logging.evidence.retention.locking import exclusive
-from or_audit_logging.evidence.retention.person import lines_of
+from or_audit_logging.evidence.retention.person import lines_of_person
 from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
+from or_audit_logging.retention import RetentionPolicy, retain
 from or_audit_logging.sealing.encode import encode_record
 from or_audit_logging.sealing.line import parse_stub
 
@@ -565,13 +566,20 @@ def test_a_store_follows_with_the_next_import(log: Log, tmp_path: Path) -> None:
         assert len(list(query(store))) == 8
 
 
-def test_a_redacted_segment_is_archived_like_any_other(log: Log) -> None:
-    """The same bytes, compressed."""
+def test_retention_takes_a_redacted_segment_like_any_other(log: Log) -> None:
+    """It is archived with the stub in it, redacted again, and deleted when its time comes."""
+    policy = RetentionPolicy(30, 90, name="ours")
     log.redact()
-    log.archive(FIRST)
-    log.holds(1)
-    assert log.redact(4).redacted == (4,)
-    log.holds(2)
+    with freeze_time("2026-12-23T12:00:00Z"):
+        assert retain(log.folder, policy, key=key())["archived"] == [FIRST, SECOND]
+        assert log.redact([4, 8]).redacted == (4, 8)
+        assert verify(log.folder, key=key()).redacted == 3
+    with freeze_time("2027-02-20T12:00:00Z"):
+        assert retain(log.folder, policy, key=key())["deleted"] == [FIRST]
+        report = verify(log.folder, key=key())
+        assert (report.verdict, report.redacted, report.deleted_to) == ("unanchored", 1, 5)
+        with pytest.raises(RetentionError, match="line 4 was deleted"):
+            log.redact(4)
 
 
 # the command
@@ -631,7 +639,7 @@ def test_a_person_s_lines_are_listed(tmp_path: Path, capsys: pytest.CaptureFixtu
     builder.open(NEXT_DAY)  # seq 11
     add("embeddings", user_id="u-42")  # seq 13
     folder = builder.save(tmp_path / "log")
-    lines = lines_of(folder, "u-42", key=key())
+    lines = lines_of_person(folder, "u-42", key=key())
     assert [line.seq for line in lines] == [2, 3, 5, 6, 9, 13]
     assert [line.seq for line in lines if not line.is_closed] == [13]
     assert main(["redact-record", str(folder), "--user", "u-42"]) == 0

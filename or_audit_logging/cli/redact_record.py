@@ -11,7 +11,7 @@ from typing import Any
 from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
 from or_audit_logging.cli.output import complain, paint, printable, table
 from or_audit_logging.errors import ConfigError, RetentionError
-from or_audit_logging.evidence.retention.person import lines_of
+from or_audit_logging.evidence.retention.person import lines_of_person
 from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
 
 HELP = "take records out of a log for good; their hashes stay, and so does the log's proof"
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    lines = lines_of(options.log, options.user, key=options.key)
+    lines = lines_of_person(options.log, options.user, key=options.key)
     if options.json:
         print(json.dumps({"lines": [asdict(line) for line in lines]}, indent=2))
         return 0

@@ -1,6 +1,6 @@
 """Which lines of a log are of one person: their calls, and what was written before and after these.
 
-    for line in lines_of("audit_logs", "ann@example.com"):
+    for line in lines_of_person("audit_logs", "ann@example.com"):
         line.seq, line.event_type, line.is_closed
 
 A call may have several lines: the record before it (`<event_type>.started`), its own, and what the provider
@@ -37,7 +37,7 @@ class PersonLine:
     is_closed: bool
 
 
-def lines_of(path: PathText, user: str, *, key: KeySources = None) -> tuple[PersonLine, ...]:
+def lines_of_person(path: PathText, user: str, *, key: KeySources = None) -> tuple[PersonLine, ...]:
     """Return the lines of *user*, in their order, in the log in the folder *path*.
 
     *user*: the id as the calls had it; one that holds personal data also by its pseudonyms under *key*
