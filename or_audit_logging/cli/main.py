@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    hold,
     import_,
     init,
     prove,
@@ -24,6 +25,7 @@ from or_audit_logging.cli import (
     redact,
     redact_record,
     report,
+    retain,
     rotate_key,
     settle,
     sql,
@@ -36,7 +38,8 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(query, sql, report, import_, settle, reconcile, redact_record, redact, token, doctor, demo),
+    *(retain, hold, redact_record),
+    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 
 

@@ -113,6 +113,8 @@ def _asked(policy: AnyPolicy | Sequence[AnyPolicy] | None) -> list[RetentionPoli
         return []
     if isinstance(policy, (RetentionPolicy, str, os.PathLike)):
         return [policy_of(policy)]
+    if not isinstance(policy, Sequence):
+        raise ConfigError("a policy is a RetentionPolicy, a profile's name, the name of a file, or several")
     return [policy_of(one) for one in policy]
 
 
