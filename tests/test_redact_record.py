@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import gzip
+import io
 import json
 import os
 import shutil
@@ -161,12 +162,25 @@ def test_a_second_time_it_says_so_and_adds_nothing(log: Log) -> None:
 def test_a_dry_run_touches_nothing(log: Log) -> None:
     """It finds out what would be refused, too."""
     before = log.everything()
-    assert log.redact([3, 8], dry_run=True) == Redacted(
-        redacted=(3, 8), segments=(FIRST, SECOND), dry_run=True
-    )
+    assert log.redact([3, 8], dry_run=True) == Redacted(redacted=(3, 8), segments=(FIRST, SECOND), done=False)
     with pytest.raises(RetentionError):
         log.redact([0], dry_run=True)
     assert log.everything() == before
+
+
+def test_what_is_planned_may_be_refused(log: Log) -> None:
+    """Whoever is asked sees what would be done; nothing is asked where nothing is left to do."""
+    before, seen = log.everything(), []
+
+    def confirm(planned: Redacted) -> bool:
+        seen.append(planned.redacted)
+        return len(seen) > 1
+
+    assert not log.redact([3, 8], confirm=confirm).done
+    assert log.everything() == before
+    assert log.redact([3, 8], confirm=confirm).done
+    assert log.redact([3, 8], confirm=confirm).done
+    assert seen == [(3, 8), (3, 8)]
 
 
 @pytest.mark.parametrize(
@@ -607,7 +621,7 @@ def test_the_command_says_what_was_done(log: Log, capsys: pytest.CaptureFixture[
         "segments": [],
         "certificates": {},
         "unsigned": None,
-        "dry_run": False,
+        "done": True,
     }
     log.holds(2)
 
@@ -620,6 +634,28 @@ def test_the_command_refuses_plainly(log: Log, capsys: pytest.CaptureFixture[str
     assert main(["redact-record", str(log.folder.with_name("no")), "--seq", "3", "--reason", "x"]) == 2
     assert run(log, "--seq", "3", "--reason", "x") == 0
     assert log.events()[0]["actor"] == getpass.getuser()
+
+
+class Terminal(io.StringIO):
+    """What a person at a terminal types, or sees."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "code"), [("n\n", (), 1), ("", (), 1), ("y\n", (), 0), ("", ("--yes",), 0)]
+)
+def test_at_a_terminal_it_asks(
+    log: Log, monkeypatch: pytest.MonkeyPatch, typed: str, options: tuple[str, ...], code: int
+) -> None:
+    """What is redacted does not come back."""
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stderr", seen)
+    assert run(log, "--seq", "3", "--seq", "8", "--reason", "x", *options) == code
+    assert ("Redact lines 3, 8 for good?" in seen.getvalue()) == (not options)
+    assert len(log.events()) == (0 if code else 2)
 
 
 def test_a_person_s_lines_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

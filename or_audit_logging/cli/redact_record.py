@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
         "replaced by a stub of the same length that holds its hash, and a log.redact line says who did it "
         "and why; the log, its anchors and the proofs of all other records still verify. Only in segments "
         "that are closed, and not under a legal hold. With --user instead of --seq nothing is changed: the "
-        "lines of that person are listed. docs/privacy.md says what remains elsewhere.",
+        "lines of that person are listed. At a terminal it asks before it redacts. docs/privacy.md says what "
+        "remains elsewhere.",
         epilog="example: or-audit redact-record audit_logs --seq 41 --seq 57 --reason 'erasure request 7'. "
         "Exit codes: 0 redacted, now or before, 1 refused and nothing changed, 2 could not.",
     )
@@ -50,6 +51,7 @@ def add_parser(commands: Any) -> None:
         help="why, as it shall stand in the log: name the request, not the person (needed with --seq)",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
 
@@ -60,7 +62,6 @@ def run(options: argparse.Namespace) -> int:
         return _list(options)
     if options.reason is None:
         raise ConfigError("give --reason, which stands in the log; name the request, not the person")
-    on_terminal = sys.stderr.isatty()
     try:
         result = redact_record(
             options.log,
@@ -70,14 +71,17 @@ def run(options: argparse.Namespace) -> int:
             key=options.key,
             signing_key=options.signing_key,
             dry_run=options.dry_run,
-            progress=_progress if on_terminal else None,
+            confirm=_confirm if not options.yes and sys.stdin.isatty() and sys.stderr.isatty() else None,
+            progress=_progress if sys.stderr.isatty() else None,
         )
     except RetentionError as error:
+        _clear()
         complain(str(error))
         return 1
-    finally:
-        if on_terminal:
-            sys.stderr.write("\r\x1b[K")
+    _clear()
+    if not result.done and not options.dry_run:
+        complain("nothing was done")
+        return 1
     if options.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:
@@ -85,6 +89,14 @@ def run(options: argparse.Namespace) -> int:
     if result.unsigned is not None:
         warn_unsigned(result.unsigned)
     return 0
+
+
+def _confirm(planned: Redacted) -> bool:
+    _clear()
+    lines = f"line{'' if len(planned.redacted) == 1 else 's'} {', '.join(map(str, planned.redacted))}"
+    sys.stderr.write(f"Redact {lines} for good? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -112,16 +124,21 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _print(result: Redacted) -> None:
-    word = "would be redacted" if result.dry_run else "redacted"
+    word = "redacted" if result.done else "would be redacted"
     for seq in result.redacted:
         by = f", under the log.redact at seq {result.certificates[seq]}" if seq in result.certificates else ""
-        print(f"{paint(word, 'yellow' if result.dry_run else 'green')}  seq {seq}{by}")
+        print(f"{paint(word, 'green' if result.done else 'yellow')}  seq {seq}{by}")
     for seq in result.already:
         print(f"redacted before  seq {seq}")
-    if result.segments and not result.dry_run:
+    if result.segments and result.done:
         print(f"changed   {', '.join(map(printable, result.segments))}")
 
 
 def _progress(lines: int) -> None:
     sys.stderr.write(f"\rverified {lines:,} lines")
     sys.stderr.flush()
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from or_audit_logging.errors import ConfigError, RetentionError
 from or_audit_logging.evidence.arguments import PathText
@@ -26,10 +26,11 @@ from or_audit_logging.sealing.line import SealedLine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted:
-    """What came of it, by seq: `redacted` now (with *dry_run*: to be redacted), and `already` before.
+    """What came of it, by seq: `redacted` now, and `already` before.
 
-    `certificates` has the seq of the log.redact for each line of `redacted` that has one; `segments` are the
-    files that were changed. `unsigned` is the log's verifier key where the checkpoint lacks its signature.
+    `done` is False for what is only planned. `certificates` has the seq of the log.redact for each line of
+    `redacted` that has one; `segments` are the files that were changed. `unsigned` is the log's verifier key
+    where the checkpoint lacks its signature.
     """
 
     redacted: tuple[int, ...] = ()
@@ -37,7 +38,7 @@ class Redacted:
     segments: tuple[str, ...] = ()
     certificates: dict[int, int] = field(default_factory=dict)
     unsigned: str | None = None
-    dry_run: bool = False
+    done: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as plain values, ready for `json.dumps`."""
@@ -53,6 +54,7 @@ def redact_record(
     key: KeySources = None,
     signing_key: KeySources = None,
     dry_run: bool = False,
+    confirm: Callable[[Redacted], bool] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Redacted:
     """Replace the records *seq* (one number or several) of the log in the folder *path* by their stubs.
@@ -77,23 +79,24 @@ def redact_record(
         found = find(log, wanted, ring)
         check_holds(found.targets)
         certificates = dict(_certificates(found.targets, log.history))
-        if found.targets and not dry_run:
-            with _rewritten(found.targets) as rewrites:
-                unsaid = [target for target in found.targets if target.seq not in certificates]
-                if unsaid:
-                    members = [{"target": target.seq, "leaf": target.leaf, **said} for target in unsaid]
-                    first = log.act(*(("log.redact", one) for one in members))
-                    certificates |= {target.seq: first + at for at, target in enumerate(unsaid)}
-                for rewrite in rewrites:
-                    rewrite.finish()
-        return Redacted(
+        planned = Redacted(
             redacted=tuple(target.seq for target in found.targets),
             already=found.already,
             segments=tuple(dict.fromkeys(target.source.name for target in found.targets)),
             certificates=certificates,
-            unsigned=log.unsigned,
-            dry_run=dry_run,
+            done=not found.targets,
         )
+        if planned.done or dry_run or (confirm is not None and not confirm(planned)):
+            return planned
+        with _rewritten(found.targets) as rewrites:
+            unsaid = [target for target in found.targets if target.seq not in certificates]
+            if unsaid:
+                members = [{"target": target.seq, "leaf": target.leaf, **said} for target in unsaid]
+                first = log.act(*(("log.redact", one) for one in members))
+                certificates = certificates | {one.seq: first + at for at, one in enumerate(unsaid)}
+            for rewrite in rewrites:
+                rewrite.finish()
+        return replace(planned, certificates=certificates, unsigned=log.unsigned, done=True)
 
 
 def _certificates(targets: Sequence[Target], history: History) -> Iterator[tuple[int, int]]:
