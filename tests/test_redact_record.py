@@ -236,18 +236,45 @@ def test_a_hold_on_the_record_s_day_forbids_it(
     assert log.redact().redacted == (3,)
 
 
-def test_a_record_that_does_not_say_its_day_may_be_of_any_near_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated", [b"", b',"timestamp":"2019-01-01T00:00:00.000000Z"', b',"timestamp":7'])
+def test_a_record_that_does_not_say_its_day_may_be_of_any_near_it(tmp_path: Path, stated: bytes) -> None:
     """A line is written up to 26 hours late, so a hold that ends two days earlier may cover it."""
     built = LogBuilder()
-    built.seal(b'{"event_type":"log","v":1,"timestamp":"2019-01-01T00:00:00.000000Z"}')
+    built.seal(b'{"event_type":"log","v":1%s}' % stated)
     built.open(NEXT_DAY)
     log = Log(tmp_path / "log")
     shutil.rmtree(log.folder)
     built.save(log.folder)
-    hold = {"name": "h", "from": None, "until": "2026-11-19", "actor": "a", "reason": "r"}
+    hold = {"name": "h", "from": "2026-11-19", "until": "2026-11-19", "actor": "a", "reason": "r"}
     log.act(("log.hold", hold))
     with pytest.raises(LegalHoldError):
         log.redact(2)
+
+
+def test_what_is_changed_behind_the_verification_is_noticed(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each segment that is to be written anew is checked as it is read."""
+    from or_audit_logging.evidence.retention import opened
+
+    def verify_and_edit(*arguments: Any, **options: Any) -> Any:
+        report = verify(*arguments, **options)
+        path = log.folder / FIRST
+        path.write_bytes(path.read_bytes().replace(b"of ann", b"of bob", 1))
+        return report
+
+    monkeypatch.setattr(opened, "verify", verify_and_edit)
+    with pytest.raises(RetentionError, match="does not chain"):
+        log.redact(3)
+    assert log.events() == []
+
+
+def test_what_an_interrupted_run_left_is_removed(log: Log) -> None:
+    """Also beside a segment that is not asked for now."""
+    left = log.folder / f".{SECOND}.redacting"
+    left.write_bytes(b"lines of ann")
+    log.redact(3)
+    assert not left.exists()
 
 
 def test_a_log_that_fails_verification_is_left_alone(log: Log) -> None:
@@ -702,6 +729,8 @@ def test_pieces_that_a_crash_cut_stand_in_nobody_s_way(tmp_path: Path) -> None:
     folder = built.save(tmp_path / "log")
     before = (folder / FIRST).read_bytes()
     assert verify(folder, key=key()).verdict == "unanchored"
+    with pytest.raises(RetentionError, match="line 4 is the log's own"):
+        redact_record(folder, 4, actor="a", reason="r", key=key())
     result = redact_record(folder, [3, 5], actor="a", reason="r", key=key())
     assert result.redacted == (3, 5)
     after = (folder / FIRST).read_bytes()
