@@ -14,8 +14,10 @@ from or_audit_logging.evidence.retention.applying import Applied, apply
 from or_audit_logging.evidence.retention.history import Hold
 from or_audit_logging.evidence.retention.holds import add_hold, holds_of, release_hold
 from or_audit_logging.evidence.retention.opened import segments_of
+from or_audit_logging.evidence.retention.person import PersonLine, lines_of_person
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, Keep, SegmentState, plan
 from or_audit_logging.evidence.retention.policies import PROFILES, RetentionPolicy, combine
+from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
 from or_audit_logging.evidence.retention.retain import Kept, Retained, retain
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "Hold",
     "Keep",
     "Kept",
+    "PersonLine",
+    "Redacted",
     "Retained",
     "RetentionPolicy",
     "SegmentState",
@@ -34,7 +38,9 @@ __all__ = [
     "apply",
     "combine",
     "holds_of",
+    "lines_of_person",
     "plan",
+    "redact_record",
     "release_hold",
     "retain",
     "segments_of",

@@ -23,6 +23,7 @@ from or_audit_logging.cli import (
     query,
     reconcile,
     redact,
+    redact_record,
     report,
     retain,
     rotate_key,
@@ -37,7 +38,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(retain, hold),
+    *(retain, hold, redact_record),
     *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 

@@ -43,15 +43,16 @@ from or_audit_logging.evidence.judgement import (
 )
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
-from or_audit_logging.evidence.sources import Source, Survey, survey
+from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
 from or_audit_logging.evidence.stretches import Context
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
 
-_TRIES = 3
-"""So often a log is gone through whose segments are deleted at the same time."""
+_ATTEMPTS = 3
+"""So often a log is gone through whose files go or change at the same time: what a run of retention or
+redaction says of it stands in lines that came too late to be read."""
 
 
 def verify(
@@ -99,12 +100,12 @@ def verify(
         return verify_store(target.store, asked, observations, progress=progress)
     if target.is_export:
         return verify_export(target.export, asked, observations, progress=progress)
-    tries = 1
-    report, found = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
-    while tries < _TRIES and report.verdict == "cannot verify" and _vanished(found.sources, target.layout):
-        tries += 1
-        report, found = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
-    return report
+    attempts = 0
+    while True:
+        report, sources = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
+        attempts += 1
+        if attempts == _ATTEMPTS or report.exit_code not in (1, 2) or not was_replaced(sources):
+            return report
 
 
 def _verify_folder(
@@ -114,7 +115,7 @@ def _verify_folder(
     *,
     progress: Callable[[int], None] | None,
     jobs: int,
-) -> tuple[VerificationReport, Survey]:
+) -> tuple[VerificationReport, Sequence[Source]]:
     """Return the report on a log's folder, with the files that were there; *before* are made already."""
     ring, signers, kept, pin, oldest = asked.ring, asked.signers, asked.anchors, asked.pin, asked.oldest
     folder, layout, trouble = target.folder, target.layout, target.trouble
@@ -134,7 +135,7 @@ def _verify_folder(
         if trouble is None:  # then what the anchors cover was taken away; otherwise nobody knows
             observations.find(*missing_lines(meant(kept, pin.log), 0))
         reason = trouble or _why_no_lines(found.sources, layout, folder)
-        return nothing_there(str(folder), observations, reason), found
+        return nothing_there(str(folder), observations, reason), found.sources
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
         observations.note(Place().note("no-lock", said))
@@ -161,13 +162,7 @@ def _verify_folder(
         unfinished=unfinished,
         segments=segments,
     )
-    return report, found
-
-
-def _vanished(sources: Sequence[Source], layout: LogLayout | None) -> bool:
-    """Return whether a segment went meanwhile: lawfully, then the log says so in lines written since."""
-    present = {segment.name for segment in layout.files()} if layout is not None else set()
-    return any(source.name not in present for source in sources)
+    return report, found.sources
 
 
 def _examine(
