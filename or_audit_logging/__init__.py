@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.reporting.making import report
+    from or_audit_logging.evidence.retention.retain import retain
     from or_audit_logging.evidence.verify import verify
     from or_audit_logging.handlers.configure import configure
     from or_audit_logging.handlers.file import AuditFileHandler
@@ -61,6 +62,7 @@ _HOMES = {
     "instrument": "capture.instrument",
     "query": "evidence.query",
     "report": "evidence.reporting.making",
+    "retain": "evidence.retention.retain",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "instrument",
     "query",
     "report",
+    "retain",
     "uninstrument",
     "verify",
 ]

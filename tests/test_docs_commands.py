@@ -52,9 +52,9 @@ def trouble_with(words: list[str]) -> str | None:
     """Return what in a command does not exist."""
     at, rest = parser(), words
     while below := commands_of(at):
-        if not rest or (rest[0] not in below and at.prog == "or-audit"):
-            return f"no command {' '.join(words[:1])}"
-        if rest[0] not in below:
+        if not rest or rest[0] not in below:
+            if at.prog == "or-audit":
+                return f"no command {' '.join(words[:1])}"
             break
         at, rest = below[rest[0]], rest[1:]
     known = {option for action in at._actions for option in action.option_strings}
