@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    export,
     import_,
     init,
     prove,
@@ -35,7 +36,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
+    *(query, sql, report, export, import_, settle, reconcile, redact, token, doctor, demo),
 )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def colourful(stream: TextIO) -> bool:
@@ -46,11 +45,6 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
         line = "  ".join(cells).rstrip()
         lines.append(paint(line, "bold") if number == 0 else line)
     return "\n".join(lines)
-
-
-def csv_cell(text: str) -> str:
-    """Return *text* for a CSV file: what a spreadsheet would compute gets an apostrophe in front."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def printable(text: str) -> str:

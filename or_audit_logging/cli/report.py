@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import csv_cell, destination, paint, printable, table
+from or_audit_logging.cli.output import destination, paint, printable, table
 from or_audit_logging.cli.values import positive
 from or_audit_logging.evidence.books.opened import ENGINES
 from or_audit_logging.evidence.html.page import page
 from or_audit_logging.evidence.reporting.making import DAYS, report
+from or_audit_logging.evidence.reporting.rows import GROUPS, write_csv
 from or_audit_logging.evidence.reporting.values import Group, Report, Times
 from or_audit_logging.evidence.reporting.writing import to_json
 from or_audit_logging.sealing.text import money
@@ -23,18 +23,6 @@ FORMATS = ("text", "json", "csv", "html")
 
 _LISTED = 10
 _WIDEST = 48
-_GROUPS: tuple[tuple[str, str, Callable[[Report], Sequence[Group]]], ...] = (
-    ("by_status", "status", lambda made: made.by_status),
-    ("by_model", "model", lambda made: made.by_model),
-    ("by_user", "user", lambda made: made.by_user),
-    ("by_provider", "provider", lambda made: made.by_provider),
-    ("by_feature", "feature", lambda made: made.by_feature),
-    ("by_day", "day (UTC)", lambda made: made.by_day),
-)
-_CSV = (
-    *("section", "day", "name", "requests", "successful", "failed"),
-    *("total_tokens", "avg_latency_ms", "cost_usd", "unpriced"),
-)
 
 
 def add_parser(commands: Any) -> None:
@@ -99,33 +87,11 @@ def run(options: argparse.Namespace) -> int:
     return 1 if made.integrity is not None and made.integrity.verdict == "tampered" else 0
 
 
-def write_csv(made: Report, out: TextIO) -> None:
-    """Write the sums of each group, of all of them, and of each model on each day, one row each."""
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_CSV)
-    whole = made.summary
-    sums = [whole.total_requests, whole.successful, whole.failed, whole.total_tokens]
-    writer.writerow(
-        ["summary", "", "", *sums, _or_blank(whole.avg_latency_ms), money(whole.cost), whole.unpriced]
-    )
-    for section, _, groups in _GROUPS:
-        for one in groups(made):
-            name = csv_cell(one.name or "")
-            place = [name, ""] if section == "by_day" else ["", name]
-            sums = [one.requests, one.successful, one.failed, one.total_tokens]
-            writer.writerow(
-                [section, *place, *sums, _or_blank(one.avg_latency_ms), money(one.cost), one.unpriced]
-            )
-    for row in made.daily_cost:
-        cells = [row.day.isoformat(), csv_cell(row.model or ""), row.requests, "", "", "", ""]
-        writer.writerow(["daily_cost", *cells, money(row.cost), row.unpriced])
-
-
 def text_of(made: Report) -> list[str]:
     """Return the report as paragraphs and tables for a terminal."""
     parts = [_head(made), _summary(made)]
     parts += [
-        _groups(title, groups(made)) for section, title, groups in _GROUPS if _is_worth(section, groups(made))
+        _groups(title, groups(made)) for section, title, groups in GROUPS if _is_worth(section, groups(made))
     ]
     if made.top_spenders:
         rows = [
@@ -265,7 +231,3 @@ def _usd(amount: Decimal) -> str:
 
 def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
-
-
-def _or_blank(value: float | None) -> Any:
-    return "" if value is None else value

@@ -1,8 +1,8 @@
 """A log's lines with their leaf hashes, from its files or its store, without a key.
 
-    with contextlib.ExitStack() as stack:
-        lines = lines_from("audit_logs", 41, stack)       # begins at line 41 or somewhat before
-        for raw, leaf in lines: ...                       # raw: None where the line was redacted
+with contextlib.ExitStack() as stack:
+    lines = lines_from("audit_logs", 41, stack)       # begins at line 41 or somewhat before
+    for raw, leaf in lines: ...                       # raw: None where the line was redacted
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class LeafLines:
     """A log's lines with their leaf hashes; of a redacted line the leaf alone. Torn bytes are none.
 
     *parts* are files and the pieces in them, *tree* that of what stands before the first line. `segment` and
-    `number` say where a line is, `text` what stands there, of a redacted line its stub. Raises `ChainBrokenError` where it is not the one that is due.
+    `number` say where a line is, `text` what stands there, of a redacted line its stub. Raises
+    `ChainBrokenError` where it is not the one that is due.
     """
 
     def __init__(self, parts: Iterable[tuple[str, Iterable[bytes]]], *, log: str, tree: Frontier) -> None:
