@@ -1,7 +1,7 @@
 """Packages to check and to damage, and both of the verifiers that have to agree on them.
 
-    log = rich_log()                             three days, a change of keys, two users, a late cost
-    both(package, anchors=[...])                 the exit code of verify.py, which or-audit verify gives as well
+log = rich_log()                             three days, a change of keys, two users, a late cost
+both(package, anchors=[...])                 the exit code of verify.py, and that of or-audit verify
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder
+from log_builder import NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder
 
 from or_audit_logging import verify
 from or_audit_logging.evidence.package import manifest as manifest_module

@@ -71,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if shows_progress:
             sys.stderr.write("\r\x1b[K")
-    if done.recorded is None:
-        warn("not recorded: without the log's key, nothing in the log says that this was handed over")
+    if done.not_recorded is not None:
+        warn(f"not recorded in the log: {done.not_recorded}")
     if done.unsigned is not None:
         warn_unsigned(done.unsigned)
     print(json.dumps(done.to_dict(), indent=2) if options.json else _said(done))

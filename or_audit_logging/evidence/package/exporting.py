@@ -50,7 +50,7 @@ _MOST_TEXT = 1_000
 class Exported:
     """What was handed over: the file at `path`, `bytes` long, and what is in it.
 
-    `recorded` is the seq of the log.export that says so, None where there was no key to write it with.
+    `recorded` is the seq of the log.export that says so; where it is None, `not_recorded` says why.
     `size` is that of the package's checkpoint and `signed_by` its signer's verifier key; `unsigned` names the
     key that the log's checkpoints are signed by, where the export's own was not. Of a JSON document the
     three are None.
@@ -66,6 +66,7 @@ class Exported:
     lines: int
     records: int
     recorded: int | None
+    not_recorded: str | None = None
     size: int | None = None
     signed_by: str | None = None
     unsigned: str | None = None
@@ -127,7 +128,8 @@ def export(
         sessions=() if session is None else spellings(session, ring, name="session"),
     )
     chosen = choose(path, asked, progress=progress)
-    writer = _writer(path, ring, signing_key) if ring is not None else None
+    trouble = _why_not_recorded(path, ring)
+    writer = _writer(path, ring, signing_key) if ring is not None and trouble is None else None
     actor = _login() if actor is None else actor
     act = Act(actor=actor, reason=reason, time=utc_timestamp(moment), seq=None)
     if writer is not None:
@@ -169,6 +171,7 @@ def export(
         lines=chosen.lines,
         records=chosen.records,
         recorded=act.seq,
+        not_recorded=trouble,
         size=None if checkpoint is None else checkpoint.size,
         signed_by=None if signer is None else str(signer),
         unsigned=None if writer is None else writer.leaves_unsigned,
@@ -197,6 +200,19 @@ def _record(writer: SharedWriter, asked: Asked, chosen: Chosen, act: Act) -> Act
         logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
     writer.stop()
     return Act(actor=act.actor, reason=act.reason, time=act.time, seq=seq)
+
+
+def _why_not_recorded(path: PathText, ring: KeyRing | None) -> str | None:
+    """Return why the log cannot say that it was handed over; None where it can."""
+    if ring is None:
+        return "without the log's key, nothing can be written to it"
+    store = find_log(path).store
+    if store is None:
+        return None
+    from or_audit_logging.store.reader import StoreReader  # brings sqlite3
+
+    with StoreReader(store) as reader:
+        return "the store is a copy; only the log itself can be written to" if reader.kind == "copy" else None
 
 
 def _writer(path: PathText, ring: KeyRing, signing_key: KeySources) -> SharedWriter:

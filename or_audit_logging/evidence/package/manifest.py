@@ -101,7 +101,7 @@ def _readme(manifest: Mapping[str, object]) -> str:
         "exported_at": manifest["exported_at"],
         "actor": manifest["actor"] or "(not said)",
         "reason": manifest["reason"] or "(not said)",
-        "recorded": "NOT RECORDED in the log: it was made without the log's key"
+        "recorded": "NOT RECORDED in the log: it was made without the log's key, or from a copy"
         if recorded is None
         else f"recorded in the log as seq {recorded}",
         "asked": json.dumps(manifest["asked"]),
