@@ -58,7 +58,7 @@ class PackageFile:
         with _as_format_error():
             self._zip = zipfile.ZipFile(path)
         for entry in self._zip.infolist():
-            if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1 or entry.is_dir():
+            if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1 or entry.filename.endswith("/"):
                 self.strange.append(f"{entry.filename!a} is a link, a folder or encrypted")
             elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 self.strange.append(f"{entry.filename!a} is compressed in an unusual way")

@@ -352,7 +352,7 @@ class Zip:
         self.strange: list[str] = []
         for entry in self.zip.infolist():
             name = entry.filename
-            if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1 or entry.is_dir():
+            if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1 or name.endswith("/"):
                 self.strange.append(f"{name!a} is a link, a folder or encrypted")
             elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 self.strange.append(f"{name!a} is compressed in an unusual way")
