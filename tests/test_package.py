@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import stat
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -146,6 +149,31 @@ def test_it_is_checked_on_a_python_without_anything_else(tmp_path: Path) -> None
     (fresh / "notes.txt").unlink()
     assert alone(VERIFIER, fresh, "--public-key", public).returncode == 0
     assert alone(VERIFIER, fresh, "--public-key", tmp_path / "none").returncode == 2
+
+
+def test_what_checks_signatures_may_be_missing(made: dict[str, Path], tmp_path: Path) -> None:
+    """Then it says that it could not, and not that they hold or do not."""
+    command = [sys.executable, "-I", "-S", str(VERIFIER), str(made["range"])]
+    for path, code in ((str(tmp_path), 2), (os.environ["PATH"], 3)):
+        done = subprocess.run(command, capture_output=True, text=True, env={"PATH": path}, check=False)
+        assert done.returncode == code, done.stdout
+    assert "signature was not checked" not in done.stdout
+
+
+def test_a_signature_that_does_not_hold_is_a_finding(made: dict[str, Path], tmp_path: Path) -> None:
+    """By cryptography and by openssl, with all sums made anew."""
+    files = contents(made["range"])
+    note = files[names.NOTE].decode()
+    signature = note.rstrip("\n").rpartition(" ")[2]
+    other = note.replace(signature, signature[:20] + ("A" if signature[20] != "A" else "B") + signature[21:])
+    line = files[names.CHECKPOINT].replace(signature.encode(), other.rstrip("\n").rpartition(" ")[2].encode())
+    package = pack(
+        resealed(files | {names.NOTE: other.encode(), names.CHECKPOINT: line}), tmp_path / "forged.zip"
+    )
+    assert both(package) == 1
+    done = alone(VERIFIER, package)
+    assert done.returncode == 1
+    assert "signature of the checkpoint does not hold" in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -132,8 +132,11 @@ def export(
     writer = _writer(path, ring, signing_key) if ring is not None and trouble is None else None
     actor = _login() if actor is None else actor
     act = Act(actor=actor, reason=reason, time=utc_timestamp(moment), seq=None)
+    unsigned = None
     if writer is not None:
         act = _record(writer, asked, chosen, act)
+        unsigned = writer.leaves_unsigned
+        writer.stop()
     with tempfile.TemporaryDirectory(prefix="or-audit-") as name, new_file(file) as out:
         folder = Path(name)
         if format == "json":
@@ -174,7 +177,7 @@ def export(
         not_recorded=trouble,
         size=None if checkpoint is None else checkpoint.size,
         signed_by=None if signer is None else str(signer),
-        unsigned=None if writer is None else writer.leaves_unsigned,
+        unsigned=unsigned,
     )
 
 
@@ -198,7 +201,6 @@ def _record(writer: SharedWriter, asked: Asked, chosen: Chosen, act: Act) -> Act
     logger = logging.getLogger(_CHECKPOINT_LOGGER)
     for line in writer.checkpoints.take():
         logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
-    writer.stop()
     return Act(actor=act.actor, reason=act.reason, time=act.time, seq=seq)
 
 
