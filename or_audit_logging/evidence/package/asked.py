@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.criteria import Criteria, When
 
 
@@ -79,8 +80,16 @@ class Asked:
     @property
     def digest(self) -> str:
         """The SHA-256 (hex) of its plain values as JSON with sorted names and no spaces."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        return filter_of(self.to_dict())
+
+
+def filter_of(asked: object) -> str:
+    """Return the SHA-256 (hex) of *asked*, plain values; raises `FormatError` where it is nested too deep."""
+    try:
+        text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise FormatError("what was asked for is nested too deep") from None
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _stated(person: str, spelled: Collection[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.package import names
+from or_audit_logging.evidence.package.asked import filter_of
 from or_audit_logging.sealing.checkpoint import ORIGIN, decode_root
 from or_audit_logging.sealing.note import VerifierKey
 
@@ -92,6 +93,8 @@ def parse_manifest(members: Mapping[str, Any]) -> Manifest:
     signed_by = checkpoint.get("signed_by")
     if signed_by is not None and not isinstance(signed_by, str):
         raise FormatError("the manifest names no key")
+    if members.get("filter") != filter_of(members.get("asked")):
+        raise FormatError("it states another filter than what was asked for")
     decode_root(checkpoint.get("root"))
     recorded = None if members.get("recorded", 0) is None else number_in(members, "recorded")
     return Manifest(

@@ -12,7 +12,7 @@ from the lines to the checkpoint; the same for each line of the log's history; t
 (Ed25519, by the package `cryptography` or else by the program openssl).
 
 Exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact, and nothing from outside vouches for it.
-It writes no file, opens no connection and runs nothing but openssl.
+It opens no connection, runs nothing but openssl, and writes nothing but temporary files for that.
 """
 
 from __future__ import annotations
@@ -265,6 +265,8 @@ class PublicKey:
         return own
 
     def check(self, signed: bytes, signature: bytes) -> bool:
+        if len(signature) != 64:
+            return False
         with contextlib.suppress(ImportError):
             from cryptography.exceptions import InvalidSignature
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -326,7 +328,7 @@ class Seals:
         return True
 
 
-# The package, unpacked or not. Nothing is ever written.
+# The package, unpacked or not.
 
 
 class Folder:
@@ -539,6 +541,9 @@ class Verification:
         signed = SIGNED if manifest["checkpoint"]["signed_by"] is not None else set()
         if set(stated) - REPORTS != (ALWAYS | signed | {beside}) - {"manifest.json", "SHA256SUMS"}:
             raise WrongError("it lists other files than a package has")
+        asked = json.dumps(manifest["asked"], sort_keys=True, separators=(",", ":"))
+        if hashlib.sha256(asked.encode()).hexdigest() != manifest["filter"]:
+            raise WrongError("it states another filter than what was asked for")
         self.manifest = manifest
 
     def check_sum(self, name: str, stated: int, sha256: str) -> str:
