@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -652,3 +653,81 @@ def test_every_range_leads_to_the_root(tmp_path: Path) -> None:
             continue
         code, said = one_file(tmp_path / "package.zip", keys=secrets_of(log, tmp_path))
         assert code == 3, (since, until, done, said)
+
+
+_ACTS = ("call", "call", "call", "hold", "redact", "rotate", "checkpoint", "midnight", "delete", "torn")
+
+
+@given(data=st.data())
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happened_to_a_log_its_packages_hold(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Calls, nights, holds, redactions, deletions, changes of keys: honest never gives a finding."""
+    folder = tmp_path_factory.mktemp("history")
+    log, day, own = LogBuilder(signing=SIGNER), 21, []
+    for act in data.draw(st.lists(st.sampled_from(_ACTS), min_size=1, max_size=25)):
+        if act == "call":
+            own.append(call(log, data.draw(st.sampled_from(["u-1", "u-2"]))))
+        elif act == "hold":
+            log.control("log.hold", name="case", actor="a", reason=None)
+        elif act == "redact" and own:
+            log.redact(own.pop(data.draw(st.integers(0, len(own) - 1))))
+        elif act == "rotate" and not log.kid:
+            log.rotate(OTHER_SECRET)
+        elif act == "checkpoint":
+            log.checkpoint()
+        elif act == "midnight" and day < 29:
+            day += 1
+            new_day(log, f"2026-11-{day}")
+        elif act == "delete" and len(log.segments) > 2:
+            log.delete(list(log.segments)[1])
+            own = [seq for seq in own if seq >= log.starts[min(log.segments)][0]]
+        elif act == "torn":
+            log.torn(b'{"event_type":"chat_comp')
+    log.checkpoint()
+    place = log.save(folder / "log")
+    for name in list(log.segments)[:-1]:
+        if data.draw(st.booleans()):
+            log.archive(place, name)
+    user = data.draw(st.sampled_from([None, "u-1"]))
+    since = data.draw(st.sampled_from([None, DAY, f"2026-11-{day}"]))
+    package = folder / "package.zip"
+    try:
+        export(place, package, user=user, since=since, key=data.draw(st.sampled_from([None, KEYS])))
+    except ConfigError as error:
+        if "nothing to hand over" not in str(error):
+            raise
+        return
+    keys = secrets_of(log, folder)
+    assert both(package, keys=keys) == 3
+    assert both(package, public=[public_file(folder)]) == 0
+    files = contents(package)
+    lines = files[names.LINES].splitlines(keepends=True)
+    gone = data.draw(st.integers(0, len(lines) - 1))
+    files[names.LINES] = b"".join(line for number, line in enumerate(lines) if number != gone)
+    assert both(pack(resealed(files, lines=len(lines) - 1), package)) == 1
+
+
+def test_it_can_be_checked_by_hand(tmp_path: Path) -> None:
+    """As the README of a package says, with sha256sum and openssl."""
+    if any(shutil.which(tool) is None for tool in ("sha256sum", "openssl", "base64", "sh")):
+        pytest.skip("needs sha256sum, openssl and base64")
+    package = tmp_path / "package.zip"
+    export(rich_log(SIGNER).save(tmp_path / "log"), package)
+    fresh = unpack(package, tmp_path / "fresh")
+    readme = (fresh / names.README).read_text("utf-8")
+    commands = [line.strip() for line in readme.splitlines() if line.startswith("       ")]
+    chosen = [
+        line for line in commands if line.startswith(("sha256sum", "head -n 3", "tail -n 1", "openssl"))
+    ]
+    assert len(chosen) == 4
+    done = subprocess.run(
+        ["sh", "-ec", "\n".join(chosen)], cwd=fresh, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Signature Verified Successfully" in done.stdout
+    (leaf,) = [line.partition("          ")[0] for line in commands if line.startswith("(printf")]
+    done = subprocess.run(["sh", "-ec", leaf], cwd=fresh, capture_output=True, text=True, check=False)
+    first = (fresh / names.HISTORY).read_bytes().splitlines()[0]
+    assert done.stdout.split()[0] == leaf_hash(first).hex()
