@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -12,12 +13,13 @@ import subprocess
 import sys
 import threading
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from log_builder import DAY, LOG_ID, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, key
+from log_builder import DAY, KEPT_AT, LOG_ID, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, key
 from packages import (
     VERIFIER,
     alone,
@@ -50,6 +52,7 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.chain import leaf_hash
+from or_audit_logging.sealing.checkpoint import parse_note
 from or_audit_logging.sealing.merkle import Frontier, root_from_inclusion
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.store.writer import StoreWriter
@@ -580,8 +583,6 @@ def test_mistakes_are_said_before_anything_is_done(tmp_path: Path) -> None:
 
 def test_packages_are_made_alike(tmp_path: Path) -> None:
     """The same lines at the same time give the same bytes, in a file that nobody else can read."""
-    from log_builder import KEPT_AT
-
     log = rich_log()
     place = log.save(tmp_path / "log")
     for name in ("a.zip", "b.zip"):
@@ -671,8 +672,9 @@ def test_whatever_happened_to_a_log_its_packages_hold(
             own.append(call(log, data.draw(st.sampled_from(["u-1", "u-2"]))))
         elif act == "hold":
             log.control("log.hold", name="case", actor="a", reason=None)
-        elif act == "redact" and own:
-            log.redact(own.pop(data.draw(st.integers(0, len(own) - 1))))
+        elif act == "redact" and (closed := [seq for seq in own if seq < log.starts[log.name][0]]):
+            own.remove(target := data.draw(st.sampled_from(closed)))
+            log.redact(target)
         elif act == "rotate" and not log.kid:
             log.rotate(OTHER_SECRET)
         elif act == "checkpoint":
@@ -731,3 +733,70 @@ def test_it_can_be_checked_by_hand(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-ec", leaf], cwd=fresh, capture_output=True, text=True, check=False)
     first = (fresh / names.HISTORY).read_bytes().splitlines()[0]
     assert done.stdout.split()[0] == leaf_hash(first).hex()
+
+
+def test_anchors_and_public_keys_in_all_their_forms(tmp_path: Path) -> None:
+    """Both verifiers read the same ones: notes, sealed lines, JSON with either; PEM and verifier keys."""
+    log = rich_log(SIGNER)
+    package = tmp_path / "package.zip"
+    export(log.save(tmp_path / "log"), package)
+    line = log.lines(f"audit_{THIRD_DAY}.jsonl")[-1].decode()
+    note = json.loads(line)["note"]
+    unsigned = log.note(json.loads(line)["size"])
+    other = rich_log(SigningKey.generate())
+    stranger = LogBuilder(log_id=bytes(16), signing=SIGNER)
+    file, public = tmp_path / "anchor", public_file(tmp_path)
+    named = tmp_path / "named.pub"
+    named.write_text(f"{SIGNER.verifier_key(log.origin)}\n")
+    elsewhere = tmp_path / "elsewhere.pub"
+    elsewhere.write_text(f"{SIGNER.verifier_key('other.example/audit/' + '0' * 16)}\n")
+    assert [both(package, public=[one]) for one in (public, named, elsewhere)] == [0, 0, 2]
+    assert both(package, public=[elsewhere, public]) == 0
+    forged = note.replace(note[-20:-10], note[-20:-10][::-1])
+    for text, alone_says in (
+        (line, 0),
+        (f"2026-11-24T08:00:00Z stdout F {line}", 0),
+        (note, 0),
+        (note.rstrip("\n"), 0),
+        (unsigned, 0),
+        (unsigned.replace("\n", "\r\n"), 0),
+        (json.dumps({"items": [{"message": note}]}), 0),
+        (json.dumps([{"log": line}]), 0),
+        (json.dumps({"message": json.dumps({"deep": unsigned})}), 0),
+        (other.lines(f"audit_{THIRD_DAY}.jsonl")[-1].decode(), 1),
+        (stranger.note(), 3),
+        (stranger.checkpoint(), 3),
+        (forged, 0),
+    ):
+        file.write_text(text, newline="")
+        assert both(package, anchors=[file]) == alone_says, text
+        assert both(package, anchors=[file], public=[public]) == 0, text
+
+
+def test_an_old_anchor_vouches_for_nothing(tmp_path: Path) -> None:
+    """A greatest age asks for an anchor, also of a package that the public key has signed."""
+    log = rich_log(SIGNER)
+    package = tmp_path / "package.zip"
+    done = export(log.save(tmp_path / "log"), package)
+    options = {"max_age": timedelta(days=1), "public_key": str(public_file(tmp_path)), "now": KEPT_AT}
+    assert verify(package, **options).verdict == "unanchored"
+    note = parse_note(json.loads(log.lines(f"audit_{THIRD_DAY}.jsonl")[-1])["note"])
+    anchor = dataclasses.replace(log.anchor(done.size), note=note)
+    assert verify(package, anchors=[anchor], **options).verdict == "verified"
+    old = dataclasses.replace(anchor, kept_at=KEPT_AT - timedelta(days=2))
+    report = verify(package, anchors=[old], **options)
+    assert (report.verdict, report.anchor_too_old) == ("unanchored", True)
+
+
+def test_a_package_of_another_log_is_not_the_one_asked_for(tmp_path: Path) -> None:
+    """A pinned log id or origin decides."""
+    log = rich_log(SIGNER)
+    package = tmp_path / "package.zip"
+    export(log.save(tmp_path / "log"), package)
+    for pin, verdict in (
+        (log.log_id.hex(), "unanchored"),
+        (log.origin, "unanchored"),
+        ("ff" * 16, "tampered"),
+        ("other.example/audit/" + log.log_id.hex()[:16], "tampered"),
+    ):
+        assert verify(package, log_id=pin).verdict == verdict

@@ -415,9 +415,11 @@ def anchors_in(text: str) -> Iterator[tuple[str, int, bytes, str]]:
         with contextlib.suppress(WrongError, ValueError):
             yield found[1], int(found[2]), root_of(found[3]), found[0]
     pending: list[Any] = []
-    for line in text.splitlines():
+    with contextlib.suppress(ValueError, RecursionError):
+        pending.append(json.loads(text))
+    for line in text.splitlines() if not pending else ():
         with contextlib.suppress(ValueError, RecursionError):
-            pending.append(json.loads(line[line.index("{") :]))
+            pending.append(json.JSONDecoder().raw_decode(line, line.index("{"))[0])
     while pending:
         value = pending.pop()
         if isinstance(value, dict) and value.get("event_type") == "log.checkpoint":
