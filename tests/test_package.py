@@ -660,7 +660,7 @@ _ACTS = ("call", "call", "call", "hold", "redact", "rotate", "checkpoint", "midn
 
 
 @given(data=st.data())
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happened_to_a_log_its_packages_hold(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -9,9 +9,7 @@ by. What vouches for a package comes from outside: a public key, an anchor. The 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from or_audit_logging.errors import FormatError, MissingExtraError, SignatureError
@@ -20,8 +18,15 @@ from or_audit_logging.evidence.export import Asked
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.judgement import anchors_of, note_other_anchors, nothing_there, verdict_of
 from or_audit_logging.evidence.package import names
+from or_audit_logging.evidence.package.history import HistoryStated
 from or_audit_logging.evidence.package.manifest import sums_text, verifier
 from or_audit_logging.evidence.package.opening import PackageFile
+from or_audit_logging.evidence.package.rules import (
+    check_stated_tree,
+    leaf_of,
+    line_or_stub,
+    root_beyond,
+)
 from or_audit_logging.evidence.package.stated import (
     LaterVersionError,
     Manifest,
@@ -35,12 +40,10 @@ from or_audit_logging.evidence.report import Observations, Place, VerificationRe
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev
 from or_audit_logging.sealing.checkpoint import CheckpointNote, decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import SealedLine, Stub, parse_line, parse_stub
-from or_audit_logging.sealing.merkle import Frontier, node_hash, root_from_inclusion
+from or_audit_logging.sealing.line import SealedLine, Stub, parse_line
+from or_audit_logging.sealing.merkle import Frontier, root_from_inclusion
 from or_audit_logging.sealing.note import PublicKey
 from or_audit_logging.version import __version__
-
-_FIRST = ("log.genesis", "log.open")
 
 
 def verify_package(
@@ -54,19 +57,6 @@ def verify_package(
         return nothing_there(str(path), observations, reason, is_export=True)
     with package:
         return _Verification(package, asked, observations, progress).report(str(path))
-
-
-@dataclass(slots=True)
-class _History:
-    """What the lines of the history state."""
-
-    base: int = 0
-    vkey: object = None
-    export: Mapping[str, object] | None = None
-    redactions: dict[int, Mapping[str, object]] = field(default_factory=dict)
-    rotations: list[tuple[int, int]] = field(default_factory=list)
-    """From which line on which kid is in force."""
-    check_values: dict[int, object] = field(default_factory=dict)
 
 
 class _Verification:
@@ -89,7 +79,7 @@ class _Verification:
         self._size, self._root = 0, b""
         self._line: SealedLine | None = None
         self._note: CheckpointNote | None = None
-        self._history = _History()
+        self._history = HistoryStated()
         self._keys: dict[int, LogKeys] = {}
         self._anchors: dict[int, list[Anchor]] = {}
         self._matched: Anchor | None = None
@@ -243,48 +233,18 @@ class _Verification:
     def _check_history(self, manifest: Manifest) -> None:
         history = self._history
         for line in self._proven(manifest, names.HISTORY, names.HISTORY_PROOFS):
-            members = parse_control(line.raw)
-            event = str(members["event_type"])
-            if event not in names.HISTORY_EVENTS or (event in _FIRST) == bool(history.rotations):
-                raise FormatError("the line does not belong here in a log's history")
-            self._take_history(manifest, line, members)
+            history.take(line, manifest)
         self._at(names.HISTORY)
-        if not history.rotations:
-            raise FormatError("there is no history")
-        if history.rotations[0][0] > history.base:
-            raise FormatError("the log's first lines are missing, and no log.delete says why")
-        if manifest.signed_by is not None and str(manifest.signed_by) != history.vkey:
-            raise FormatError("the log names another signing key than the manifest")
+        history.check(manifest)
+        said = None
         if manifest.recorded is None:
             said = "that this package was made is not recorded in the log"
-            self._observations.note(Place().note("not-recorded", said))
         elif manifest.recorded >= self._size:
             said = "the checkpoint does not cover the record of this export in the log"
+        else:
+            history.check_export(manifest)
+        if said is not None:
             self._observations.note(Place().note("not-recorded", said))
-        elif history.export is None or any(
-            history.export[name] != said for name, said in manifest.act.items()
-        ):
-            raise FormatError("the log's own record of this export is missing, or says something else")
-
-    def _take_history(self, manifest: Manifest, line: SealedLine, members: Mapping[str, object]) -> None:
-        history, event = self._history, members["event_type"]
-        if event in _FIRST:
-            stated = (line.seq, members["log_id"], members["origin"])
-            if stated != (manifest.starts_at, manifest.log_id, manifest.origin):
-                raise FormatError("it is not the first line of the log that the manifest names")
-            history.rotations, history.check_values = [(line.seq, line.kid)], {line.kid: members["kcv"]}
-            history.vkey = members["vkey"]
-        elif event == "log.rotate":
-            history.rotations.append((line.seq + 1, line.kid + 1))
-            kcv = members["next_kcv"] or history.check_values.get(line.kid)
-            history.check_values[line.kid + 1] = kcv
-            history.vkey = members["next_vkey"] or history.vkey
-        elif event == "log.delete":
-            history.base = max(history.base, number_in(members, "base"))
-        elif event == "log.redact":
-            history.redactions[number_in(members, "target")] = members
-        elif event == "log.export" and line.seq == manifest.recorded:
-            history.export = members
 
     # What comes from outside.
 
@@ -341,7 +301,7 @@ class _Verification:
         for line in lines:
             if isinstance(line, Stub):
                 self._check_stub(line)
-            elif self._kid_at(line.seq) != line.kid:
+            elif self._history.kid_at(line.seq) != line.kid:
                 raise FormatError("the line names another key than the one in force")
             if not self._lines and line.seq != manifest.first:
                 raise FormatError("the manifest names another first line")
@@ -369,11 +329,6 @@ class _Verification:
         actor = str(said["actor"])
         self._actors[actor] = self._actors.get(actor, 0) + 1
 
-    def _kid_at(self, seq: int) -> int | None:
-        rotations = self._history.rotations
-        number = bisect(rotations, (seq, 1 << 64)) - 1
-        return rotations[number][1] if number >= 0 else None
-
     def _all_in_range(self, manifest: Manifest) -> Iterator[SealedLine | Stub]:
         """Yield all lines from first to last: they, and hashes beside them, give the root."""
         self._at(names.RANGE)
@@ -388,13 +343,13 @@ class _Verification:
         self._at(names.LINES)
         for number, raw in self._package.lines(names.LINES):
             self._at(names.LINES, number)
-            line = _line_or_stub(raw)
+            line = line_or_stub(raw)
             self._at(names.LINES, number, line.seq)
             if (line.log, line.seq) != (manifest.log, tree.size):
                 raise FormatError(f"seq {line.seq} of log {line.log} stands where seq {tree.size} is due")
             if isinstance(line, SealedLine):
                 if line.is_control:
-                    _check_stated_tree(parse_control(raw), tree, prev)
+                    check_stated_tree(parse_control(raw), tree, prev)
                 self._is_sealed = self._check_seal(line, prev) and self._is_sealed
             yield line
             prev = leaf_of(line)
@@ -476,54 +431,6 @@ class _Verification:
             redacted=self._redacted,
             redactions=self._actors,
         )
-
-
-def leaf_of(line: SealedLine | Stub) -> bytes:
-    """Return the leaf hash of a line; of a stub, that of the line that was there."""
-    if isinstance(line, Stub):
-        return line.leaf
-    return hashlib.sha256(b"\0" + line.raw).digest()
-
-
-def root_beyond(tree: Frontier, size: int, right: list[bytes]) -> bytes:
-    """Return the root of *size* leaves: those of *tree*, and behind them subtrees, the smallest first.
-
-    *right* are the right siblings on the path from the last leaf of *tree*. Raises `FormatError` where they
-    are too few or too many.
-    """
-    left, behind = list(tree.subtrees), iter(right)
-    node, last = left.pop(), tree.size - 1
-    level = (tree.size & -tree.size).bit_length() - 1
-    try:
-        for height in range(level, (size - 1).bit_length()):
-            place = last >> height
-            if place & 1:
-                node = node_hash(left.pop(), node)
-            elif (place + 1) << height < size:
-                node = node_hash(node, next(behind))
-    except StopIteration:
-        raise FormatError("too few hashes stand behind the lines") from None
-    if next(behind, None) is not None:
-        raise FormatError("more hashes stand behind the lines than the tree has")
-    return node
-
-
-def _check_stated_tree(members: Mapping[str, object], tree: Frontier, prev: bytes) -> None:
-    """Hold what a checkpoint, or a segment's first line, says of the lines before it against them."""
-    if members["event_type"] == "log.checkpoint":
-        if (members["size"], members["frontier"]) != (tree.size, tree.to_hex()):
-            raise FormatError("the lines before this checkpoint are not those that stood there")
-    elif members["event_type"] == "log.open":
-        frontier = None if members["frontier"] is None else tree.to_hex()
-        if (members["base_leaf"], members["frontier"]) != (prev.hex(), frontier):
-            raise FormatError("the lines before this segment are not those that stood there")
-
-
-def _line_or_stub(raw: bytes) -> SealedLine | Stub:
-    try:
-        return parse_line(raw)
-    except FormatError:
-        return parse_stub(raw)
 
 
 def _is_better(anchor: Anchor, other: Anchor) -> bool:
