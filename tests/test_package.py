@@ -43,7 +43,7 @@ from or_audit_logging.errors import (
     ProofError,
 )
 from or_audit_logging.evidence.importing import import_log
-from or_audit_logging.evidence.package import names
+from or_audit_logging.evidence.package import gathering, names
 from or_audit_logging.evidence.package.exporting import export
 from or_audit_logging.evidence.package.tree import StoredTree
 from or_audit_logging.evidence.reading import reader_of
@@ -800,3 +800,54 @@ def test_a_package_of_another_log_is_not_the_one_asked_for(tmp_path: Path) -> No
         ("other.example/audit/" + log.log_id.hex()[:16], "tampered"),
     ):
         assert verify(package, log_id=pin).verdict == verdict
+
+
+@pytest.mark.parametrize("kind", ["range", "selection"])
+@given(data=st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_verifiers_agree_on_what_is_made_to_fit(
+    made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
+    """Bytes are changed, cut out or put in, and all sums made anew: what is proven is found all the same."""
+    files = contents(made[kind])
+    parsed = {*names.required(is_range=kind == "range", is_signed=True)} - {names.SUMS, names.README}
+    name = data.draw(st.sampled_from(sorted(parsed - {names.VERIFIER})))
+    content = bytearray(files[name])
+    at = data.draw(st.integers(0, len(content) - 1))
+    change = data.draw(st.sampled_from(["flip", "cut", "put in", "digit"]))
+    if change == "flip":
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+    elif change == "cut":
+        del content[at : at + data.draw(st.integers(1, 300))]
+    elif change == "put in":
+        content[at:at] = data.draw(st.binary(min_size=1, max_size=4))
+    else:
+        content[at : at + 1] = b"%d" % data.draw(st.integers(0, 9))
+    package = tmp_path_factory.getbasetemp() / f"fitting-{kind}.zip"
+    if name == names.MANIFEST:
+        files |= {name: bytes(content)}
+        sums = {one: hashlib.sha256(files[one]).hexdigest() for one in files if one != names.SUMS}
+        files[names.SUMS] = "".join(f"{sums[one]}  {one}\n" for one in sorted(sums)).encode()
+        both(pack(files, package))
+        return
+    code = both(pack(resealed(files | {name: bytes(content)}), package))
+    if name not in (names.CHECKPOINT, names.RANGE, names.PROOFS, names.HISTORY_PROOFS):
+        before = contents(made[kind])[name]
+        assert code == 1 or bytes(content).replace(b" ", b"") == before.replace(b" ", b"")  # a stub's spaces
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_a_checkpoint_may_be_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Then no hashes of lines stand behind the range, and the tree's do."""
+    monkeypatch.setattr(gathering, "_MOST_TAIL", most)
+    log = LogBuilder()
+    for _ in range(9):
+        call(log, "u-1")
+    stamp = json.loads(log.lines()[4])["timestamp"]
+    call(log, "u-1")
+    log.checkpoint()
+    package = tmp_path / "package.zip"
+    done = export(log.save(tmp_path / "log"), package, until=stamp)
+    assert done.last_seq == 4
+    assert json.loads(contents(package)[names.RANGE])["tail"] == []
+    assert both(package, keys=secrets_of(log, tmp_path)) == 3

@@ -26,6 +26,14 @@ ORDER = (
 )
 """All files that a package may have, in the order in which they stand in it."""
 
+MANIFEST_MEMBERS = (
+    *("format", "version", "library", "exported_at", "actor", "reason", "recorded", "log_id", "origin"),
+    *("log_starts_at", "asked", "filter", "kind", "first", "last", "lines", "records", "redacted"),
+    *("checkpoint", "files"),
+)
+CHECKPOINT_MEMBERS = ("size", "root", "prev", "signed_by")
+"""What a manifest states, and what of the checkpoint, in this order."""
+
 MOST_BYTES = 1 << 20
 """No small file is larger, nor is a line longer."""
 MOST_RANGE_BYTES = 1 << 26

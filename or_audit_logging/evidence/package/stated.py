@@ -81,7 +81,7 @@ def parse_manifest(members: Mapping[str, Any]) -> Manifest:
     """Return what a manifest's *members* state; raises `FormatError`."""
     if members.get("format") != names.FORMAT:
         raise FormatError("this is the manifest of something else")
-    if members.get("version") != names.VERSION:
+    if number_in(members, "version") != names.VERSION:
         raise LaterVersionError("the package is of another version than this library knows")
     log_id, origin, kind, checkpoint = (members.get(n) for n in ("log_id", "origin", "kind", "checkpoint"))
     if not isinstance(log_id, str) or not _LOG_ID.fullmatch(log_id):
@@ -90,7 +90,9 @@ def parse_manifest(members: Mapping[str, Any]) -> Manifest:
         raise FormatError("the manifest names no log")
     if kind not in ("range", "selection") or not isinstance(checkpoint, dict):
         raise FormatError("the manifest says neither range nor selection, or states no checkpoint")
-    signed_by = checkpoint.get("signed_by")
+    if (tuple(members), tuple(checkpoint)) != (names.MANIFEST_MEMBERS, names.CHECKPOINT_MEMBERS):
+        raise FormatError("it states other things than a manifest does")
+    signed_by = checkpoint["signed_by"]
     if signed_by is not None and not isinstance(signed_by, str):
         raise FormatError("the manifest names no key")
     if members.get("filter") != filter_of(members.get("asked")):

@@ -58,6 +58,11 @@ HISTORY = {
     *("log.genesis", "log.open", "log.policy", "log.hold", "log.release", "log.delete", "log.redact"),
     *("log.export", "log.rotate", "log.lost", "log.recover"),
 }
+CHECKPOINT = "event_type v id timestamp size root frontier note log seq kid mac"
+MANIFEST = (
+    "format version library exported_at actor reason recorded log_id origin log_starts_at asked filter kind "
+    "first last lines records redacted checkpoint files"
+)
 FIRST = ("log.genesis", "log.open")  # what a segment begins with
 EXPORT = ("first", "last", "filter", "actor", "reason")
 HEX = re.compile(r"[0-9a-f]{64}")
@@ -537,8 +542,10 @@ class Verification:
         self.where = "manifest.json"
         if manifest["format"] != FORMAT:
             raise WrongError("this is the manifest of something else")
-        if manifest["version"] != VERSION:
+        if number(manifest["version"]) != VERSION:
             raise UncheckedError("the package is of another version than this program knows")
+        if " ".join(manifest) != MANIFEST or " ".join(manifest["checkpoint"]) != "size root prev signed_by":
+            raise WrongError("it states other things than a manifest does")
         beside = {"range": "range.json", "selection": "proofs.jsonl"}[manifest["kind"]]
         signed = SIGNED if manifest["checkpoint"]["signed_by"] is not None else set()
         if set(stated) - REPORTS != (ALWAYS | signed | {beside}) - {"manifest.json", "SHA256SUMS"}:
@@ -570,7 +577,7 @@ class Verification:
         members = line.members()
         tree = Tree(number(members["size"]), hashes(members["frontier"]))
         self.size, self.root = tree.size, tree.root()
-        if len(found) > 1 or line.is_stub or members["event_type"] != "log.checkpoint":
+        if len(found) > 1 or members["event_type"] != "log.checkpoint" or " ".join(members) != CHECKPOINT:
             raise WrongError("this is no checkpoint")
         if (line.log, line.seq, root_of(members["root"])) != (self.log, tree.size, tree.root()):
             raise WrongError("the checkpoint contradicts itself, or is of another log")
