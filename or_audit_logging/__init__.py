@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.instrument import instrument, uninstrument
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
+    from or_audit_logging.evidence.package.exporting import export
     from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
     from or_audit_logging.evidence.reporting.making import report
@@ -59,6 +60,7 @@ _HOMES = {
     "carry_context": "context",
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
+    "export": "evidence.package.exporting",
     "instrument": "capture.instrument",
     "query": "evidence.query",
     "report": "evidence.reporting.making",
@@ -86,6 +88,7 @@ __all__ = [
     "carry_context",
     "configure",
     "emit",
+    "export",
     "instrument",
     "query",
     "report",

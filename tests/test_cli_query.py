@@ -21,6 +21,7 @@ from test_query import Calls
 from or_audit_logging.cli import output
 from or_audit_logging.cli.main import main
 from or_audit_logging.cli.rows import columns, shortened
+from or_audit_logging.evidence.reporting.rows import csv_cell
 from or_audit_logging.record import NAMES
 
 HOSTILE = "=HYPERLINK(1)\x1b]0;title\x07\u202e\n"
@@ -347,8 +348,8 @@ def test_no_output_takes_a_stores_place(
 @pytest.mark.parametrize("start", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def test_no_cell_is_a_formula(start: str) -> None:
     """Whatever may begin one; what does not is left as it is."""
-    assert output.csv_cell(f"{start}1") == f"'{start}1"
-    assert output.csv_cell(f"1{start}") == f"1{start}"
+    assert csv_cell(f"{start}1") == f"'{start}1"
+    assert csv_cell(f"1{start}") == f"1{start}"
 
 
 def test_wide_and_combining_characters_are_measured() -> None:

@@ -16,7 +16,6 @@ from books import HOSTILE, Raw, line, write_segment
 from log_builder import LogBuilder, key
 from test_report import BOTH, NOW, call, plain_log
 
-from or_audit_logging.cli.report_csv import write_csv
 from or_audit_logging.cli.report_text import text_of
 from or_audit_logging.evidence.books.opening import has_duckdb
 from or_audit_logging.evidence.books.percentiles import Percentiles
@@ -25,6 +24,7 @@ from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.reporting import making
 from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.reporting.making import report
+from or_audit_logging.evidence.reporting.rows import write_csv
 from or_audit_logging.evidence.reporting.writing import to_json
 from or_audit_logging.evidence.verify import verify
 

@@ -16,6 +16,7 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    export,
     hold,
     import_,
     init,
@@ -38,7 +39,7 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(retain, hold, redact_record),
+    *(retain, hold, redact_record, export),
     *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 

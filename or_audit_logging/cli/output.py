@@ -15,8 +15,6 @@ from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.arguments import PathText, find_log
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What makes a spreadsheet compute a cell, full-width forms too (OWASP, CSV injection)."""
 _UNTIL_PROGRESS, _BETWEEN_PROGRESS = 0.5, 0.1
 """Seconds."""
 _BESIDE_STORE = ("", "-wal", "-shm", "-journal")
@@ -54,11 +52,6 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
         line = "  ".join(cells).rstrip()
         lines.append(paint(line, "bold") if number == 0 else line)
     return "\n".join(lines)
-
-
-def csv_cell(text: str) -> str:
-    """Return *text* for a CSV file: what a spreadsheet would compute gets an apostrophe in front."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def printable(text: str) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import destination
-from or_audit_logging.cli.report_csv import write_csv
 from or_audit_logging.cli.report_text import text_of
 from or_audit_logging.cli.values import positive
 from or_audit_logging.evidence.books.opened import ENGINES
 from or_audit_logging.evidence.html.page import page
 from or_audit_logging.evidence.reporting.making import DAYS, report
+from or_audit_logging.evidence.reporting.rows import write_csv
 from or_audit_logging.evidence.reporting.writing import to_json
 
 HELP = "calls, costs, latencies and errors of some days"

@@ -8,8 +8,8 @@ from datetime import date
 from decimal import Decimal
 
 from or_audit_logging.cli.output import paint, printable, table
-from or_audit_logging.cli.report_csv import GROUPS
 from or_audit_logging.evidence.reporting.figures import Report
+from or_audit_logging.evidence.reporting.rows import GROUPS
 from or_audit_logging.evidence.reporting.values import Count, Group, Integrity, Times
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.text import money

@@ -14,8 +14,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
-from or_audit_logging.cli.output import csv_cell, paint, printable
+from or_audit_logging.cli.output import paint, printable
 from or_audit_logging.evidence.late_facts import awaits_facts
+from or_audit_logging.evidence.reporting.rows import csv_cell
 from or_audit_logging.hints import hint
 from or_audit_logging.record import NAMES, AuditRecord
 from or_audit_logging.sealing.text import written

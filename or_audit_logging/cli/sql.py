@@ -9,13 +9,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TextIO
 
-from or_audit_logging.cli.output import csv_cell, destination, printable, table, warn
+from or_audit_logging.cli.output import destination, printable, table, warn
 from or_audit_logging.cli.values import positive, seconds
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.books.columns import needed
 from or_audit_logging.evidence.books.opened import ENGINES, Answer, Books
 from or_audit_logging.evidence.books.opening import open_books
 from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.evidence.reporting.rows import csv_cell
 from or_audit_logging.evidence.reporting.writing import to_json
 
 HELP = "ask a log in SQL"

@@ -28,6 +28,8 @@ def summary_of(report: VerificationReport) -> str:
 def _verified(report: VerificationReport) -> list[str]:
     if report.logs:
         return [f"verified: {_extent(report)}; anchors hold for each."]
+    if report.anchored_to is None:  # a package: what it covers does not go on
+        return [f"verified: {_extent(report)}; the public key that was given signed their checkpoint."]
     if report.key_checked:
         held = f"{_extent(report)}; chain, seals and anchor hold"
     else:

@@ -41,6 +41,7 @@ from or_audit_logging.evidence.judgement import (
     nothing_there,
     report_on,
 )
+from or_audit_logging.evidence.package.opening import looks_like_package
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
 from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
@@ -69,10 +70,12 @@ def verify(
 ) -> VerificationReport:
     """Return what can be said of the log in the folder *path* (or of a handler's `filename`).
 
-    Where *path* is a SQLite store, its columns are held against its sealed lines as well. Where it is another
-    file, or `-` for standard input, it is an export: sealed lines that were collected from
-    somewhere, in any order, of any number of logs, among other lines and inside what a log shipper put
-    around them. Of several logs `report.logs` has one report each.
+    Where *path* is a SQLite store, its columns are held against its sealed lines as well. Where it is a
+    package that `export` made, that is checked without unpacking it, and a *public_key* that signed its
+    checkpoint vouches for it as an anchor does. Where it is another file, or `-` for standard input, it is
+    an export: sealed lines that were collected from somewhere, in any order, of any number of logs, among
+    other lines and inside what a log shipper put around them. Of several logs `report.logs` has one report
+    each.
 
     *key* names the secrets as everywhere; None takes what the environment names, or none. *public_key* is a
     file, a PEM or a verifier key, or a list of these: then signatures in the log are checked, and only
@@ -99,7 +102,7 @@ def verify(
 
         return verify_store(target.store, asked, observations, progress=progress)
     if target.is_export:
-        return verify_export(target.export, asked, observations, progress=progress)
+        return _verify_file(target.export, asked, observations, progress)
     attempts = 0
     while True:
         report, sources = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
@@ -163,6 +166,17 @@ def _verify_folder(
         segments=segments,
     )
     return report, found.sources
+
+
+def _verify_file(
+    file: Path | None, asked: Asked, observations: Observations, progress: Callable[[int], None] | None
+) -> VerificationReport:
+    """Return the report on an export: a package, or lines that a collector gathered."""
+    if file is not None and looks_like_package(file):
+        from or_audit_logging.evidence.package.verifying import verify_package
+
+        return verify_package(file, asked, observations, progress=progress)
+    return verify_export(file, asked, observations, progress=progress)
 
 
 def _examine(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TextIO
 
-from or_audit_logging.cli.output import csv_cell
 from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.reporting.values import Group, Summary, Times
 from or_audit_logging.sealing.text import money
@@ -26,6 +25,8 @@ GROUPS: tuple[tuple[str, str, Callable[[Report], Sequence[Group]]], ...] = (
 )
 """The groups of a report: section, title, which they are."""
 
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What makes a spreadsheet compute a cell, full-width forms too (OWASP, CSV injection)."""
 _HEAD = (
     *("section", "day", "name", "requests", "successful", "failed"),
     *("total_tokens", "avg_latency_ms", "cost_usd", "unpriced", "p50_ms", "p95_ms", "p99_ms"),
@@ -51,6 +52,11 @@ def write_csv(made: Report, out: TextIO) -> None:
             rest = [*_rest(whole, listed), *_percentiles(None)]
             writer.writerow([f"{section}.rest", "", f"{left} not listed", *rest])
     _write_daily_cost(made, writer.writerow)
+
+
+def csv_cell(text: str) -> str:
+    """Return *text* for a CSV file: what a spreadsheet would compute gets an apostrophe in front."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _write_daily_cost(made: Report, write: Callable[[Sequence[_Cell]], object]) -> None:
