@@ -15,9 +15,8 @@ from test_cli_query import start_following
 from test_query import Calls, ids
 
 from or_audit_logging import query
-from or_audit_logging.errors import ConfigError
 from or_audit_logging.cli.main import main
-from or_audit_logging.errors import FormatError
+from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.parts import parts_of
