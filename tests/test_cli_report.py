@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -262,3 +267,43 @@ def test_the_page_on_reports_names_what_a_report_has(tmp_path: Path) -> None:
     assert sorted(named) == sorted(made)
     assert all(f"`{name}`" in section for name in made["summary"])
     assert all(f"`{name}`" in section for name in next(iter(made["by_model"].values())))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_long_answer_and_leaves_nothing_behind(
+    tmp_path: Path, engine: str, ending: signal.Signals
+) -> None:
+    """Not the log's lines in a temporary folder, no traceback, no word about the time it took."""
+    if engine == "duckdb":
+        pytest.importorskip("duckdb")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    log = plain_log(tmp_path / "log")
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+    with subprocess.Popen(
+        [sys.executable, "-m", "or_audit_logging", "sql", str(log), endless, "--engine", engine],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while not any(temporary.iterdir()):
+            time.sleep(0.05)
+        time.sleep(0.5)  # most often the statement runs by now; the end is the same if not
+        process.send_signal(ending)
+        assert process.wait(timeout=60) == 2
+        assert process.stderr.read() == "or-audit: interrupted\n"
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_json_loses_no_column(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of one name are refused; the other formats have them."""
+    log = plain_log(tmp_path / "log")
+    statement = "SELECT 1 AS one, 2 AS one FROM audit_log LIMIT 1"
+    assert main(["sql", str(log), statement, "--format", form]) == 2
+    assert "two columns are called one" in capsys.readouterr().err
+    assert main(["sql", str(log), statement, "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "one,one\r\n1,2\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import Any, TextIO
@@ -117,6 +118,9 @@ def _write(answer: Answer, out: TextIO, form: str) -> None:
             for row in answer.rows
         )
     else:
+        twice = [name for name, count in Counter(answer.columns).items() if count > 1]
+        if twice:
+            raise ConfigError(f"two columns are called {twice[0]}; JSON has room for one: rename one with AS")
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
         if form == "json":
             out.write(to_json(rows) + "\n")

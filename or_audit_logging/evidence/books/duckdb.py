@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from or_audit_logging.store.columns import PICO
 from or_audit_logging.store.schema import FILLED, MONEY, SUMS, VIEW_COLUMNS, is_call
 
 _MEMORY = "200MB"
+_PATIENCE = 0.05
+"""Seconds between two interrupts of a statement."""
+
+_Found = tuple[tuple[str, ...], Sequence[tuple[Any, ...]]]
 
 DIALECT = {
     "latency_us": "CAST(floor(latency_ms * 1000 + 0.5) AS BIGINT)",
@@ -37,6 +41,17 @@ DIALECT = {
     "lost_count": "loss_count",
     "lost_reason": "loss_reason",
 }
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` where a signal ended a statement: DuckDB has a RuntimeError for that."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 class DuckDBBooks:
@@ -60,6 +75,7 @@ class DuckDBBooks:
         """Close it, and remove what was made for it."""
         self._owned.close()
 
+    @_interruptible()
     def ask(
         self,
         sql: str,
@@ -71,7 +87,6 @@ class DuckDBBooks:
         """Return the answer to one statement that reads; raises `SQLError`."""
         import duckdb
 
-        timer = None if timeout is None else threading.Timer(timeout, self._duck.interrupt)
         try:
             statements = self._duck.extract_statements(sql)
             if len(statements) != 1 or statements[0].type not in (
@@ -81,29 +96,43 @@ class DuckDBBooks:
                 raise SQLError("give one statement that reads, such as SELECT status FROM audit_log")
             given = values or {}
             used = {name: given[name] for name in statements[0].named_parameters if name in given}
-            if timer is not None:
-                timer.start()
-            found = self._duck.execute(statements[0], used)
-            columns = tuple(str(column[0]) for column in found.description)
-            if limit is None:
-                return Answer(columns, found.fetchall())
-            rows = found.fetchmany(limit + 1)
-            return Answer(columns, rows[:limit], has_more=len(rows) > limit)
-        except duckdb.InterruptException as error:
+            columns, rows = self._within(timeout, lambda: self._run(statements[0], used, limit))
+        except TimeoutError as error:
             raise SQLError(
                 f"the answer took longer than {timeout:g} s; raise --timeout, or ask for less"
             ) from error
         except (duckdb.Error, ImportError) as error:
             raise SQLError(f"DuckDB says: {error}") from error
-        finally:
-            if timer is not None:
-                timer.cancel()
+        return Answer(columns, rows[:limit], has_more=limit is not None and len(rows) > limit)
 
+    def _run(self, statement: Any, values: Mapping[str, object], limit: int | None) -> _Found:
+        """Return the names of the columns, and all rows or one more than *limit*."""
+        found = self._duck.execute(statement, values)
+        columns = tuple(str(column[0]) for column in found.description)
+        return columns, found.fetchall() if limit is None else found.fetchmany(limit + 1)
+
+    def _within(self, timeout: float | None, run: Callable[[], _Found]) -> _Found:
+        """Return what *run* does, in a thread of its own: DuckDB in the main thread may never see a signal.
+
+        Raises `TimeoutError` after *timeout* seconds.
+        """
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            running = pool.submit(run)
+            try:
+                return running.result(timeout)
+            except (TimeoutError, KeyboardInterrupt):
+                while not running.done():  # an interrupt before the statement has begun is forgotten
+                    self._duck.interrupt()
+                    wait([running], _PATIENCE)
+                raise
+
+    @_interruptible()
     def keep(self, sql: str, values: Mapping[str, object]) -> None:
         """Run a statement of ours that makes a temporary table."""
         self._duck.execute(sql, dict(values))
 
 
+@_interruptible()
 def load(pages: Sequence[Page], columns: Collection[str], problems: Problems, period: Period) -> DuckDBBooks:
     """Return the lines of *pages* in a database in memory; raises `ConfigError` where there is no room."""
     import duckdb

@@ -108,6 +108,9 @@ class SQLiteBooks:
             rows = cursor.fetchmany(limit + 1)
             return Answer(columns, rows[:limit], has_more=len(rows) > limit)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
+            is_interrupted = getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
+            if is_interrupted and (end is None or time.monotonic() <= end):
+                raise KeyboardInterrupt from error  # of a signal, swallowed while SQLite looked at the clock
             raise SQLError(_said(error, timeout)) from error
         finally:
             sqlite.set_authorizer(None)
