@@ -85,7 +85,7 @@ def is_call(row: str) -> str:
     """Return the condition that *row* of `audit_line` tells how a call ended."""
     return (
         f"{row}.status IS NOT NULL AND {row}.event_type NOT IN ('log', 'generation') "
-        f"AND {row}.event_type NOT GLOB 'log.*' AND {row}.event_type NOT GLOB '*.started'"
+        f"AND NOT ({row}.event_type GLOB 'log.*' OR {row}.event_type GLOB '*.started')"
     )
 
 
