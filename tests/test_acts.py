@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from log_builder import key
 
 from or_audit_logging import verify
 from or_audit_logging.errors import AuditWriteError
@@ -17,7 +18,6 @@ from or_audit_logging.log.shared_writer import SharedWriter
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.store.writer import StoreWriter
-from log_builder import key
 
 POLICY = {"name": "operational", "archive_after_days": 30, "delete_after_days": 90, "min_days": 90}
 HOLD = {"name": "case-7", "from": "2026-10-01", "until": None, "actor": "counsel", "reason": "litigation"}

@@ -160,6 +160,9 @@ def test_names_are_only_names(tmp_path: Path, engine: Engine) -> None:
         "SELECT",
         "",
         "-- nothing",
+        "WITH gone AS (DELETE FROM audit_line RETURNING *) SELECT * FROM gone",
+        "EXPLAIN ANALYZE DELETE FROM audit_line",
+        "SELECT $missing",
     ],
 )
 def test_a_statement_reads_or_is_refused(tmp_path: Path, engine: Engine, sql: str) -> None:

@@ -90,7 +90,8 @@ def progress(unit: str) -> Iterator[Callable[[int], None] | None]:
 def destination(name: str | None, *, log: PathText) -> Iterator[TextIO]:
     """Yield stdout, or the file called *name*, which has that name once it is complete.
 
-    Raises `ConfigError` where it would stand in the folder of *log* or in a store's place, and `OSError`.
+    Raises `ConfigError` where it cannot be made, or would stand in the folder of *log* or in a store's place,
+    and `OSError`.
     """
     if name is None:
         if hasattr(sys.stdout, "reconfigure"):
@@ -99,7 +100,10 @@ def destination(name: str | None, *, log: PathText) -> Iterator[TextIO]:
         return
     target = Path(name).resolve()
     _refuse_in_log(target, log)
-    descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise ConfigError(f"{target} cannot be written: {error.strerror}") from error
     try:
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
             yield out

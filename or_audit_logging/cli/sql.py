@@ -75,7 +75,10 @@ def run(options: argparse.Namespace) -> int:
     with destination(options.output, log=options.log) as out:
         _write(answer, out, options.format)
     if answer.has_more:
-        warn(f"these are the first {options.limit:,} rows; --limit N gives more")
+        first = (
+            "this is the first row" if options.limit == 1 else f"these are the first {options.limit:,} rows"
+        )
+        warn(f"{first}; --limit N gives more")
     return 0
 
 

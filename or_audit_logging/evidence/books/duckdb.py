@@ -25,6 +25,7 @@ from or_audit_logging.store.columns import PICO
 from or_audit_logging.store.schema import FILLED, MONEY, SUMS, VIEW_COLUMNS, is_call
 
 _MEMORY = "200MB"
+_ADVICE = "; give each with --param NAME=VALUE"
 _PATIENCE = 0.05
 """Seconds between two interrupts of a statement."""
 
@@ -102,14 +103,22 @@ class DuckDBBooks:
                 f"the answer took longer than {timeout:g} s; raise --timeout, or ask for less"
             ) from error
         except (duckdb.Error, ImportError) as error:
-            raise SQLError(f"DuckDB says: {error}") from error
+            said = str(error).partition("\n\n")[0].replace("\n", " ")
+            raise SQLError(f"DuckDB says: {said}{_ADVICE if 'not provided' in said else ''}") from error
         return Answer(columns, rows[:limit], has_more=limit is not None and len(rows) > limit)
 
     def _run(self, statement: Any, values: Mapping[str, object], limit: int | None) -> _Found:
-        """Return the names of the columns, and all rows or one more than *limit*."""
-        found = self._duck.execute(statement, values)
-        columns = tuple(str(column[0]) for column in found.description)
-        return columns, found.fetchall() if limit is None else found.fetchmany(limit + 1)
+        """Return the names of the columns, and all rows or one more than *limit*.
+
+        A SELECT may begin with a DELETE, an EXPLAIN may carry out what it explains: not in such a transaction.
+        """
+        self._duck.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            found = self._duck.execute(statement, values)
+            columns = tuple(str(column[0]) for column in found.description)
+            return columns, found.fetchall() if limit is None else found.fetchmany(limit + 1)
+        finally:
+            self._duck.execute("ROLLBACK")
 
     def _within(self, timeout: float | None, run: Callable[[], _Found]) -> _Found:
         """Return what *run* does, in a thread of its own: DuckDB in the main thread may never see a signal.

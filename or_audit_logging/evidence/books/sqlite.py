@@ -185,4 +185,6 @@ def _said(error: Exception, timeout: float | None) -> str:
         return f"the answer took longer than {timeout:g} s; raise --timeout, or ask for less"
     if name == "SQLITE_AUTH":
         return "a statement can only read here, and this one would do something else"
+    if "binding" in str(error):
+        return f"SQLite says: {error}; give each with --param NAME=VALUE"
     return f"SQLite says: {error}"
