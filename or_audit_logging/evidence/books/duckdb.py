@@ -110,7 +110,7 @@ class DuckDBBooks:
     def _run(self, statement: Any, values: Mapping[str, object], limit: int | None) -> _Found:
         """Return the names of the columns, and all rows or one more than *limit*.
 
-        A SELECT may begin with a DELETE, an EXPLAIN may carry out what it explains: not in such a transaction.
+        A SELECT may begin with a DELETE, and EXPLAIN may do what it explains: not in such a transaction.
         """
         self._duck.execute("BEGIN TRANSACTION READ ONLY")
         try:
