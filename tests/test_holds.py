@@ -80,6 +80,21 @@ def test_a_hold_outlives_the_line_that_says_it(tmp_path: Path) -> None:
         assert log.verify().findings == ()
 
 
+@pytest.mark.parametrize("event", ["hold", "delete", "policy", "open"])
+def test_a_line_that_a_crash_cut_says_nothing(tmp_path: Path, event: str) -> None:
+    """It is no line, whatever it was to say: holds and retention go on behind it."""
+    with lived(tmp_path) as log:
+        log.write_days(4)
+        with (tmp_path / log.names()[-1]).open("ab") as segment:
+            segment.write(b'{"event_type":"log.%s","v":1,"id":"0' % event.encode())
+        log.write_days(4)
+        add_hold(tmp_path, "case-7", since=date(2026, 1, 3), key=key())
+        assert [hold.name for hold in holds_of(tmp_path)] == ["case-7"]
+        release_hold(tmp_path, "case-7", key=key())
+        assert log.retain()["deleted"][0] == "audit_2026-01-01.jsonl"
+        assert log.verify().findings == ()
+
+
 def test_the_same_hold_again_is_the_one_that_is_there(tmp_path: Path) -> None:
     """Nothing is added; with other days it is another one, and is not made smaller in passing."""
     with lived(tmp_path) as log:
