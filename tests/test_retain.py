@@ -289,6 +289,7 @@ def test_without_one_the_sealed_policy_counts_else_the_operational(tmp_path: Pat
         assert log.retain(None, dry_run=True)["policy"]["name"] == "operational"
         log.retain(SHORT)
         assert log.retain(None)["policy"] == SHORT.to_sealed()
+        assert retain(tmp_path, key=key())["policy"] == SHORT.to_sealed()
 
 
 def test_a_policy_that_is_replaced_keeps_its_promise_to_the_lines_before(tmp_path: Path) -> None:
