@@ -188,6 +188,22 @@ def test_the_command(
         assert holds_of(tmp_path) == ()
 
 
+def test_a_hold_on_what_is_deleted_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is sealed all the same: what is left of those days is held."""
+    monkeypatch.setenv("OR_AUDIT_KEY", key()().decode())
+    with lived(tmp_path) as log:
+        log.write_days(8)
+        log.retain()
+        add = ["hold", "add", str(tmp_path), "--name"]
+        for number, since in enumerate(([], ["--since", "2026-01-03"])):
+            assert main([*add, str(number), *since]) == 0
+            assert "begins with the segment of 2026-01-04" in capsys.readouterr().err
+        assert main([*add, "2", "--since", "2026-01-04"]) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_holds_of_a_store_are_listed(tmp_path: Path) -> None:
     """A copy says what the log says."""
     from test_acts import HOLD, open_log
