@@ -716,9 +716,7 @@ ATTACKS: list[Attack] = [
     Attack("redaction sealed behind the last anchor", certify_redaction, NOT_FOUND, CANNOT_VERIFY),
     Attack("deletion sealed behind the last anchor", certify_deletion, NOT_FOUND, CANNOT_VERIFY),
     Attack("deleted before the policy allows it", delete_too_early, found("delete"), found("delete")),
-    Attack(
-        "policy lowered first, behind the last anchor", lower_the_policy, NOT_FOUND, CANNOT_VERIFY
-    ),
+    Attack("policy lowered first, behind the last anchor", lower_the_policy, NOT_FOUND, CANNOT_VERIFY),
     Attack("more deleted than certified", delete_more, found("missing-lines"), found("missing-lines")),
     Attack("edited before the next checkpoint", edit_before_checkpoint, found("mac"), noted("lost")),
     Attack(
