@@ -242,6 +242,17 @@ def test_a_day_that_is_still_to_come_keeps_what_follows() -> None:
     assert archived(plan(segments, POLICY, date(2026, 6, 1))) == [segments[1].name, segments[3].name]
 
 
+def test_what_a_day_to_come_keeps_is_said() -> None:
+    """Once it would have gone otherwise, and not before."""
+    log = days(FIRST, date(2036, 1, 1), FIRST + timedelta(days=1), FIRST + timedelta(days=2))
+    assert kept(plan(log, POLICY, FIRST + timedelta(days=89))) == {}
+    actions = plan(log, POLICY, FIRST + timedelta(days=91))
+    assert kept(actions) == {"clock": [segment.name for segment in log[:3]]}
+    assert deleted(actions) == []
+    (said,) = [action.why for action in actions if isinstance(action, Keep)]
+    assert "2036-01-01" in said
+
+
 def test_a_clock_that_is_behind_deletes_nothing() -> None:
     assert plan(daily(3), POLICY, date(2020, 1, 1)) == ()
 
