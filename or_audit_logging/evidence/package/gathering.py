@@ -3,7 +3,8 @@
     gathered = gather("audit_logs", chosen, folder)
     gathered.checkpoint.size, gathered.redacted          and files in *folder*, one for each name
 
-The checkpoint is the last signed one that covers the lines; where none is signed, the last one. All proofs
+The checkpoint is the last signed one that covers the lines, and the log.delete and log.redact that let lines
+be missing from them; where no such one is signed, the last one. All proofs
 lead to its root. Nothing is verified but that: lines that do not lead there are not handed over.
 """
 
@@ -32,6 +33,8 @@ from or_audit_logging.sealing.note import VerifierKey
 _CHECKPOINT = b'{"event_type":"log.checkpoint",'
 _FIRST = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _ROTATE = b'{"event_type":"log.rotate",'
+_DELETE = b'{"event_type":"log.delete",'
+_REDACT = b'{"event_type":"log.redact",'
 _HISTORY = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.HISTORY_EVENTS))
 _MOST_TAIL = 10_000
 """No more lines than these stand between two checkpoints (FORMAT 5)."""
@@ -66,8 +69,8 @@ def gather(
 ) -> Gathered:
     """Write the lines *chosen*, their proofs, the checkpoint and the history to *folder*.
 
-    Raises `ProofError` where no checkpoint covers the lines, `VerificationError` where they do not lead to
-    its root or a line is missing, `FormatError`, `OSError`.
+    Raises `ProofError` where no checkpoint covers the lines and what lets lines be missing,
+    `VerificationError` where they do not lead to its root or a line is missing, `FormatError`, `OSError`.
     """
     with contextlib.ExitStack() as stack:
         lines = lines_of(path, stack, may_hold=lambda _: True)
@@ -95,6 +98,9 @@ class _Walk:
         self._tail: list[bytes] = []
         self._tail_is_open = True
         self._redacted = 0
+        self._unexplained: set[tuple[int, str]] = set()
+        self._is_head_explained = tree.start == 0
+        self._explained_by = -1
         self._history = array("Q")
         self._history_ends = array("Q", [0])
         self._signed: Checkpoint | None = None
@@ -124,7 +130,9 @@ class _Walk:
                 is_chosen = next_one < len(chosen.seqs) and chosen.seqs[next_one] == seq
                 next_one += is_chosen
             if is_chosen:
-                self._redacted += raw is None
+                if raw is None:
+                    self._redacted += 1
+                    self._unexplained.add((seq, leaf.hex()))
                 yield names.LINES, self._lines.text
             elif seq > chosen.last and self._tail_is_open:
                 self._tail.append(leaf)
@@ -181,13 +189,26 @@ class _Walk:
             members = parse_control(raw)
             vkey = members["next_vkey" if raw.startswith(_ROTATE) else "vkey"]
             self._vkey = VerifierKey.parse(str(vkey)) if vkey is not None else self._vkey
+        elif raw.startswith(_REDACT) and self._unexplained:
+            members = parse_control(raw)
+            target = members["target"], members["leaf"]
+            if target in self._unexplained:
+                self._unexplained.remove(target)
+                self._explained_by = seq
+        elif raw.startswith(_DELETE) and not self._is_head_explained:
+            base = parse_control(raw)["base"]
+            if isinstance(base, int) and base >= self._tree.start:
+                self._is_head_explained, self._explained_by = True, seq
 
     def finish(self, folder: Path) -> Gathered:
-        """Write what is known only now; raises `ProofError` where no checkpoint covers the lines."""
-        checkpoint = self._signed or self._unsigned
-        if checkpoint is None:
+        """Write what is known only now; raises `ProofError` where no checkpoint covers what has to be."""
+        checkpoint = self._signed
+        if checkpoint is None or checkpoint.size <= self._explained_by:
+            checkpoint = self._unsigned
+        if checkpoint is None or checkpoint.size <= self._explained_by:
+            last = max(self._chosen.last, self._explained_by)
             raise ProofError(
-                f"no checkpoint covers line {self._chosen.last} yet: give the log's key, "
+                f"no checkpoint covers line {last} yet: give the log's key, "
                 "or run 'or-audit checkpoint' before"
             )
         size, kept = checkpoint.size, bisect_left(self._history, checkpoint.size)
