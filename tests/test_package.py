@@ -851,3 +851,70 @@ def test_a_checkpoint_may_be_far_away(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.last_seq == 4
     assert json.loads(contents(package)[names.RANGE])["tail"] == []
     assert both(package, keys=secrets_of(log, tmp_path)) == 3
+
+
+@pytest.mark.parametrize("act", ["delete", "redact"])
+def test_no_anchor_vouches_for_what_was_said_behind_it(tmp_path: Path, act: str) -> None:
+    """Whoever lets lines vanish can write a log.delete, a log.redact and a checkpoint behind the anchor."""
+    log = rich_log(rotated=False)
+    second = f"audit_{NEXT_DAY}.jsonl"
+    size = log.starts[second][0] + 4
+    anchors = [anchor_file(log, tmp_path, size)]
+    keys = secrets_of(log, tmp_path)
+    package = tmp_path / "package.zip"
+    assert log.seq > size
+    if act == "delete":
+        log.delete(second)
+    else:
+        log.redact(2)
+    log.checkpoint()
+    done = export(log.save(tmp_path / "log"), package, until=NEXT_DAY)
+    assert both(package, anchors=anchors) == 2
+    assert both(package, anchors=anchors, keys=keys) == 0
+    assert both(package, anchors=[*anchors, anchor_file(log, tmp_path, done.size)]) == 0
+    report = verify(package, anchors=anchors)
+    assert any("behind the anchor" in reason for reason in report.reasons)
+
+
+@pytest.mark.parametrize("act", ["delete", "redact"])
+def test_the_checkpoint_covers_why_lines_are_missing(tmp_path: Path, act: str) -> None:
+    """Also where that was said without the signing key: then the package is made under an unsigned one."""
+    log = rich_log(SIGNER, rotated=False)
+    log.signing = None
+    day = DAY if act == "redact" else NEXT_DAY
+    if act == "redact":
+        log.redact(2)
+    else:
+        log.delete(f"audit_{NEXT_DAY}.jsonl")
+    package, place = tmp_path / "package.zip", log.save(tmp_path / "short")
+    with pytest.raises(ProofError, match="no checkpoint covers"):
+        export(place, package, since=day, until=day)
+    log.checkpoint()
+    place = log.save(tmp_path / "log")
+    done = export(place, package, since=day, until=day)
+    assert (done.size, done.signed_by) == (log.seq - 1, None)
+    assert both(package) == 2
+    assert both(package, keys=secrets_of(log, tmp_path)) == 3
+    done = export(place, package, since=NEXT_DAY, until=NEXT_DAY)
+    assert (done.signed_by is None) == (act == "delete")
+
+
+def test_numbers_are_whole_and_keys_are_those_of_lines_that_there_can_be(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    """1.0 and false are no numbers; a line before the one that the log is said to begin with is of no log."""
+    files = contents(made["range"])
+    stated = json.loads(files["manifest.json"])
+    sizes = stated["checkpoint"] | {"size": float(stated["checkpoint"]["size"])}
+    for changes in ({"checkpoint": sizes}, {"log_starts_at": 0.0}, {"log_starts_at": False}):
+        assert both(pack(resealed(files, **changes), tmp_path / "changed.zip")) == 1
+    log = rich_log(rotated=False)
+    log.delete(f"audit_{NEXT_DAY}.jsonl", remove=False)
+    log.checkpoint()
+    whole, short = tmp_path / "whole.zip", tmp_path / "short.zip"
+    export(log.save(tmp_path / "log"), whole, user="u-1")
+    (tmp_path / "log" / f"audit_{DAY}.jsonl").unlink()
+    export(tmp_path / "log", short, user="u-1")
+    start = json.loads(contents(short)["manifest.json"])["log_starts_at"]
+    history = {name: contents(short)[name] for name in (names.HISTORY, names.HISTORY_PROOFS)}
+    assert both(pack(resealed(contents(whole) | history, log_starts_at=start), tmp_path / "two.zip")) == 1

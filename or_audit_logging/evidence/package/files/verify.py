@@ -452,8 +452,9 @@ class Verification:
         self.where = ""
         self.manifest: dict[str, Any] = {}
         self.anchored_to: int | None = None
+        self.anchored_size = 0
         self.key: PublicKey | None = None
-        self.is_signed = self.is_signed_by_given = self.is_sealed = False
+        self.is_signed = self.is_signed_by_given = self.is_sealed = self.is_root_sealed = False
 
     def run(self) -> int:
         """Check everything; return the exit code."""
@@ -494,6 +495,10 @@ class Verification:
             self.reasons.append("the key given is not that of this log")
         elif self.outside.secrets and not self.is_sealed and not vouched:
             self.reasons.append("some seals were not checked: their key was not given")
+        is_root_vouched = self.is_signed_by_given or self.is_root_sealed
+        if self.anchored_to is not None and not is_root_vouched and self.relied_on >= self.anchored_size:
+            said = "the log.delete or log.redact that lets lines be missing is behind the anchor"
+            self.reasons.append(said)
         if not self.is_sealed and not self.is_signed and self.anchored_to is None:
             self.reasons.append("neither a key, nor a public key, nor an anchor of these lines was given")
 
@@ -581,7 +586,7 @@ class Verification:
             raise WrongError("this is no checkpoint")
         if (line.log, line.seq, root_of(members["root"])) != (self.log, tree.size, tree.root()):
             raise WrongError("the checkpoint contradicts itself, or is of another log")
-        if (stated["size"], stated["root"]) != (members["size"], members["root"]):
+        if (number(stated["size"]), stated["root"]) != (members["size"], members["root"]):
             raise WrongError("the manifest states another checkpoint")
         if stated["signed_by"] is not None:
             self.check_note(members["note"], stated["signed_by"])
@@ -630,10 +635,11 @@ class Verification:
 
     def check_history(self) -> None:
         manifest = self.manifest
-        self.base = 0
+        self.base, starts_at = 0, number(manifest["log_starts_at"])
         self.vkey: Any = None
         self.export: list[Any] | None = None
-        self.redactions: dict[int, str] = {}
+        self.redactions: dict[tuple[int, str], int] = {}  # target and leaf: the seq of the first log.redact
+        self.relied_on = -1  # the last seq of a log.delete or log.redact without which lines would be missing
         self.rotations: list[tuple[int, int]] = []  # from which line on which key number (kid) is in force
         self.check_values: dict[int, Any] = {}
         for line in self.proven("history.jsonl", "history_proofs.jsonl"):
@@ -643,7 +649,7 @@ class Verification:
                 raise WrongError("the line does not belong here in a log's history")
             if event in FIRST:
                 stated = (line.seq, members["log_id"], members["origin"])
-                if stated != (manifest["log_starts_at"], manifest["log_id"], manifest["origin"]):
+                if stated != (starts_at, manifest["log_id"], manifest["origin"]):
                     raise WrongError("it is not the first line of the log that the manifest names")
             self.take_history(line, event, members)
         self.where = "history.jsonl"
@@ -669,9 +675,11 @@ class Verification:
             self.check_values[line.kid + 1] = members["next_kcv"] or self.check_values[line.kid]
             self.vkey = members["next_vkey"] or self.vkey
         elif event == "log.delete":
+            if self.base < self.rotations[0][0] <= number(members["base"]):
+                self.relied_on = line.seq
             self.base = max(self.base, number(members["base"]))
         elif event == "log.redact":
-            self.redactions[number(members["target"])] = members["leaf"]
+            self.redactions.setdefault((number(members["target"]), members["leaf"]), line.seq)
         elif event == "log.export" and line.seq == self.manifest["recorded"]:
             self.export = [members[name] for name in EXPORT]
 
@@ -692,12 +700,13 @@ class Verification:
         self.seals = Seals(self.outside.secrets, self.log_id, self.check_values)
         self.where = "checkpoint.jsonl"
         prev = one_hash(self.manifest["checkpoint"]["prev"])
-        self.is_sealed = self.seals.check(self.checkpoint, prev)
+        self.is_sealed = self.is_root_sealed = self.seals.check(self.checkpoint, prev)
 
     def meet(self, size: int, root: bytes) -> None:
         """Hold the anchors of the first *size* lines against the tree."""
         for anchor in self.anchors.get(size, ()):
             self.met.add(size)
+            self.anchored_size = max(self.anchored_size, size)
             if anchor != root:
                 raise WrongError(f"an anchor of {size} lines states another tree than these lines give")
             if size > self.manifest["first"]:
@@ -710,9 +719,11 @@ class Verification:
         is_range = self.manifest["kind"] == "range"
         for line in self.all_in_range() if is_range else self.proven("lines.jsonl", "proofs.jsonl"):
             if line.is_stub:
-                if self.redactions.get(line.seq) != line.leaf.hex():
+                said = self.redactions.get((line.seq, line.leaf.hex()))
+                if said is None:
                     raise WrongError("the line was taken out, and no log.redact in the history says why")
-            elif self.rotations[bisect.bisect(self.rotations, (line.seq, 1 << 64)) - 1][1] != line.kid:
+                self.relied_on = max(self.relied_on, said)
+            elif self.kid_at(line.seq) != line.kid:
                 raise WrongError("the line names another key than the one in force")
             if count == 0 and line.seq != self.manifest["first"]:
                 raise WrongError("the manifest names another first line")
@@ -724,6 +735,11 @@ class Verification:
             raise WrongError("the manifest states other numbers of lines")
         for size in sorted(set(self.anchors) - self.met):
             self.notes.append(f"an anchor of {size} lines cannot be held against this package")
+
+    def kid_at(self, seq: int) -> int | None:
+        """Return the number of the key in force for a line; None before the log's first line."""
+        at = bisect.bisect(self.rotations, (seq, 1 << 64)) - 1
+        return self.rotations[at][1] if at >= 0 else None
 
     def all_in_range(self) -> Iterator[Line]:
         """Yield all lines from `first` to `last`: they, and hashes beside them, give the root."""
