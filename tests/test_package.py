@@ -137,7 +137,7 @@ def test_it_is_checked_on_a_python_without_anything_else(tmp_path: Path) -> None
     arguments = ["--public-key", public, "--key-file", keys[0], "--key-file", keys[1]]
     done = alone(Path("verify.py"), *arguments, cwd=fresh)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "seals (HMAC) hold" in done.stdout
+    assert "seals (HMAC) of all lines hold" in done.stdout
     assert alone(VERIFIER, package, "--public-key", public).returncode == 0
     for name in sorted(contents(package)):
         file = fresh / name
@@ -918,3 +918,61 @@ def test_numbers_are_whole_and_keys_are_those_of_lines_that_there_can_be(
     start = json.loads(contents(short)["manifest.json"])["log_starts_at"]
     history = {name: contents(short)[name] for name in (names.HISTORY, names.HISTORY_PROOFS)}
     assert both(pack(resealed(contents(whole) | history, log_starts_at=start), tmp_path / "two.zip")) == 1
+
+
+def test_a_key_that_came_with_the_package_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
+    """Also an anchor: what stands in the unpacked package is nothing from outside."""
+    fresh = unpack(made["range"], tmp_path / "fresh")
+    (tmp_path / "link").symlink_to(fresh / "public_key.pem")
+    for option, file in (
+        ("--public-key", "public_key.pem"),
+        ("--public-key", "verifier_key.txt"),
+        ("--public-key", "../link"),
+        ("--anchor", "checkpoint.txt"),
+    ):
+        done = alone(fresh / "verify.py", option, file, cwd=fresh)
+        assert done.returncode == 2
+        assert "came with a package" in done.stdout
+
+
+def test_an_anchor_whose_line_and_note_differ_is_none(tmp_path: Path) -> None:
+    """A signed note in a line that states something else says nothing of that."""
+    log = rich_log(SIGNER)
+    line = json.loads(log.checkpoint())
+    package, anchor, public = tmp_path / "package.zip", tmp_path / "anchor", public_file(tmp_path)
+    export(log.save(tmp_path / "log"), package)
+    other = log.note(3).split("\n")[2]
+    anchor.write_text(json.dumps(line, separators=(",", ":")) + "\n")
+    assert both(package, public=[public], anchors=[anchor]) == 0
+    for changes in ({"root": other}, {"size": 3}, {"log": "ff" * 8}):
+        anchor.write_text(json.dumps(line | changes, separators=(",", ":")) + "\n")
+        assert verify(package, public_key=str(public), anchors=[anchor]).anchored_to is None
+        done = alone(VERIFIER, package, "--public-key", public, "--anchor", anchor)
+        assert (done.returncode, "holds no checkpoint" in done.stdout) == (2, True)
+
+
+def test_both_say_what_is_not_proven(made: dict[str, Path], tmp_path: Path) -> None:
+    """Whoever reads VERIFIED also reads of what."""
+    log = rich_log()
+    place, package, half = log.save(tmp_path / "log"), tmp_path / "package.zip", anchor_file(log, tmp_path, 6)
+    keys = [part for file in secrets_of(log, tmp_path) for part in ("--key-file", file)]
+    export(place, package)
+    for file, words in (
+        (made["range"], "before or behind is not proven"),
+        (made["selection"], "that none is left out is not proven"),
+    ):
+        notes = " ".join(note.message for note in verify(file).notes)
+        said = alone(VERIFIER, file, "--public-key", public_file(tmp_path))
+        for text in (notes, said.stdout):
+            assert words in text
+            assert "reports say beyond the lines" in text
+    partly = alone(VERIFIER, package, "--anchor", half)
+    assert "nothing from outside vouches for the lines after it" in partly.stdout
+    assert "the seals (HMAC) of all lines" in alone(VERIFIER, package, *keys).stdout
+    export(place, package, user="u-1")
+    assert "the seals (HMAC) of the checkpoint" in alone(VERIFIER, package, *keys).stdout
+    lines = contents(package)["lines.jsonl"]
+    broken = pack(
+        resealed(contents(package) | {"lines.jsonl": lines.replace(b"u-1", b"u-7")}), tmp_path / "b"
+    )
+    assert "seals" not in alone(VERIFIER, broken, *keys).stdout

@@ -46,6 +46,11 @@ class Manifest:
     files: Mapping[str, tuple[int, str]]
 
     @property
+    def kind(self) -> str:
+        """`range` or `selection`."""
+        return "range" if self.is_range else "selection"
+
+    @property
     def log(self) -> str:
         """What the log's lines bear."""
         return self.log_id[:16]

@@ -390,6 +390,7 @@ class _Verification:
             self._reasons.append(said)
         if not self._is_sealed and not self._is_signed and self._matched is None:
             self._reasons.append("neither a key, nor a public key, nor an anchor of these lines was given")
+        self._say_what_is_not_proven(manifest)
         if self._is_signed and not self._is_signed_by_given and manifest.signed_by is not None:
             digest = hashlib.sha256(manifest.signed_by.public).hexdigest()
             said = (
@@ -397,6 +398,14 @@ class _Verification:
                 f"compare the key's SHA-256 with one from elsewhere: {digest}"
             )
             self._observations.note(Place(names.PUBLIC_KEY).note("key-inside", said))
+
+    def _say_what_is_not_proven(self, manifest: Manifest) -> None:
+        said = "a selection: each line is proven by itself; that none is left out is not proven"
+        if manifest.is_range:
+            said = "a range: none is missing in between; whether more stands before or behind is not proven"
+        self._observations.note(Place(names.LINES).note(manifest.kind, said))
+        said = "not proven: that the history is complete; what README and reports say beyond the lines"
+        self._observations.note(Place().note("not-proven", said))
 
     def _report(self, path: str) -> VerificationReport:
         manifest, oldest, matched = self._manifest, self._asked.oldest, self._matched

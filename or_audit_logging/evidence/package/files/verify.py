@@ -1,7 +1,9 @@
 """Checks an audit package with Python's standard library alone (3.9 or newer).
 
-    python verify.py                         the folder that this file stands in, as it was unpacked
-    python verify.py package.zip             the package as it is; nothing is unpacked
+    python -I verify.py                      the folder that this file stands in, as it was unpacked
+    python -I verify.py package.zip          the package as it is; nothing is unpacked
+
+With -I, Python takes no module from that folder: else a json.py in it would run before anything is checked.
 
     --public-key FILE   the signer's public key, from somewhere else than this package (PEM or verifier key)
     --anchor FILE       a copy of a checkpoint of this log that was kept somewhere else; may be given again
@@ -374,7 +376,7 @@ class Zip:
 
 
 def check_directory(path: str) -> None:
-    """Refuse a ZIP file whose table of contents is too large to be a package's."""
+    """Refuse a ZIP file with more in it than a package's files and their table of contents."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 66_000))
@@ -382,14 +384,25 @@ def check_directory(path: str) -> None:
         at = tail.rfind(b"PK\5\6")
         if at < 0 or len(tail) < at + 22:
             raise UncheckedError("the file is no ZIP file, or was cut short")
-        entries, length = struct.unpack("<HI", tail[at + 10 : at + 16])
-        if at >= 20 and tail[at - 20 : at - 16] == b"PK\6\7":  # ZIP64
-            file.seek(min(struct.unpack("<Q", tail[at - 12 : at - 4])[0], size))
-            record = file.read(56)
-            if len(record) == 56:
-                entries, length = struct.unpack("<QQ", record[32:48])
+        end = size - len(tail) + at
+        entries, length, start = struct.unpack("<HII", tail[at + 10 : at + 20])
+        if at >= 76 and tail[at - 20 : at - 16] == b"PK\6\7":  # ZIP64
+            entries, length, start = struct.unpack("<QQQ", tail[at - 44 : at - 20])
+            end -= 76
         if entries > 100 or length > MOST:
             raise UncheckedError("the ZIP file has more in it than a package has")
+        if len(tail) != at + 22 or start + length != end:
+            raise UncheckedError(
+                "something stands before, in or behind the ZIP file that is none of its files"
+            )
+
+
+def from_elsewhere(path: str) -> str:
+    """Return *path*; refuse what came with a package, since that vouches for nothing."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if all(os.path.exists(os.path.join(folder, name)) for name in ("manifest.json", "SHA256SUMS")):
+        raise UncheckedError(f"{path} came with a package and vouches for nothing: give one from elsewhere")
+    return path
 
 
 class Outside:
@@ -400,10 +413,10 @@ class Outside:
         self.anchors: list[tuple[str, int, bytes, str]] = []
         self.secrets: list[bytes] = []
         for path in options.public_key:
-            with open(path, encoding="utf-8") as text:
+            with open(from_elsewhere(path), encoding="utf-8") as text:
                 self.keys.append(PublicKey(text.read(MOST)))
         for path in options.anchor:
-            with open(path, encoding="utf-8", errors="replace") as text:
+            with open(from_elsewhere(path), encoding="utf-8", errors="replace") as text:
                 found = list(anchors_in(text.read(LARGE)))
             if not found:
                 raise ValueError(f"{path} holds no checkpoint")
@@ -429,7 +442,11 @@ def anchors_in(text: str) -> Iterator[tuple[str, int, bytes, str]]:
         value = pending.pop()
         if isinstance(value, dict) and value.get("event_type") == "log.checkpoint":
             with contextlib.suppress(WrongError, KeyError, TypeError, ValueError):
-                yield str(value["log"]), number(value["size"]), root_of(value["root"]), value["note"] or ""
+                log, size, note = str(value["log"]), number(value["size"]), value["note"] or ""
+                root, stated = root_of(value["root"]), NOTE.match(note)
+                heads = [(stated[1].rpartition("/")[2], *stated.groups()[1:])] if stated else []
+                if value["seq"] == size and (not note or heads == [(log, str(size), value["root"])]):
+                    yield log, size, root, note
         elif isinstance(value, dict):
             pending += value.values()
         elif isinstance(value, list):
@@ -582,6 +599,7 @@ class Verification:
         members = line.members()
         tree = Tree(number(members["size"]), hashes(members["frontier"]))
         self.size, self.root = tree.size, tree.root()
+        self.made_at = members["timestamp"]
         if len(found) > 1 or members["event_type"] != "log.checkpoint" or " ".join(members) != CHECKPOINT:
             raise WrongError("this is no checkpoint")
         if (line.log, line.seq, root_of(members["root"])) != (self.log, tree.size, tree.root()):
@@ -829,16 +847,26 @@ def said_of(verification: Verification, code: int) -> Iterator[str]:
     if code in (0, 3):
         yield f"{manifest['lines']} lines of the log {manifest['origin']}"
         yield f"seq {manifest['first']} to {manifest['last']}, by a checkpoint over {verification.size} lines"
-    if verification.is_sealed:
-        yield "the seals (HMAC) hold under the key given"
+        yield f"made at {verification.made_at} by the log's own clock"
+        if manifest["kind"] == "range":
+            yield "a range: none is missing in between; whether more stands before or behind is not proven"
+        else:
+            yield "a selection: each line is proven by itself; that none is left out is not proven"
+        yield "not proven: that the history is complete; what README and reports say beyond the lines"
+    if verification.is_sealed and code in (0, 3):
+        what = "all lines" if manifest["kind"] == "range" else "the checkpoint"
+        yield f"the seals (HMAC) of {what} hold under the key given"
     if verification.is_signed_by_given:
         yield "the checkpoint is signed by the public key given"
     elif verification.is_signed and verification.key is not None:
         digest = hashlib.sha256(verification.key.raw).hexdigest()
         yield "the checkpoint is signed by the key in this package, which vouches for nothing by itself:"
         yield f"compare its fingerprint with one from elsewhere: SHA-256 {digest}"
-    if verification.anchored_to is not None:
+    if verification.anchored_to is not None and code != 1:
         yield f"an anchor kept elsewhere covers these lines up to seq {verification.anchored_to}"
+        is_vouched = verification.is_signed_by_given or verification.is_sealed
+        if verification.anchored_to < manifest["last"] and not is_vouched:
+            yield "nothing from outside vouches for the lines after it, nor for the history after it"
     elif code == 3:
         yield "nothing from outside this package vouches for it: give --public-key or --anchor"
 
