@@ -380,14 +380,23 @@ def test_seals_are_checked_with_the_key(tmp_path: Path) -> None:
 def test_a_selection_shows_nobody_else(tmp_path: Path) -> None:
     """One user's calls, their write-ahead records and late costs, and figures of these alone."""
     log = rich_log()
+    log.redact(3)
+    log.control("log.export", first=0, last=1, filter="00" * 32, actor="desk", reason="records of u-2")
+    log.checkpoint()
     place, package = log.save(tmp_path / "log"), tmp_path / "package.zip"
-    export(place, package, user="u-1", since=DAY, until=DAY)
+    done = export(place, package, user="u-1", since=DAY, until=DAY, key=KEYS, reason="request 8")
+    assert both(package, keys=secrets_of(log, tmp_path)) == 3
+    history = [json.loads(line) for line in contents(package)[names.HISTORY].splitlines()]
+    assert [one["event_type"] for one in history] == ["log.genesis", "log.rotate", "log.export"]
+    assert history[-1]["seq"] == done.recorded
     files = contents(package)
     found = [json.loads(line) for line in files[names.LINES].splitlines()]
     assert [one["event_type"] for one in found] == [
         *("chat_completion", "chat_completion.started", "chat_completion", "generation"),
     ]
     assert b"u-2" not in b"".join(files.values())
+    for word in (b"case-7", b"litigation", b"request 7", b"of u-2"):
+        assert word not in b"".join(files.values())
     made = json.loads(files["report.json"])
     assert made["summary"]["total_requests"] == 2
     assert made["summary"]["cost"] == 0.375

@@ -36,6 +36,7 @@ _ROTATE = b'{"event_type":"log.rotate",'
 _DELETE = b'{"event_type":"log.delete",'
 _REDACT = b'{"event_type":"log.redact",'
 _HISTORY = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.HISTORY_EVENTS))
+_ABOUT_OTHERS = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.ABOUT_OTHERS))
 _MOST_TAIL = 10_000
 """No more lines than these stand between two checkpoints (FORMAT 5)."""
 
@@ -65,9 +66,17 @@ class Gathered:
 
 
 def gather(
-    path: PathText, chosen: Chosen, folder: Path, *, progress: Callable[[int], None] | None = None
+    path: PathText,
+    chosen: Chosen,
+    folder: Path,
+    *,
+    recorded: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Gathered:
     """Write the lines *chosen*, their proofs, the checkpoint and the history to *folder*.
+
+    *recorded* is the seq of the log.export that says so. Beside one user's lines, the history has no other
+    export, no hold and no redaction: these can name others.
 
     Raises `ProofError` where no checkpoint covers the lines and what lets lines be missing,
     `VerificationError` where they do not lead to its root or a line is missing, `FormatError`, `OSError`.
@@ -75,7 +84,7 @@ def gather(
     with contextlib.ExitStack() as stack:
         lines = lines_of(path, stack, may_hold=lambda _: True)
         tree = stack.enter_context(StoredTree(lines.tree))
-        walk = _Walk(lines, tree, chosen)
+        walk = _Walk(lines, tree, chosen, recorded)
         with open(folder / names.LINES, "wb") as out, open(folder / names.HISTORY, "wb") as history:
             for write, text in walk.texts():
                 (out if write == names.LINES else history).write(text + b"\n")
@@ -87,10 +96,11 @@ def gather(
 class _Walk:
     """The state along the lines; the tree holds those that lie behind."""
 
-    def __init__(self, lines: LeafLines, tree: StoredTree, chosen: Chosen) -> None:
+    def __init__(self, lines: LeafLines, tree: StoredTree, chosen: Chosen, recorded: int | None) -> None:
         self._lines = lines
         self._tree = tree
         self._chosen = chosen
+        self._recorded = recorded
         self._first: dict[str, object] = {}
         self._vkey: VerifierKey | None = None
         self._prev = self._prev_of_range = b""
@@ -117,11 +127,7 @@ class _Walk:
                 self._prev_of_range, self._frontier = self._prev, tree.frontier()
             if raw is not None and raw.startswith(_CHECKPOINT) and seq > chosen.last:
                 self._take_checkpoint(raw)
-            if (
-                raw is not None
-                and raw.startswith(_HISTORY)
-                and (seq == tree.start or not raw.startswith(_FIRST))
-            ):
+            if raw is not None and raw.startswith(_HISTORY) and self._is_told(seq, raw):
                 self._take_history(seq, raw)
                 yield names.HISTORY, raw
             if chosen.seqs is None:
@@ -139,6 +145,12 @@ class _Walk:
                 self._tail_is_open = len(self._tail) <= _MOST_TAIL
             tree.append(leaf)
             self._prev = leaf
+
+    def _is_told(self, seq: int, raw: bytes) -> bool:
+        """Return whether the history has the line *raw*."""
+        if raw.startswith(_FIRST):
+            return seq == self._tree.start
+        return self._chosen.seqs is None or seq == self._recorded or not raw.startswith(_ABOUT_OTHERS)
 
     def _begin(self, raw: bytes | None) -> None:
         try:
