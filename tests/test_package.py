@@ -632,6 +632,16 @@ def test_the_plain_document_has_the_records(tmp_path: Path) -> None:
     assert {one["user_id"] for one in json.loads(output.read_bytes())["logs"]} <= {"u-1", ""}
 
 
+@pytest.mark.parametrize("user", [None, "u-1"])
+def test_the_plain_document_is_neither_verified_nor_accused(tmp_path: Path, user: str | None) -> None:
+    """Lines are missing between its records, as they have to be."""
+    document = tmp_path / "plain.json"
+    export(rich_log().save(tmp_path / "log"), document, user=user, format="json")
+    report = verify(document, key=KEYS)
+    assert (report.verdict, report.finding_count) == ("cannot verify", 0)
+    assert "or-audit export makes packages" in report.reasons[0]
+
+
 def test_the_tree_on_disk_proves_every_line() -> None:
     """For every start, size and line, as RFC 9162 has it."""
     leaves = [leaf_hash(str(number).encode()) for number in range(70)]

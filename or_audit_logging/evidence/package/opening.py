@@ -28,6 +28,7 @@ from or_audit_logging.evidence.package import names
 _MAGIC = (b"PK\3\4", b"PK\5\6")
 _END, _END64, _MOST_COMMENT = b"PK\5\6", b"PK\6\7", 66_000
 _MOST_ENTRIES = 100
+_DOCUMENT = b'{\n"export_timestamp": '
 _BLOCK = 1 << 18
 
 
@@ -43,6 +44,15 @@ def looks_like_package(path: Path) -> bool:
             return not set(names.ORDER).isdisjoint(package.names)
     except FormatError:
         return True
+    except OSError:
+        return False
+
+
+def looks_like_document(path: Path) -> bool:
+    """Return whether the file at *path* begins as the plain document that `export` writes."""
+    try:
+        with open(path, "rb") as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(_DOCUMENT)) == _DOCUMENT
     except OSError:
         return False
 
