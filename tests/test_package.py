@@ -32,6 +32,7 @@ from packages import (
     rich_log,
     secrets_of,
     unpack,
+    verifier,
 )
 
 from or_audit_logging import verify
@@ -52,7 +53,7 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.checkpoint import parse_note
+from or_audit_logging.sealing.checkpoint import TreeHead, parse_note
 from or_audit_logging.sealing.merkle import Frontier, root_from_inclusion
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.store.writer import StoreWriter
@@ -630,6 +631,22 @@ def test_the_plain_document_has_the_records(tmp_path: Path) -> None:
     assert history_of(reader_of(place)).acts[-1].seq == done.recorded
     export(place, output, user="u-1", format="json")
     assert {one["user_id"] for one in json.loads(output.read_bytes())["logs"]} <= {"u-1", ""}
+
+
+def test_a_note_with_thousands_of_signatures_is_a_finding(tmp_path: Path) -> None:
+    """Whoever signs with a key of his own does not keep the verifier busy for long."""
+    log, key_pair = rich_log(), SigningKey.generate()
+    file = tmp_path / "note"
+    note = key_pair.sign_note(log.origin, TreeHead(log.seq, log.tree.root()))
+    last = note.splitlines(keepends=True)[-1]
+    for count, is_refused in ((99, False), (100, True)):
+        file.write_text(note + last * count)
+        public = verifier.PublicKey(key_pair.public.to_pem())
+        if is_refused:
+            with pytest.raises(verifier.WrongError, match="more signatures"):
+                public.has_signed(file.read_text())
+        else:
+            assert public.has_signed(file.read_text())
 
 
 @pytest.mark.parametrize("user", [None, "u-1"])

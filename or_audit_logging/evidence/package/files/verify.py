@@ -260,6 +260,8 @@ class PublicKey:
         text, separator, tail = note.rpartition("\n\n")
         if not found or not separator or self.name not in (None, found[1]):
             return False
+        if tail.count("\n") > 100:  # each may take a run of openssl
+            raise WrongError("the note bears more signatures than one has")
         signed = (text + "\n").encode()
         own = False
         for line in tail.splitlines():
