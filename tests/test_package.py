@@ -54,6 +54,7 @@ from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.checkpoint import TreeHead, parse_note
+from or_audit_logging.sealing.control import MEMBERS
 from or_audit_logging.sealing.merkle import Frontier, root_from_inclusion
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.store.writer import StoreWriter
@@ -631,6 +632,25 @@ def test_the_plain_document_has_the_records(tmp_path: Path) -> None:
     assert history_of(reader_of(place)).acts[-1].seq == done.recorded
     export(place, output, user="u-1", format="json")
     assert {one["user_id"] for one in json.loads(output.read_bytes())["logs"]} <= {"u-1", ""}
+
+
+@pytest.mark.parametrize("members", ['"name":"a"', '"name":NaN', '"name":"a","name":"b"'])
+@pytest.mark.parametrize("event", ["log.hold", "log.stop", "log.later"])
+def test_control_lines_state_what_their_kind_does(tmp_path: Path, event: str, members: str) -> None:
+    """However well they are sealed."""
+    log = rich_log(rotated=False)
+    head = f'"event_type":"{event}","v":1,"id":"x","timestamp":"2026-11-23T12:00:00.000000Z"'
+    log.seal(f"{{{head},{members}}}".encode())
+    call(log, "u-1")
+    log.checkpoint()
+    package = tmp_path / "package.zip"
+    export(log.save(tmp_path / "log"), package)
+    assert both(package, keys=secrets_of(log, tmp_path)) == 1
+
+
+def test_the_verifier_knows_all_control_lines() -> None:
+    """Their members are written down twice."""
+    assert {name: tuple(own.split()) for name, own in verifier.MEMBERS.items()} == dict(MEMBERS)
 
 
 def test_a_note_with_thousands_of_signatures_is_a_finding(tmp_path: Path) -> None:

@@ -73,8 +73,11 @@ def members_of(text: bytes) -> dict[str, Any]:
             raise ValueError("a name stands twice")
         return members
 
+    def no_constants(name: str) -> object:
+        raise ValueError(f"{name} is no JSON number")
+
     try:
-        members = json.loads(text, object_pairs_hook=no_duplicates)
+        members = json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constants)
     except (ValueError, RecursionError):
         raise FormatError("this is not JSON") from None
     if not isinstance(members, dict):

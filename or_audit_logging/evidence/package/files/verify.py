@@ -60,7 +60,22 @@ HISTORY = {
     *("log.genesis", "log.open", "log.policy", "log.hold", "log.release", "log.delete", "log.redact"),
     *("log.export", "log.rotate", "log.lost", "log.recover"),
 }
-CHECKPOINT = "event_type v id timestamp size root frontier note log seq kid mac"
+SEGMENT = "segment day log_id origin format kcv vkey policy library"
+ACT = "name policy from until renews actor reason"
+MEMBERS = {  # of control lines, between "event_type v id timestamp" and "log seq kid mac"
+    "log.genesis": f"{SEGMENT} pad",
+    "log.open": f"{SEGMENT} prev_segment base_leaf frontier pad",
+    "log.checkpoint": "size root frontier note",
+    "log.start": "pid host library config",
+    "log.stop": "pid",
+    "log.recover": "segment after_seq length sha256",
+    "log.lost": "count reason detail",
+    "log.rotate": "next_kcv next_vkey",
+    **dict.fromkeys(("log.policy", "log.hold", "log.release"), ACT),
+    "log.delete": "base base_leaf root past actor reason",
+    "log.redact": "target leaf actor reason",
+    "log.export": "first last filter actor reason",
+}
 MANIFEST = (
     "format version library exported_at actor reason recorded log_id origin log_starts_at asked filter kind "
     "first last lines records redacted checkpoint files"
@@ -181,7 +196,12 @@ class Line:
         return self.raw.startswith(CONTROL)
 
     def members(self) -> dict[str, Any]:
-        return load(self.raw)
+        """Return what a control line states."""
+        members = load(self.raw)
+        own = MEMBERS.get(members["event_type"])
+        if own is None or " ".join(members) != f"event_type v id timestamp {own} log seq kid mac":
+            raise WrongError("this is no control line, or one that states other things than its kind does")
+        return members
 
 
 def load(text: bytes) -> dict[str, Any]:
@@ -192,8 +212,11 @@ def load(text: bytes) -> dict[str, Any]:
             raise ValueError("a name stands twice")
         return dict(pairs)
 
+    def no_constants(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON number")
+
     try:
-        value = json.loads(text, object_pairs_hook=no_duplicates)
+        value = json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constants)
     except (ValueError, RecursionError):
         raise WrongError("this is not JSON") from None
     if not isinstance(value, dict):
@@ -602,7 +625,7 @@ class Verification:
         tree = Tree(number(members["size"]), hashes(members["frontier"]))
         self.size, self.root = tree.size, tree.root()
         self.made_at = members["timestamp"]
-        if len(found) > 1 or members["event_type"] != "log.checkpoint" or " ".join(members) != CHECKPOINT:
+        if len(found) > 1 or members["event_type"] != "log.checkpoint":
             raise WrongError("this is no checkpoint")
         if (line.log, line.seq, root_of(members["root"])) != (self.log, tree.size, tree.root()):
             raise WrongError("the checkpoint contradicts itself, or is of another log")
