@@ -32,6 +32,7 @@ from packages import (
     rich_log,
     secrets_of,
     unpack,
+    verifier,
 )
 
 from or_audit_logging import verify
@@ -52,7 +53,8 @@ from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.checkpoint import parse_note
+from or_audit_logging.sealing.checkpoint import TreeHead, parse_note
+from or_audit_logging.sealing.control import MEMBERS
 from or_audit_logging.sealing.merkle import Frontier, root_from_inclusion
 from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.store.writer import StoreWriter
@@ -137,7 +139,7 @@ def test_it_is_checked_on_a_python_without_anything_else(tmp_path: Path) -> None
     arguments = ["--public-key", public, "--key-file", keys[0], "--key-file", keys[1]]
     done = alone(Path("verify.py"), *arguments, cwd=fresh)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "seals (HMAC) hold" in done.stdout
+    assert "seals (HMAC) of all lines hold" in done.stdout
     assert alone(VERIFIER, package, "--public-key", public).returncode == 0
     for name in sorted(contents(package)):
         file = fresh / name
@@ -380,14 +382,23 @@ def test_seals_are_checked_with_the_key(tmp_path: Path) -> None:
 def test_a_selection_shows_nobody_else(tmp_path: Path) -> None:
     """One user's calls, their write-ahead records and late costs, and figures of these alone."""
     log = rich_log()
+    log.redact(3)
+    log.control("log.export", first=0, last=1, filter="00" * 32, actor="desk", reason="records of u-2")
+    log.checkpoint()
     place, package = log.save(tmp_path / "log"), tmp_path / "package.zip"
-    export(place, package, user="u-1", since=DAY, until=DAY)
+    done = export(place, package, user="u-1", since=DAY, until=DAY, key=KEYS, reason="request 8")
+    assert both(package, keys=secrets_of(log, tmp_path)) == 3
+    history = [json.loads(line) for line in contents(package)[names.HISTORY].splitlines()]
+    assert [one["event_type"] for one in history] == ["log.genesis", "log.rotate", "log.export"]
+    assert history[-1]["seq"] == done.recorded
     files = contents(package)
     found = [json.loads(line) for line in files[names.LINES].splitlines()]
     assert [one["event_type"] for one in found] == [
         *("chat_completion", "chat_completion.started", "chat_completion", "generation"),
     ]
     assert b"u-2" not in b"".join(files.values())
+    for word in (b"case-7", b"litigation", b"request 7", b"of u-2"):
+        assert word not in b"".join(files.values())
     made = json.loads(files["report.json"])
     assert made["summary"]["total_requests"] == 2
     assert made["summary"]["cost"] == 0.375
@@ -623,6 +634,51 @@ def test_the_plain_document_has_the_records(tmp_path: Path) -> None:
     assert {one["user_id"] for one in json.loads(output.read_bytes())["logs"]} <= {"u-1", ""}
 
 
+@pytest.mark.parametrize("members", ['"name":"a"', '"name":NaN', '"name":"a","name":"b"'])
+@pytest.mark.parametrize("event", ["log.hold", "log.stop", "log.later"])
+def test_control_lines_state_what_their_kind_does(tmp_path: Path, event: str, members: str) -> None:
+    """However well they are sealed."""
+    log = rich_log(rotated=False)
+    head = f'"event_type":"{event}","v":1,"id":"x","timestamp":"2026-11-23T12:00:00.000000Z"'
+    log.seal(f"{{{head},{members}}}".encode())
+    call(log, "u-1")
+    log.checkpoint()
+    package = tmp_path / "package.zip"
+    export(log.save(tmp_path / "log"), package)
+    assert both(package, keys=secrets_of(log, tmp_path)) == 1
+
+
+def test_the_verifier_knows_all_control_lines() -> None:
+    """Their members are written down twice."""
+    assert {name: tuple(own.split()) for name, own in verifier.MEMBERS.items()} == dict(MEMBERS)
+
+
+def test_a_note_with_thousands_of_signatures_is_a_finding(tmp_path: Path) -> None:
+    """Whoever signs with a key of his own does not keep the verifier busy for long."""
+    log, key_pair = rich_log(), SigningKey.generate()
+    file = tmp_path / "note"
+    note = key_pair.sign_note(log.origin, TreeHead(log.seq, log.tree.root()))
+    last = note.splitlines(keepends=True)[-1]
+    for count, is_refused in ((99, False), (100, True)):
+        file.write_text(note + last * count)
+        public = verifier.PublicKey(key_pair.public.to_pem())
+        if is_refused:
+            with pytest.raises(verifier.WrongError, match="more signatures"):
+                public.has_signed(file.read_text())
+        else:
+            assert public.has_signed(file.read_text())
+
+
+@pytest.mark.parametrize("user", [None, "u-1"])
+def test_the_plain_document_is_neither_verified_nor_accused(tmp_path: Path, user: str | None) -> None:
+    """Lines are missing between its records, as they have to be."""
+    document = tmp_path / "plain.json"
+    export(rich_log().save(tmp_path / "log"), document, user=user, format="json")
+    report = verify(document, key=KEYS)
+    assert (report.verdict, report.finding_count) == ("cannot verify", 0)
+    assert "or-audit export makes packages" in report.reasons[0]
+
+
 def test_the_tree_on_disk_proves_every_line() -> None:
     """For every start, size and line, as RFC 9162 has it."""
     leaves = [leaf_hash(str(number).encode()) for number in range(70)]
@@ -851,3 +907,128 @@ def test_a_checkpoint_may_be_far_away(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.last_seq == 4
     assert json.loads(contents(package)[names.RANGE])["tail"] == []
     assert both(package, keys=secrets_of(log, tmp_path)) == 3
+
+
+@pytest.mark.parametrize("act", ["delete", "redact"])
+def test_no_anchor_vouches_for_what_was_said_behind_it(tmp_path: Path, act: str) -> None:
+    """Whoever lets lines vanish can write a log.delete, a log.redact and a checkpoint behind the anchor."""
+    log = rich_log(rotated=False)
+    second = f"audit_{NEXT_DAY}.jsonl"
+    size = log.starts[second][0] + 4
+    anchors = [anchor_file(log, tmp_path, size)]
+    keys = secrets_of(log, tmp_path)
+    package = tmp_path / "package.zip"
+    assert log.seq > size
+    if act == "delete":
+        log.delete(second)
+    else:
+        log.redact(2)
+    log.checkpoint()
+    done = export(log.save(tmp_path / "log"), package, until=NEXT_DAY)
+    assert both(package, anchors=anchors) == 2
+    assert both(package, anchors=anchors, keys=keys) == 0
+    assert both(package, anchors=[*anchors, anchor_file(log, tmp_path, done.size)]) == 0
+    report = verify(package, anchors=anchors)
+    assert any("behind the anchor" in reason for reason in report.reasons)
+
+
+@pytest.mark.parametrize("act", ["delete", "redact"])
+def test_the_checkpoint_covers_why_lines_are_missing(tmp_path: Path, act: str) -> None:
+    """Also where that was said without the signing key: then the package is made under an unsigned one."""
+    log = rich_log(SIGNER, rotated=False)
+    log.signing = None
+    day = DAY if act == "redact" else NEXT_DAY
+    if act == "redact":
+        log.redact(2)
+    else:
+        log.delete(f"audit_{NEXT_DAY}.jsonl")
+    package, place = tmp_path / "package.zip", log.save(tmp_path / "short")
+    with pytest.raises(ProofError, match="no checkpoint covers"):
+        export(place, package, since=day, until=day)
+    log.checkpoint()
+    place = log.save(tmp_path / "log")
+    done = export(place, package, since=day, until=day)
+    assert (done.size, done.signed_by) == (log.seq - 1, None)
+    assert both(package) == 2
+    assert both(package, keys=secrets_of(log, tmp_path)) == 3
+    done = export(place, package, since=NEXT_DAY, until=NEXT_DAY)
+    assert (done.signed_by is None) == (act == "delete")
+
+
+def test_numbers_are_whole_and_keys_are_those_of_lines_that_there_can_be(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    """1.0 and false are no numbers; a line before the one that the log is said to begin with is of no log."""
+    files = contents(made["range"])
+    stated = json.loads(files["manifest.json"])
+    sizes = stated["checkpoint"] | {"size": float(stated["checkpoint"]["size"])}
+    for changes in ({"checkpoint": sizes}, {"log_starts_at": 0.0}, {"log_starts_at": False}):
+        assert both(pack(resealed(files, **changes), tmp_path / "changed.zip")) == 1
+    log = rich_log(rotated=False)
+    log.delete(f"audit_{NEXT_DAY}.jsonl", remove=False)
+    log.checkpoint()
+    whole, short = tmp_path / "whole.zip", tmp_path / "short.zip"
+    export(log.save(tmp_path / "log"), whole, user="u-1")
+    (tmp_path / "log" / f"audit_{DAY}.jsonl").unlink()
+    export(tmp_path / "log", short, user="u-1")
+    start = json.loads(contents(short)["manifest.json"])["log_starts_at"]
+    history = {name: contents(short)[name] for name in (names.HISTORY, names.HISTORY_PROOFS)}
+    assert both(pack(resealed(contents(whole) | history, log_starts_at=start), tmp_path / "two.zip")) == 1
+
+
+def test_a_key_that_came_with_the_package_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
+    """Also an anchor: what stands in the unpacked package is nothing from outside."""
+    fresh = unpack(made["range"], tmp_path / "fresh")
+    (tmp_path / "link").symlink_to(fresh / "public_key.pem")
+    for option, file in (
+        ("--public-key", "public_key.pem"),
+        ("--public-key", "verifier_key.txt"),
+        ("--public-key", "../link"),
+        ("--anchor", "checkpoint.txt"),
+    ):
+        done = alone(fresh / "verify.py", option, file, cwd=fresh)
+        assert done.returncode == 2
+        assert "came with a package" in done.stdout
+
+
+def test_an_anchor_whose_line_and_note_differ_is_none(tmp_path: Path) -> None:
+    """A signed note in a line that states something else says nothing of that."""
+    log = rich_log(SIGNER)
+    line = json.loads(log.checkpoint())
+    package, anchor, public = tmp_path / "package.zip", tmp_path / "anchor", public_file(tmp_path)
+    export(log.save(tmp_path / "log"), package)
+    other = log.note(3).split("\n")[2]
+    anchor.write_text(json.dumps(line, separators=(",", ":")) + "\n")
+    assert both(package, public=[public], anchors=[anchor]) == 0
+    for changes in ({"root": other}, {"size": 3}, {"log": "ff" * 8}):
+        anchor.write_text(json.dumps(line | changes, separators=(",", ":")) + "\n")
+        assert verify(package, public_key=str(public), anchors=[anchor]).anchored_to is None
+        done = alone(VERIFIER, package, "--public-key", public, "--anchor", anchor)
+        assert (done.returncode, "holds no checkpoint" in done.stdout) == (2, True)
+
+
+def test_both_say_what_is_not_proven(made: dict[str, Path], tmp_path: Path) -> None:
+    """Whoever reads VERIFIED also reads of what."""
+    log = rich_log()
+    place, package, half = log.save(tmp_path / "log"), tmp_path / "package.zip", anchor_file(log, tmp_path, 6)
+    keys = [part for file in secrets_of(log, tmp_path) for part in ("--key-file", file)]
+    export(place, package)
+    for file, words in (
+        (made["range"], "before or behind is not proven"),
+        (made["selection"], "that none is left out is not proven"),
+    ):
+        notes = " ".join(note.message for note in verify(file).notes)
+        said = alone(VERIFIER, file, "--public-key", public_file(tmp_path))
+        for text in (notes, said.stdout):
+            assert words in text
+            assert "reports say beyond the lines" in text
+    partly = alone(VERIFIER, package, "--anchor", half)
+    assert "nothing from outside vouches for the lines after it" in partly.stdout
+    assert "the seals (HMAC) of all lines" in alone(VERIFIER, package, *keys).stdout
+    export(place, package, user="u-1")
+    assert "the seals (HMAC) of the checkpoint" in alone(VERIFIER, package, *keys).stdout
+    lines = contents(package)["lines.jsonl"]
+    broken = pack(
+        resealed(contents(package) | {"lines.jsonl": lines.replace(b"u-1", b"u-7")}), tmp_path / "b"
+    )
+    assert "seals" not in alone(VERIFIER, broken, *keys).stdout

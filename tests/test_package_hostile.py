@@ -274,3 +274,31 @@ def test_the_verifier_of_one_file_never_shows_a_traceback(honest: Path, tmp_path
     broken = io.BytesIO(b"PK\5\6" + bytes(18))
     (tmp_path / "bare.zip").write_bytes(broken.getvalue())
     assert alone(Path(verifier.__file__), tmp_path / "bare.zip").returncode == 1
+
+
+def test_what_is_no_file_of_the_archive_is_not_carried_along(honest: Path, tmp_path: Path) -> None:
+    """Before it, behind it, as its comment: other programs may open such a file as something else."""
+    content, target = honest.read_bytes(), tmp_path / "more.zip"
+    at = content.find(b"PK\1\2")
+    for changed in (
+        b"PK\3\4 and more" + content,
+        content + b"more",
+        content[:-2] + b"\4\0more",
+        content[:at] + b"more" + content[at:],
+    ):
+        target.write_bytes(changed)
+        assert both(target) == 2
+        assert "none of its files" in verify(target).reasons[0]
+
+
+def test_an_archive_in_zip64_is_read_as_one(honest: Path, tmp_path: Path) -> None:
+    """As a package is written that has more than 4 GB."""
+    content, target = honest.read_bytes(), tmp_path / "large.zip"
+    at = content.rfind(b"PK\5\6")
+    count, length, start = struct.unpack("<HII", content[at + 10 : at + 20])
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, start)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, at, 1)
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    target.write_bytes(content[:at] + record + locator + end)
+    assert both(target) == both(honest)
+    assert not verify(target).finding_count

@@ -41,7 +41,7 @@ from or_audit_logging.evidence.judgement import (
     nothing_there,
     report_on,
 )
-from or_audit_logging.evidence.package.opening import looks_like_package
+from or_audit_logging.evidence.package.opening import looks_like_document, looks_like_package
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
 from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
@@ -176,6 +176,9 @@ def _verify_file(
         from or_audit_logging.evidence.package.verifying import verify_package
 
         return verify_package(file, asked, observations, progress=progress)
+    if file is not None and looks_like_document(file):
+        reason = "a plain document of records has nothing that proves them; or-audit export makes packages"
+        return nothing_there(str(file), observations, reason, is_export=True)
     return verify_export(file, asked, observations, progress=progress)
 
 

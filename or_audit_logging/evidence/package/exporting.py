@@ -147,7 +147,7 @@ def export(
                 write_json(out, head, (line[:-1] for line in lines))
             gathered = None
         else:
-            gathered = gather(path, chosen, folder, progress=progress)
+            gathered = gather(path, chosen, folder, recorded=act.seq, progress=progress)
             made = report_on_lines(folder / names.LINES, asked, chosen)
             if made is not None:
                 write_reports(made, folder)

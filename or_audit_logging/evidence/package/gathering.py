@@ -3,7 +3,8 @@
     gathered = gather("audit_logs", chosen, folder)
     gathered.checkpoint.size, gathered.redacted          and files in *folder*, one for each name
 
-The checkpoint is the last signed one that covers the lines; where none is signed, the last one. All proofs
+The checkpoint is the last signed one that covers the lines, and the log.delete and log.redact that let lines
+be missing from them; where no such one is signed, the last one. All proofs
 lead to its root. Nothing is verified but that: lines that do not lead there are not handed over.
 """
 
@@ -32,7 +33,10 @@ from or_audit_logging.sealing.note import VerifierKey
 _CHECKPOINT = b'{"event_type":"log.checkpoint",'
 _FIRST = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _ROTATE = b'{"event_type":"log.rotate",'
+_DELETE = b'{"event_type":"log.delete",'
+_REDACT = b'{"event_type":"log.redact",'
 _HISTORY = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.HISTORY_EVENTS))
+_ABOUT_OTHERS = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.ABOUT_OTHERS))
 _MOST_TAIL = 10_000
 """No more lines than these stand between two checkpoints (FORMAT 5)."""
 
@@ -62,17 +66,25 @@ class Gathered:
 
 
 def gather(
-    path: PathText, chosen: Chosen, folder: Path, *, progress: Callable[[int], None] | None = None
+    path: PathText,
+    chosen: Chosen,
+    folder: Path,
+    *,
+    recorded: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Gathered:
     """Write the lines *chosen*, their proofs, the checkpoint and the history to *folder*.
 
-    Raises `ProofError` where no checkpoint covers the lines, `VerificationError` where they do not lead to
-    its root or a line is missing, `FormatError`, `OSError`.
+    *recorded* is the seq of the log.export that says so. Beside one user's lines, the history has no other
+    export, no hold and no redaction: these can name others.
+
+    Raises `ProofError` where no checkpoint covers the lines and what lets lines be missing,
+    `VerificationError` where they do not lead to its root or a line is missing, `FormatError`, `OSError`.
     """
     with contextlib.ExitStack() as stack:
         lines = lines_of(path, stack, may_hold=lambda _: True)
         tree = stack.enter_context(StoredTree(lines.tree))
-        walk = _Walk(lines, tree, chosen)
+        walk = _Walk(lines, tree, chosen, recorded)
         with open(folder / names.LINES, "wb") as out, open(folder / names.HISTORY, "wb") as history:
             for write, text in walk.texts():
                 (out if write == names.LINES else history).write(text + b"\n")
@@ -84,10 +96,11 @@ def gather(
 class _Walk:
     """The state along the lines; the tree holds those that lie behind."""
 
-    def __init__(self, lines: LeafLines, tree: StoredTree, chosen: Chosen) -> None:
+    def __init__(self, lines: LeafLines, tree: StoredTree, chosen: Chosen, recorded: int | None) -> None:
         self._lines = lines
         self._tree = tree
         self._chosen = chosen
+        self._recorded = recorded
         self._first: dict[str, object] = {}
         self._vkey: VerifierKey | None = None
         self._prev = self._prev_of_range = b""
@@ -95,6 +108,9 @@ class _Walk:
         self._tail: list[bytes] = []
         self._tail_is_open = True
         self._redacted = 0
+        self._unexplained: set[tuple[int, str]] = set()
+        self._is_head_explained = tree.start == 0
+        self._explained_by = -1
         self._history = array("Q")
         self._history_ends = array("Q", [0])
         self._signed: Checkpoint | None = None
@@ -111,11 +127,7 @@ class _Walk:
                 self._prev_of_range, self._frontier = self._prev, tree.frontier()
             if raw is not None and raw.startswith(_CHECKPOINT) and seq > chosen.last:
                 self._take_checkpoint(raw)
-            if (
-                raw is not None
-                and raw.startswith(_HISTORY)
-                and (seq == tree.start or not raw.startswith(_FIRST))
-            ):
+            if raw is not None and raw.startswith(_HISTORY) and self._is_told(seq, raw):
                 self._take_history(seq, raw)
                 yield names.HISTORY, raw
             if chosen.seqs is None:
@@ -124,13 +136,21 @@ class _Walk:
                 is_chosen = next_one < len(chosen.seqs) and chosen.seqs[next_one] == seq
                 next_one += is_chosen
             if is_chosen:
-                self._redacted += raw is None
+                if raw is None:
+                    self._redacted += 1
+                    self._unexplained.add((seq, leaf.hex()))
                 yield names.LINES, self._lines.text
             elif seq > chosen.last and self._tail_is_open:
                 self._tail.append(leaf)
                 self._tail_is_open = len(self._tail) <= _MOST_TAIL
             tree.append(leaf)
             self._prev = leaf
+
+    def _is_told(self, seq: int, raw: bytes) -> bool:
+        """Return whether the history has the line *raw*."""
+        if raw.startswith(_FIRST):
+            return seq == self._tree.start
+        return self._chosen.seqs is None or seq == self._recorded or not raw.startswith(_ABOUT_OTHERS)
 
     def _begin(self, raw: bytes | None) -> None:
         try:
@@ -181,13 +201,26 @@ class _Walk:
             members = parse_control(raw)
             vkey = members["next_vkey" if raw.startswith(_ROTATE) else "vkey"]
             self._vkey = VerifierKey.parse(str(vkey)) if vkey is not None else self._vkey
+        elif raw.startswith(_REDACT) and self._unexplained:
+            members = parse_control(raw)
+            target = members["target"], members["leaf"]
+            if target in self._unexplained:
+                self._unexplained.remove(target)
+                self._explained_by = seq
+        elif raw.startswith(_DELETE) and not self._is_head_explained:
+            base = parse_control(raw)["base"]
+            if isinstance(base, int) and base >= self._tree.start:
+                self._is_head_explained, self._explained_by = True, seq
 
     def finish(self, folder: Path) -> Gathered:
-        """Write what is known only now; raises `ProofError` where no checkpoint covers the lines."""
-        checkpoint = self._signed or self._unsigned
-        if checkpoint is None:
+        """Write what is known only now; raises `ProofError` where no checkpoint covers what has to be."""
+        checkpoint = self._signed
+        if checkpoint is None or checkpoint.size <= self._explained_by:
+            checkpoint = self._unsigned
+        if checkpoint is None or checkpoint.size <= self._explained_by:
+            last = max(self._chosen.last, self._explained_by)
             raise ProofError(
-                f"no checkpoint covers line {self._chosen.last} yet: give the log's key, "
+                f"no checkpoint covers line {last} yet: give the log's key, "
                 "or run 'or-audit checkpoint' before"
             )
         size, kept = checkpoint.size, bisect_left(self._history, checkpoint.size)

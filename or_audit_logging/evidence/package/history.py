@@ -26,8 +26,10 @@ _FIRST = ("log.genesis", "log.open")
 class HistoryStated:
     """The control lines of a history, taken in one after the other."""
 
-    redactions: dict[int, Mapping[str, object]] = field(default_factory=dict)
-    """The log.redact of each line that it names."""
+    redactions: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict)
+    """Of each line that was redacted, by seq and leaf: the seq of the first log.redact, and its actor."""
+    deleted_by: int = -1
+    """The seq of the log.delete that lets the log's first lines be missing, -1 where none has to."""
     check_values: dict[int, object] = field(default_factory=dict)
     """The key check value of each kid."""
     _rotations: list[tuple[int, int]] = field(default_factory=list)
@@ -54,9 +56,13 @@ class HistoryStated:
             self.check_values[line.kid + 1] = kcv
             self._vkey = members["next_vkey"] or self._vkey
         elif event == "log.delete":
-            self._base = max(self._base, number_in(members, "base"))
+            base = number_in(members, "base")
+            if self._base < self._rotations[0][0] <= base:
+                self.deleted_by = line.seq
+            self._base = max(self._base, base)
         elif event == "log.redact":
-            self.redactions[number_in(members, "target")] = members
+            target = number_in(members, "target"), str(members["leaf"])
+            self.redactions.setdefault(target, (line.seq, str(members["actor"])))
         elif event == "log.export" and line.seq == manifest.recorded:
             self._export = members
 

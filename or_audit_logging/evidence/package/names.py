@@ -47,6 +47,9 @@ HISTORY_EVENTS = frozenset(
 )
 """Control lines that tell how the log was kept. Of open lines only that of the first segment present."""
 
+ABOUT_OTHERS = frozenset({"log.hold", "log.release", "log.redact", "log.export"})
+"""Of these, what can name others than the one whose lines a selection has."""
+
 
 def required(*, is_range: bool, is_signed: bool) -> frozenset[str]:
     """Return the files that a package has in any case."""

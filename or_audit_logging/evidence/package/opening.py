@@ -28,6 +28,7 @@ from or_audit_logging.evidence.package import names
 _MAGIC = (b"PK\3\4", b"PK\5\6")
 _END, _END64, _MOST_COMMENT = b"PK\5\6", b"PK\6\7", 66_000
 _MOST_ENTRIES = 100
+_DOCUMENT = b'{\n"export_timestamp": '
 _BLOCK = 1 << 18
 
 
@@ -43,6 +44,15 @@ def looks_like_package(path: Path) -> bool:
             return not set(names.ORDER).isdisjoint(package.names)
     except FormatError:
         return True
+    except OSError:
+        return False
+
+
+def looks_like_document(path: Path) -> bool:
+    """Return whether the file at *path* begins as the plain document that `export` writes."""
+    try:
+        with open(path, "rb") as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(_DOCUMENT)) == _DOCUMENT
     except OSError:
         return False
 
@@ -143,7 +153,7 @@ def _as_format_error() -> Iterator[None]:
 
 
 def _check_directory(path: Path) -> None:
-    """Raise `FormatError` for an archive whose table of contents is too large to be a package's."""
+    """Raise `FormatError` for an archive with more in it than a package's files and their directory."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _MOST_COMMENT))
@@ -151,11 +161,12 @@ def _check_directory(path: Path) -> None:
         at = tail.rfind(_END)
         if at < 0 or len(tail) < at + 22:
             raise FormatError("the file is no ZIP file, or was cut short")
-        entries, length = struct.unpack("<HI", tail[at + 10 : at + 16])
-        if at >= 20 and tail[at - 20 : at - 16] == _END64:
-            file.seek(min(struct.unpack("<Q", tail[at - 12 : at - 4])[0], size))
-            record = file.read(56)
-            if len(record) == 56:
-                entries, length = struct.unpack("<QQ", record[32:48])
+    end = size - len(tail) + at
+    entries, length, start = struct.unpack("<HII", tail[at + 10 : at + 20])
+    if at >= 76 and tail[at - 20 : at - 16] == _END64:
+        entries, length, start = struct.unpack("<QQQ", tail[at - 44 : at - 20])
+        end -= 76
     if entries > _MOST_ENTRIES or length > names.MOST_BYTES:
         raise FormatError("the ZIP file has more in it than a package has")
+    if len(tail) != at + 22 or start + length != end:
+        raise FormatError("something stands before, in or behind the ZIP file that is none of its files")

@@ -46,6 +46,11 @@ class Manifest:
     files: Mapping[str, tuple[int, str]]
 
     @property
+    def kind(self) -> str:
+        """`range` or `selection`."""
+        return "range" if self.is_range else "selection"
+
+    @property
     def log(self) -> str:
         """What the log's lines bear."""
         return self.log_id[:16]
@@ -68,8 +73,11 @@ def members_of(text: bytes) -> dict[str, Any]:
             raise ValueError("a name stands twice")
         return members
 
+    def no_constants(name: str) -> object:
+        raise ValueError(f"{name} is no JSON number")
+
     try:
-        members = json.loads(text, object_pairs_hook=no_duplicates)
+        members = json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constants)
     except (ValueError, RecursionError):
         raise FormatError("this is not JSON") from None
     if not isinstance(members, dict):

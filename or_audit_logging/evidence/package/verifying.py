@@ -84,7 +84,8 @@ class _Verification:
         self._anchors: dict[int, list[Anchor]] = {}
         self._matched: Anchor | None = None
         self._met: set[int] = set()
-        self._is_signed = self._is_signed_by_given = self._is_sealed = False
+        self._is_signed = self._is_signed_by_given = self._is_sealed = self._is_root_sealed = False
+        self._relied_on = -1
         self._actors: dict[str, int] = {}
         self._lines = self._records = self._redacted = 0
 
@@ -268,7 +269,7 @@ class _Verification:
                     self._keys[kid] = keys
         if self._line is not None:
             self._at(names.CHECKPOINT, 1, self._line.seq)
-            self._is_sealed = self._check_seal(self._line, manifest.prev)
+            self._is_sealed = self._is_root_sealed = self._check_seal(self._line, manifest.prev)
 
     def _check_seal(self, line: SealedLine, prev: bytes) -> bool:
         """Return whether the seal was checked; raises `FormatError` where it does not hold."""
@@ -322,11 +323,12 @@ class _Verification:
             self._observations.note(Place().note("anchor-elsewhere", said))
 
     def _check_stub(self, stub: Stub) -> None:
-        said = self._history.redactions.get(stub.seq)
-        if said is None or said["leaf"] != stub.leaf.hex():
+        said = self._history.redactions.get((stub.seq, stub.leaf.hex()))
+        if said is None:
             raise FormatError("the line was taken out, and no log.redact in the history says why")
+        seq, actor = said
+        self._relied_on = max(self._relied_on, seq)
         self._redacted += 1
-        actor = str(said["actor"])
         self._actors[actor] = self._actors.get(actor, 0) + 1
 
     def _all_in_range(self, manifest: Manifest) -> Iterator[SealedLine | Stub]:
@@ -381,8 +383,14 @@ class _Verification:
             self._reasons.append("the key given is not that of this log")
         elif ring is not None and not self._is_sealed and not vouched:
             self._reasons.append("some seals were not checked: their key was not given")
+        relied_on = max(self._relied_on, self._history.deleted_by)
+        is_root_vouched = self._is_signed_by_given or self._is_root_sealed
+        if self._matched is not None and not is_root_vouched and relied_on >= self._matched.size:
+            said = "the log.delete or log.redact that lets lines be missing is behind the anchor"
+            self._reasons.append(said)
         if not self._is_sealed and not self._is_signed and self._matched is None:
             self._reasons.append("neither a key, nor a public key, nor an anchor of these lines was given")
+        self._say_what_is_not_proven(manifest)
         if self._is_signed and not self._is_signed_by_given and manifest.signed_by is not None:
             digest = hashlib.sha256(manifest.signed_by.public).hexdigest()
             said = (
@@ -390,6 +398,14 @@ class _Verification:
                 f"compare the key's SHA-256 with one from elsewhere: {digest}"
             )
             self._observations.note(Place(names.PUBLIC_KEY).note("key-inside", said))
+
+    def _say_what_is_not_proven(self, manifest: Manifest) -> None:
+        said = "a selection: each line is proven by itself; that none is left out is not proven"
+        if manifest.is_range:
+            said = "a range: none is missing in between; whether more stands before or behind is not proven"
+        self._observations.note(Place(names.LINES).note(manifest.kind, said))
+        said = "not proven: that the history is complete; what README and reports say beyond the lines"
+        self._observations.note(Place().note("not-proven", said))
 
     def _report(self, path: str) -> VerificationReport:
         manifest, oldest, matched = self._manifest, self._asked.oldest, self._matched

@@ -1,7 +1,9 @@
 """Checks an audit package with Python's standard library alone (3.9 or newer).
 
-    python verify.py                         the folder that this file stands in, as it was unpacked
-    python verify.py package.zip             the package as it is; nothing is unpacked
+    python -I verify.py                      the folder that this file stands in, as it was unpacked
+    python -I verify.py package.zip          the package as it is; nothing is unpacked
+
+With -I, Python takes no module from that folder: else a json.py in it would run before anything is checked.
 
     --public-key FILE   the signer's public key, from somewhere else than this package (PEM or verifier key)
     --anchor FILE       a copy of a checkpoint of this log that was kept somewhere else; may be given again
@@ -58,7 +60,22 @@ HISTORY = {
     *("log.genesis", "log.open", "log.policy", "log.hold", "log.release", "log.delete", "log.redact"),
     *("log.export", "log.rotate", "log.lost", "log.recover"),
 }
-CHECKPOINT = "event_type v id timestamp size root frontier note log seq kid mac"
+SEGMENT = "segment day log_id origin format kcv vkey policy library"
+ACT = "name policy from until renews actor reason"
+MEMBERS = {  # of control lines, between "event_type v id timestamp" and "log seq kid mac"
+    "log.genesis": f"{SEGMENT} pad",
+    "log.open": f"{SEGMENT} prev_segment base_leaf frontier pad",
+    "log.checkpoint": "size root frontier note",
+    "log.start": "pid host library config",
+    "log.stop": "pid",
+    "log.recover": "segment after_seq length sha256",
+    "log.lost": "count reason detail",
+    "log.rotate": "next_kcv next_vkey",
+    **dict.fromkeys(("log.policy", "log.hold", "log.release"), ACT),
+    "log.delete": "base base_leaf root past actor reason",
+    "log.redact": "target leaf actor reason",
+    "log.export": "first last filter actor reason",
+}
 MANIFEST = (
     "format version library exported_at actor reason recorded log_id origin log_starts_at asked filter kind "
     "first last lines records redacted checkpoint files"
@@ -179,7 +196,12 @@ class Line:
         return self.raw.startswith(CONTROL)
 
     def members(self) -> dict[str, Any]:
-        return load(self.raw)
+        """Return what a control line states."""
+        members = load(self.raw)
+        own = MEMBERS.get(members["event_type"])
+        if own is None or " ".join(members) != f"event_type v id timestamp {own} log seq kid mac":
+            raise WrongError("this is no control line, or one that states other things than its kind does")
+        return members
 
 
 def load(text: bytes) -> dict[str, Any]:
@@ -190,8 +212,11 @@ def load(text: bytes) -> dict[str, Any]:
             raise ValueError("a name stands twice")
         return dict(pairs)
 
+    def no_constants(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON number")
+
     try:
-        value = json.loads(text, object_pairs_hook=no_duplicates)
+        value = json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constants)
     except (ValueError, RecursionError):
         raise WrongError("this is not JSON") from None
     if not isinstance(value, dict):
@@ -258,6 +283,8 @@ class PublicKey:
         text, separator, tail = note.rpartition("\n\n")
         if not found or not separator or self.name not in (None, found[1]):
             return False
+        if tail.count("\n") > 100:  # each may take a run of openssl
+            raise WrongError("the note bears more signatures than one has")
         signed = (text + "\n").encode()
         own = False
         for line in tail.splitlines():
@@ -374,7 +401,7 @@ class Zip:
 
 
 def check_directory(path: str) -> None:
-    """Refuse a ZIP file whose table of contents is too large to be a package's."""
+    """Refuse a ZIP file with more in it than a package's files and their table of contents."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 66_000))
@@ -382,14 +409,25 @@ def check_directory(path: str) -> None:
         at = tail.rfind(b"PK\5\6")
         if at < 0 or len(tail) < at + 22:
             raise UncheckedError("the file is no ZIP file, or was cut short")
-        entries, length = struct.unpack("<HI", tail[at + 10 : at + 16])
-        if at >= 20 and tail[at - 20 : at - 16] == b"PK\6\7":  # ZIP64
-            file.seek(min(struct.unpack("<Q", tail[at - 12 : at - 4])[0], size))
-            record = file.read(56)
-            if len(record) == 56:
-                entries, length = struct.unpack("<QQ", record[32:48])
+        end = size - len(tail) + at
+        entries, length, start = struct.unpack("<HII", tail[at + 10 : at + 20])
+        if at >= 76 and tail[at - 20 : at - 16] == b"PK\6\7":  # ZIP64
+            entries, length, start = struct.unpack("<QQQ", tail[at - 44 : at - 20])
+            end -= 76
         if entries > 100 or length > MOST:
             raise UncheckedError("the ZIP file has more in it than a package has")
+        if len(tail) != at + 22 or start + length != end:
+            raise UncheckedError(
+                "something stands before, in or behind the ZIP file that is none of its files"
+            )
+
+
+def from_elsewhere(path: str) -> str:
+    """Return *path*; refuse what came with a package, since that vouches for nothing."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if all(os.path.exists(os.path.join(folder, name)) for name in ("manifest.json", "SHA256SUMS")):
+        raise UncheckedError(f"{path} came with a package and vouches for nothing: give one from elsewhere")
+    return path
 
 
 class Outside:
@@ -400,10 +438,10 @@ class Outside:
         self.anchors: list[tuple[str, int, bytes, str]] = []
         self.secrets: list[bytes] = []
         for path in options.public_key:
-            with open(path, encoding="utf-8") as text:
+            with open(from_elsewhere(path), encoding="utf-8") as text:
                 self.keys.append(PublicKey(text.read(MOST)))
         for path in options.anchor:
-            with open(path, encoding="utf-8", errors="replace") as text:
+            with open(from_elsewhere(path), encoding="utf-8", errors="replace") as text:
                 found = list(anchors_in(text.read(LARGE)))
             if not found:
                 raise ValueError(f"{path} holds no checkpoint")
@@ -429,7 +467,11 @@ def anchors_in(text: str) -> Iterator[tuple[str, int, bytes, str]]:
         value = pending.pop()
         if isinstance(value, dict) and value.get("event_type") == "log.checkpoint":
             with contextlib.suppress(WrongError, KeyError, TypeError, ValueError):
-                yield str(value["log"]), number(value["size"]), root_of(value["root"]), value["note"] or ""
+                log, size, note = str(value["log"]), number(value["size"]), value["note"] or ""
+                root, stated = root_of(value["root"]), NOTE.match(note)
+                heads = [(stated[1].rpartition("/")[2], *stated.groups()[1:])] if stated else []
+                if value["seq"] == size and (not note or heads == [(log, str(size), value["root"])]):
+                    yield log, size, root, note
         elif isinstance(value, dict):
             pending += value.values()
         elif isinstance(value, list):
@@ -452,8 +494,9 @@ class Verification:
         self.where = ""
         self.manifest: dict[str, Any] = {}
         self.anchored_to: int | None = None
+        self.anchored_size = 0
         self.key: PublicKey | None = None
-        self.is_signed = self.is_signed_by_given = self.is_sealed = False
+        self.is_signed = self.is_signed_by_given = self.is_sealed = self.is_root_sealed = False
 
     def run(self) -> int:
         """Check everything; return the exit code."""
@@ -494,6 +537,10 @@ class Verification:
             self.reasons.append("the key given is not that of this log")
         elif self.outside.secrets and not self.is_sealed and not vouched:
             self.reasons.append("some seals were not checked: their key was not given")
+        is_root_vouched = self.is_signed_by_given or self.is_root_sealed
+        if self.anchored_to is not None and not is_root_vouched and self.relied_on >= self.anchored_size:
+            said = "the log.delete or log.redact that lets lines be missing is behind the anchor"
+            self.reasons.append(said)
         if not self.is_sealed and not self.is_signed and self.anchored_to is None:
             self.reasons.append("neither a key, nor a public key, nor an anchor of these lines was given")
 
@@ -577,11 +624,12 @@ class Verification:
         members = line.members()
         tree = Tree(number(members["size"]), hashes(members["frontier"]))
         self.size, self.root = tree.size, tree.root()
-        if len(found) > 1 or members["event_type"] != "log.checkpoint" or " ".join(members) != CHECKPOINT:
+        self.made_at = members["timestamp"]
+        if len(found) > 1 or members["event_type"] != "log.checkpoint":
             raise WrongError("this is no checkpoint")
         if (line.log, line.seq, root_of(members["root"])) != (self.log, tree.size, tree.root()):
             raise WrongError("the checkpoint contradicts itself, or is of another log")
-        if (stated["size"], stated["root"]) != (members["size"], members["root"]):
+        if (number(stated["size"]), stated["root"]) != (members["size"], members["root"]):
             raise WrongError("the manifest states another checkpoint")
         if stated["signed_by"] is not None:
             self.check_note(members["note"], stated["signed_by"])
@@ -630,10 +678,11 @@ class Verification:
 
     def check_history(self) -> None:
         manifest = self.manifest
-        self.base = 0
+        self.base, starts_at = 0, number(manifest["log_starts_at"])
         self.vkey: Any = None
         self.export: list[Any] | None = None
-        self.redactions: dict[int, str] = {}
+        self.redactions: dict[tuple[int, str], int] = {}  # target and leaf: the seq of the first log.redact
+        self.relied_on = -1  # the last seq of a log.delete or log.redact without which lines would be missing
         self.rotations: list[tuple[int, int]] = []  # from which line on which key number (kid) is in force
         self.check_values: dict[int, Any] = {}
         for line in self.proven("history.jsonl", "history_proofs.jsonl"):
@@ -643,7 +692,7 @@ class Verification:
                 raise WrongError("the line does not belong here in a log's history")
             if event in FIRST:
                 stated = (line.seq, members["log_id"], members["origin"])
-                if stated != (manifest["log_starts_at"], manifest["log_id"], manifest["origin"]):
+                if stated != (starts_at, manifest["log_id"], manifest["origin"]):
                     raise WrongError("it is not the first line of the log that the manifest names")
             self.take_history(line, event, members)
         self.where = "history.jsonl"
@@ -669,9 +718,11 @@ class Verification:
             self.check_values[line.kid + 1] = members["next_kcv"] or self.check_values[line.kid]
             self.vkey = members["next_vkey"] or self.vkey
         elif event == "log.delete":
+            if self.base < self.rotations[0][0] <= number(members["base"]):
+                self.relied_on = line.seq
             self.base = max(self.base, number(members["base"]))
         elif event == "log.redact":
-            self.redactions[number(members["target"])] = members["leaf"]
+            self.redactions.setdefault((number(members["target"]), members["leaf"]), line.seq)
         elif event == "log.export" and line.seq == self.manifest["recorded"]:
             self.export = [members[name] for name in EXPORT]
 
@@ -692,12 +743,13 @@ class Verification:
         self.seals = Seals(self.outside.secrets, self.log_id, self.check_values)
         self.where = "checkpoint.jsonl"
         prev = one_hash(self.manifest["checkpoint"]["prev"])
-        self.is_sealed = self.seals.check(self.checkpoint, prev)
+        self.is_sealed = self.is_root_sealed = self.seals.check(self.checkpoint, prev)
 
     def meet(self, size: int, root: bytes) -> None:
         """Hold the anchors of the first *size* lines against the tree."""
         for anchor in self.anchors.get(size, ()):
             self.met.add(size)
+            self.anchored_size = max(self.anchored_size, size)
             if anchor != root:
                 raise WrongError(f"an anchor of {size} lines states another tree than these lines give")
             if size > self.manifest["first"]:
@@ -710,9 +762,11 @@ class Verification:
         is_range = self.manifest["kind"] == "range"
         for line in self.all_in_range() if is_range else self.proven("lines.jsonl", "proofs.jsonl"):
             if line.is_stub:
-                if self.redactions.get(line.seq) != line.leaf.hex():
+                said = self.redactions.get((line.seq, line.leaf.hex()))
+                if said is None:
                     raise WrongError("the line was taken out, and no log.redact in the history says why")
-            elif self.rotations[bisect.bisect(self.rotations, (line.seq, 1 << 64)) - 1][1] != line.kid:
+                self.relied_on = max(self.relied_on, said)
+            elif self.kid_at(line.seq) != line.kid:
                 raise WrongError("the line names another key than the one in force")
             if count == 0 and line.seq != self.manifest["first"]:
                 raise WrongError("the manifest names another first line")
@@ -724,6 +778,11 @@ class Verification:
             raise WrongError("the manifest states other numbers of lines")
         for size in sorted(set(self.anchors) - self.met):
             self.notes.append(f"an anchor of {size} lines cannot be held against this package")
+
+    def kid_at(self, seq: int) -> int | None:
+        """Return the number of the key in force for a line; None before the log's first line."""
+        at = bisect.bisect(self.rotations, (seq, 1 << 64)) - 1
+        return self.rotations[at][1] if at >= 0 else None
 
     def all_in_range(self) -> Iterator[Line]:
         """Yield all lines from `first` to `last`: they, and hashes beside them, give the root."""
@@ -813,16 +872,26 @@ def said_of(verification: Verification, code: int) -> Iterator[str]:
     if code in (0, 3):
         yield f"{manifest['lines']} lines of the log {manifest['origin']}"
         yield f"seq {manifest['first']} to {manifest['last']}, by a checkpoint over {verification.size} lines"
-    if verification.is_sealed:
-        yield "the seals (HMAC) hold under the key given"
+        yield f"made at {verification.made_at} by the log's own clock"
+        if manifest["kind"] == "range":
+            yield "a range: none is missing in between; whether more stands before or behind is not proven"
+        else:
+            yield "a selection: each line is proven by itself; that none is left out is not proven"
+        yield "not proven: that the history is complete; what README and reports say beyond the lines"
+    if verification.is_sealed and code in (0, 3):
+        what = "all lines" if manifest["kind"] == "range" else "the checkpoint"
+        yield f"the seals (HMAC) of {what} hold under the key given"
     if verification.is_signed_by_given:
         yield "the checkpoint is signed by the public key given"
     elif verification.is_signed and verification.key is not None:
         digest = hashlib.sha256(verification.key.raw).hexdigest()
         yield "the checkpoint is signed by the key in this package, which vouches for nothing by itself:"
         yield f"compare its fingerprint with one from elsewhere: SHA-256 {digest}"
-    if verification.anchored_to is not None:
+    if verification.anchored_to is not None and code != 1:
         yield f"an anchor kept elsewhere covers these lines up to seq {verification.anchored_to}"
+        is_vouched = verification.is_signed_by_given or verification.is_sealed
+        if verification.anchored_to < manifest["last"] and not is_vouched:
+            yield "nothing from outside vouches for the lines after it, nor for the history after it"
     elif code == 3:
         yield "nothing from outside this package vouches for it: give --public-key or --anchor"
 
