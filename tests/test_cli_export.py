@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_a_package_is_made_recorded_and_verified(
     monkeypatch.delenv("OR_AUDIT_KEY")
     assert main(["verify", str(package), "--unanchored-ok"]) == 2
     assert "Neither a key, nor a public key, nor an anchor" in capsys.readouterr().out
+
+
+def test_what_is_near_a_package_is_told_apart(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unpacked one, and somebody else's archive."""
+    package, unpacked, other = tmp_path / "p.zip", tmp_path / "unpacked", tmp_path / "other.zip"
+    assert main(["export", str(place), "--since", DAY, "-o", str(package)]) == 0
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(unpacked)
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("README.txt", "something else")
+    capsys.readouterr()
+    assert main(["verify", str(unpacked)]) == 2
+    assert "is an unpacked package: give the .zip file" in capsys.readouterr().out
+    assert main(["verify", str(other)]) == 2
 
 
 def test_without_the_key_it_says_that_it_is_not_recorded(

@@ -81,7 +81,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _said(done: Exported) -> str:
     lines = [f"{printable(done.path)}  {done.bytes:,} bytes, SHA-256 {done.sha256}"]
-    counted = f"{done.lines:,} lines ({done.records:,} records) of log {done.log}"
+    lines_are = "1 line" if done.lines == 1 else f"{done.lines:,} lines"
+    records_are = "1 record" if done.records == 1 else f"{done.records:,} records"
+    counted = f"{lines_are} ({records_are}) of log {done.log}"
     lines.append(f"{counted}, seq {done.first_seq} to {done.last_seq}")
     if done.recorded is not None:
         lines.append(f"recorded in the log as seq {done.recorded}")

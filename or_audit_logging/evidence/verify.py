@@ -41,6 +41,7 @@ from or_audit_logging.evidence.judgement import (
     nothing_there,
     report_on,
 )
+from or_audit_logging.evidence.package.names import LINES, MANIFEST
 from or_audit_logging.evidence.package.opening import looks_like_document, looks_like_package
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
@@ -223,5 +224,7 @@ def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: P
         return f"there is no folder {folder}"
     if sources:
         return f"{folder} holds segments, but not one sealed line in them"
+    if (folder / MANIFEST).is_file() and (folder / LINES).is_file():
+        return f"{folder} is an unpacked package: give the .zip file, or run python -I verify.py in it"
     name = f" {layout.stem}{layout.suffix}" if layout is not None else ""
     return f"there is no log{name} in {folder}"

@@ -41,7 +41,7 @@ def looks_like_package(path: Path) -> bool:
             if file.read(4) not in _MAGIC:
                 return False
         with PackageFile(path) as package:
-            return not set(names.ORDER).isdisjoint(package.names)
+            return not {names.MANIFEST, names.LINES, names.SUMS}.isdisjoint(package.names)
     except FormatError:
         return True
     except OSError:
