@@ -196,7 +196,7 @@ def test_a_fact_of_the_day_before_the_period_is_not_missed(tmp_path: Path, is_ar
     log = Calls()
     log.fact("gen-old", "0.5")
     log.open(NEXT_DAY)
-    log.fact("gen-1", "0.25")
+    log.fact("gen-1", "0.25", cost_source="generation")
     log.call(metadata={"event_type": "generation"}, generation_id="gen-1", generation_ids=("gen-1",))
     log.open(THIRD_DAY)
     log.clock = log.clock.replace(day=23)
@@ -212,7 +212,11 @@ def test_a_fact_of_the_day_before_the_period_is_not_missed(tmp_path: Path, is_ar
         ]
     for engine in ("sqlite", "duckdb") if opening.has_duckdb() else ("sqlite",):
         made = report(tmp_path, since=THIRD_DAY, until=THIRD_DAY, engine=engine)  # type: ignore[arg-type]
-        assert (made.summary.total_requests, made.summary.cost, made.summary.unpriced) == (2, Decimal("0.25"), 1)
+        assert (made.summary.total_requests, made.summary.cost, made.summary.unpriced) == (
+            2,
+            Decimal("0.25"),
+            1,
+        )
         assert (made.repeated, made.late_costs) == ((), 1)
 
 

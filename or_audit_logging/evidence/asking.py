@@ -21,14 +21,13 @@ from dataclasses import dataclass, field
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.late_facts import LateFacts, awaits_facts, record_of
 from or_audit_logging.evidence.parts import Part
-from or_audit_logging.evidence.reading import parse_record
+from or_audit_logging.evidence.reading import parse_record, seq_of
 from or_audit_logging.evidence.sieve import Sieve, lines_with
-from or_audit_logging.record import CONTROL_PREFIX, AuditRecord
+from or_audit_logging.record import AuditRecord
 
 MOST_HELD = 5_000
 
 _FACT = b'"event_type":"generation"'
-_CONTROL = f'{{"event_type":"{CONTROL_PREFIX}'.encode("ascii")
 
 
 @dataclass(slots=True)
@@ -45,10 +44,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record and its place in the log; `seq` is None where the line does not say."""
+    """A record and its place in the log."""
 
     record: AuditRecord
-    seq: int | None
+    seq: int
 
 
 class Query(Iterator[AuditRecord]):
@@ -107,12 +106,12 @@ class Query(Iterator[AuditRecord]):
         yield from self._release()
 
     def _of_block(self, number: int, sieve: Sieve, block: bytes) -> Iterator[Found]:
-        """Yield the records in *block*, of part *number*, that are asked for, if nothing has to wait for late facts."""
+        """Yield the records that are asked for in *block* of part *number*, if none waits for late facts."""
         facts = self._facts
         for line in sieve.lines(block, also=_FACT):
             if _FACT in line:
                 take = facts.take_older if facts.all_calls else facts.take
-                if take(line, part=number) and self._criteria.event is None:
+                if take(line, part=number) and self._is_passed(number, line):
                     continue
             found = self._parse(self._parts[number], line)
             if found is None or not self._criteria.may_match(found.record):
@@ -162,7 +161,7 @@ class Query(Iterator[AuditRecord]):
     def _of_block_back(self, number: int, sieve: Sieve, block: bytes) -> Iterator[Found]:
         """Yield the records in *block* that are asked for, the last one first."""
         for line in reversed(sieve.lines(block, also=_FACT)):
-            if _FACT in line and self._facts.take_older(line, part=number) and self._criteria.event is None:
+            if _FACT in line and self._facts.take_older(line, part=number) and self._is_passed(number, line):
                 continue
             yield from self._completed_back(number, line)
 
@@ -172,7 +171,7 @@ class Query(Iterator[AuditRecord]):
         kept: deque[Found] = deque(maxlen=limit)
         for block in self._counted(self._parts[number].blocks()):
             for line in sieve.lines(block, also=_FACT):
-                if _FACT in line and facts.take(line, part=number) and self._criteria.event is None:
+                if _FACT in line and facts.take(line, part=number) and self._is_passed(number, line):
                     continue
                 kept.extend(self._completed_back(number, line))
         self._facts.take_all_older(facts)
@@ -200,9 +199,15 @@ class Query(Iterator[AuditRecord]):
             _take_facts(self._parts[number], facts, number)
             self._facts.take_all_older(facts)
 
+    def _is_passed(self, number: int, line: bytes) -> bool:
+        """Return whether late facts are not asked for; if every line is looked at, so is this one."""
+        if self._criteria.event is not None:
+            return False
+        if not self._criteria.needles:
+            self._parse(self._parts[number], line)
+        return True
+
     def _parse(self, part: Part, line: bytes) -> Found | None:
-        if line.startswith(_CONTROL) and self._criteria.event is None:
-            return None
         found = as_found(line)
         if found is None:
             self.skipped.bad[part.name] = self.skipped.bad.get(part.name, 0) + 1
@@ -232,9 +237,7 @@ def _take_facts(part: Part, facts: LateFacts, number: int) -> None:
 
 def as_found(line: bytes) -> Found | None:
     """Return the record that *line* is, None where it is none."""
-    members = parse_record(line)
-    record = record_of(members) if members is not None else None
-    if members is None or record is None:
-        return None
-    seq = members.get("seq")
-    return Found(record, seq if type(seq) is int else None)
+    members = parse_record(line) or {}
+    seq = seq_of(members)
+    record = record_of(members) if seq is not None else None
+    return Found(record, seq) if record is not None and seq is not None else None

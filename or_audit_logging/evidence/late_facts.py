@@ -19,10 +19,9 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.pricing import usd
@@ -83,8 +82,7 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
     return AuditRecord(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(NamedTuple):
     part: int
     line: bytes
     has_cost: bool
@@ -94,8 +92,8 @@ class LateFacts:
     """What `generation` records say, by the id of the generation; the newest one that states a cost counts.
 
     Of each generation at most two are held: that one, and a newer one that states no cost and counts where
-    the other is too old. Kept are the lines that tell of calls that wait, and the last `MOST_RECENT` others: a fact may stand
-    before a call that it completes, where a generation belongs to several calls.
+    the other is too old. Kept are the lines that tell of calls that wait, and the last `MOST_RECENT` others:
+    a fact may stand before a call that it completes, where a generation belongs to several calls.
     """
 
     def __init__(self, *, all_calls: bool = False) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.books.columns import LOSS
 from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.evidence.reading import seq_of
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
@@ -27,7 +28,6 @@ from or_audit_logging.store.columns import IN_THE_LINE, Columns, members_of
 
 _BLOCK = 1 << 18
 _FACT = b'"event_type":"generation"'
-_MOST_SEQ = 1 << 63
 
 Row = tuple[Any, ...]
 
@@ -133,8 +133,8 @@ class Rows:
     def row(self, line: bytes) -> Row | None:
         """Return (seq, line, *values), None where *line* is no record and no control line."""
         members = members_of(line)
-        seq = members.get("seq")
-        if type(seq) is not int or not 0 <= seq < _MOST_SEQ or type(members.get("id")) is not str:
+        seq = seq_of(members)
+        if seq is None:
             return None
         return (seq, self._kept(members), *self._columns.of(members, line))
 
