@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from books import HOSTILE, LOG, Raw, line, odd_log, write_segment
+from test_query import Calls
 
+from or_audit_logging import query
 from or_audit_logging.errors import AuditError, ConfigError, MissingExtraError, SQLError
 from or_audit_logging.evidence.books import opening
 from or_audit_logging.evidence.books.columns import ALL, ALWAYS, needed
@@ -102,6 +104,43 @@ def test_what_cannot_be_read_is_counted_by_segment(tmp_path: Path, engine: Engin
         assert 1000 < count < 2001
         assert books.problems.bad_lines["audit_2026-11-21.jsonl"] == 3
         assert set(books.problems.unreadable) >= {"audit_2026-11-20.jsonl"}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        *((b'"seq":%d,' % seq, b'"seq":%s,' % bad) for seq in (1, 2, 3) for bad in (b"null", b'"2"', b"2.5")),
+        *((b'"seq":3,', b'"seq":%d,' % bad) for bad in (-1, 1 << 63)),
+        (b'"seq":3,', b'"sep":3,'),
+        (b'"id":', b'"ie":'),
+        (b'"timestamp":', b'"timestanp":'),
+        (b'"event_type":"chat_completion"', b'"event_type":5'),
+        (b'{"event_type":"chat_completion",', b"{"),
+        (b'"event_type":"generation",', b'"event_type":"generation";'),
+        (b'"event_type":"log.checkpoint",', b'"event_type":"log.checkpoint";'),
+        (b'{"log":"', b'{"lof":"'),
+        (b'"seq":5,"leaf":"', b'"seq":5,"leaf":"g'),
+    ],
+)
+def test_a_query_counts_as_many_bad_lines(tmp_path: Path, engine: Engine, old: bytes, new: bytes) -> None:
+    """What is no record to SQL is none to `query`, be it a call, a fact, a control line, a stub."""
+    log = Calls()
+    log.call()
+    log.fact("gen-0", "1")
+    log.calls(3)
+    log.redact(5)
+    log.save(tmp_path)
+    path = tmp_path / log.name
+    content = path.read_bytes()
+    changed = sum(old in one for one in content.splitlines())
+    assert changed
+    path.write_bytes(content.replace(old, new))
+    for limit in (None, 99):
+        found = query(tmp_path, limit=limit)
+        list(found)
+        with open_books(tmp_path, engine=engine) as books:
+            assert found.skipped.bad == books.problems.bad_lines == {log.name: changed}
 
 
 @BOTH

@@ -424,3 +424,10 @@ def test_everything_is_zero() -> None:
     tree = read_page(page(report))
     assert count(3) in tree.text
     assert re.search(r"\b(nan|inf)\b", tree.text, re.IGNORECASE) is None
+
+
+def test_repeats_are_those_of_the_period() -> None:
+    """The page says so beside them, and nowhere else."""
+    said = "In a folder, calls before the period are not looked at."
+    assert said in page(sample_report())
+    assert said not in page(empty_report())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from log_builder import DAY, NEXT_DAY, THIRD_DAY, key
 from test_query import Calls
 
-from or_audit_logging import query
+from or_audit_logging import query, report
 from or_audit_logging.evidence import asking, late_facts
 from or_audit_logging.evidence.books import opening
 from or_audit_logging.evidence.books.opening import open_books
+from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.late_facts import FILLED, SUMMED
 from or_audit_logging.pricing import pico
@@ -22,7 +24,10 @@ from or_audit_logging.record import AuditRecord
 from or_audit_logging.store.schema import FILLED as STORE_FILLED
 from or_audit_logging.store.schema import MONEY, PICO, SUMS
 
+DAYS = (DAY, NEXT_DAY, THIRD_DAY)
+FIVE_DAYS = (*DAYS, "2026-11-24", "2026-11-25")
 OTHERS = tuple(name for name in FILLED if name not in ("total_cost", "upstream_cost"))
+EVER = Period()
 SAME = (*OTHERS, "cost_source")
 _TOLD = {
     "model_used": ("fake/a", "fake/b"),
@@ -46,19 +51,19 @@ def some(chance: random.Random) -> dict[str, Any]:
     return {name: chance.choice((None, *values)) for name, values in _TOLD.items()}
 
 
-def written(folder: Path, seed: int) -> Path:
+def written(folder: Path, seed: int, *, days: Sequence[str] = DAYS, old: bool = False) -> Path:
     """Write a log of three days, the first of them archived: calls of one or several generations, and facts
     about all of these, some or none, once or more often, or that nobody knows; those that stand before a
-    call are no older than the day before.
+    call are no older than the day before, unless *old*.
     """
     chance = random.Random(seed)
-    log = Calls()
+    log = Calls(day=days[0])
     known: list[str] = []
     ids: list[str] = []
-    for day in (DAY, NEXT_DAY, THIRD_DAY):
-        ids = [*ids[-10:], *(f"gen-{day}-{number}" for number in range(10))]
+    for day in days:
+        ids = [*(known if old else ids[-10:]), *(f"gen-{day}-{number}" for number in range(10))]
         known += ids[-10:]
-        if day != DAY:
+        if day != days[0]:
             log.open(day)
             log.clock = log.clock.replace(day=int(day[-2:]))
         for _ in range(40):
@@ -82,7 +87,7 @@ def written(folder: Path, seed: int) -> Path:
                 | {"total_cost": cost, "cost_source": source}
             )
     log.save(folder)
-    log.archive(folder, f"audit_{DAY}.jsonl")
+    log.archive(folder, f"audit_{days[0]}.jsonl")
     return folder
 
 
@@ -100,10 +105,10 @@ def said_of(record: AuditRecord) -> tuple[Any, ...]:
     )
 
 
-def booked(path: Path, engine: Any) -> list[tuple[Any, ...]]:
+def booked(path: Path, engine: Any, period: Period = EVER) -> list[tuple[Any, ...]]:
     """Return what the view says of each call, oldest first."""
     byok = 1 + SAME.index("is_byok")
-    with open_books(path, engine=engine) as books:
+    with open_books(path, engine=engine, period=period) as books:
         rows = books.ask(f"SELECT id, {', '.join(SAME)}, {PICO}, upstream_cost FROM audit_log ORDER BY seq")
     out = []
     for *said, upstream in rows.rows:
@@ -112,10 +117,10 @@ def booked(path: Path, engine: Any) -> list[tuple[Any, ...]]:
     return out
 
 
-def counted_once(path: Path) -> list[tuple[Any, ...]]:
+def counted_once(path: Path, **criteria: Any) -> list[tuple[Any, ...]]:
     """Return what `query` says, as the view puts it: what a generation cost belongs to its first call."""
     rows, counted = [], set()
-    for record in query(path):
+    for record in query(path, **criteria):
         *said, cost, upstream = said_of(record)
         if record.generation_id in counted:
             cost, upstream = (0 if cost is not None else None), (0 if upstream is not None else None)
@@ -151,6 +156,68 @@ def test_every_way_of_asking_says_the_same(
     assert booked(log, "sqlite") == view
     if opening.has_duckdb():
         assert booked(log, "duckdb") == view
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_part_of_the_days_has_the_facts_of_the_day_before(tmp_path: Path, seed: int) -> None:
+    """What is said of a call does not change with the first day asked for."""
+    log = written(tmp_path / "log", seed)
+    whole = {one[0]: one for one in asked(log)}
+    for since in DAYS:
+        found = asked(log, since=since)
+        assert found == asked(log, since=since, limit=1000) == [whole[one[0]] for one in found]
+        view = counted_once(log, since=since)
+        assert booked(log, "sqlite", Period.parse(since)) == view
+        if opening.has_duckdb():
+            assert booked(log, "duckdb", Period.parse(since)) == view
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_older_facts_count_for_no_call_with_a_limit_or_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Those that stand two segments before it, or more; newer ones do."""
+    log = written(tmp_path / "log", seed, days=FIVE_DAYS, old=True)
+    for most in (asking.MOST_HELD, 3):
+        monkeypatch.setattr(asking, "MOST_HELD", most)
+        for period in ({}, {"since": THIRD_DAY}, {"since": NEXT_DAY, "until": THIRD_DAY}):
+            whole = asked(log, **period)
+            assert asked(log, limit=1000, **period) == whole
+            for criteria in ({"provider": "P"}, {"model": "fake/a"}, {"min_cost": "0.2"}):
+                expected = [one for one in whole if _is_asked(one, criteria)]
+                assert asked(log, **criteria, **period) == expected
+                for limit in (1, 5, 1000):
+                    assert asked(log, limit=limit, **criteria, **period) == expected[-limit:]
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_a_fact_of_the_day_before_the_period_is_not_missed(tmp_path: Path, is_archived: bool) -> None:
+    """One in a segment further back is; and no other line of that day is in the answer."""
+    log = Calls()
+    log.fact("gen-old", "0.5")
+    log.open(NEXT_DAY)
+    log.fact("gen-1", "0.25", cost_source="generation")
+    log.call(metadata={"event_type": "generation"}, generation_id="gen-1", generation_ids=("gen-1",))
+    log.open(THIRD_DAY)
+    log.clock = log.clock.replace(day=23)
+    for one in ("gen-1", "gen-old"):
+        log.call(generation_id=one, generation_ids=(one,), total_cost=None, cost_source=None)
+    log.save(tmp_path)
+    if is_archived:
+        log.archive(tmp_path, f"audit_{NEXT_DAY}.jsonl")
+    for limit in (None, 9):
+        assert [one.total_cost for one in query(tmp_path, since=THIRD_DAY, limit=limit)] == [
+            Decimal("0.25"),
+            None,
+        ]
+    for engine in ("sqlite", "duckdb") if opening.has_duckdb() else ("sqlite",):
+        made = report(tmp_path, since=THIRD_DAY, until=THIRD_DAY, engine=engine)  # type: ignore[arg-type]
+        assert (made.summary.total_requests, made.summary.cost, made.summary.unpriced) == (
+            2,
+            Decimal("0.25"),
+            1,
+        )
+        assert (made.repeated, made.late_costs) == ((), 1)
 
 
 def _is_asked(said: tuple[Any, ...], criteria: dict[str, str]) -> bool:

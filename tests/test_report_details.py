@@ -254,7 +254,7 @@ def test_the_text_has_all_that_was_found(tmp_path: Path) -> None:
         "redacted     EMAIL 2",
         "1 call begun and never finished",
         "4 calls without tokens and cost",
-        "1 generation id of several calls; each cost is counted once: gen-1",
+        "1 generation id of several calls (gen-1); each cost is counted once; in a folder, calls before the",
         "4 records lost, as the log itself says: disk 4",
         "1 line not a record, left out",
         "late facts   1 call priced by a later record",

@@ -181,6 +181,9 @@ def _unfinished(made: Report) -> str:
     return text + _more(made.unfinished, len(rows))
 
 
+_REPEATED = "each cost is counted once; in a folder, calls before the period are not looked at"
+
+
 def _notes(made: Report) -> list[str]:
     lines = []
     if made.redactions:
@@ -190,7 +193,7 @@ def _notes(made: Report) -> list[str]:
     for number, noun, said in (
         (made.unfinished, "call", " begun and never finished: still running, or killed"),
         (made.without_facts, "call", " without tokens and cost (or-audit settle asks for them)"),
-        (repeated, "generation id", f" of several calls; each cost is counted once{_first_id(made)}"),
+        (repeated, "generation id", f" of several calls{_first_id(made)}; {_REPEATED}"),
         (made.records_lost, "record", f" lost{lost}"),
         (made.bad_lines, "line", " not a record, left out"),
     ):
@@ -205,7 +208,7 @@ def _notes(made: Report) -> list[str]:
 
 
 def _first_id(made: Report) -> str:
-    return f": {_name(made.repeated[0].generation_id)}" if len(made.repeated) == 1 else ""
+    return f" ({_name(made.repeated[0].generation_id)})" if len(made.repeated) == 1 else ""
 
 
 def _integrity(made: Report) -> list[str]:

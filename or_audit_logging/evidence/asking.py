@@ -9,6 +9,7 @@ Segments of other days are not read, and lines without the bytes that are looked
 mostly stands later in the log. Records come in the log's order, so from the first such call on they are held
 back until the end was seen; if more than `MOST_HELD` are, the rest of the log is looked through for late
 facts first. With a limit the log is read from its end, and most facts are known before their calls.
+A fact before its call counts where it stands in the call's part or in the one before, limit or not.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ from dataclasses import dataclass, field
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.late_facts import LateFacts, awaits_facts, record_of
 from or_audit_logging.evidence.parts import Part
-from or_audit_logging.evidence.reading import parse_record
+from or_audit_logging.evidence.reading import parse_record, seq_of
 from or_audit_logging.evidence.sieve import Sieve, lines_with
-from or_audit_logging.record import CONTROL_PREFIX, AuditRecord
+from or_audit_logging.record import AuditRecord
 
 MOST_HELD = 5_000
 
 _FACT = b'"event_type":"generation"'
-_CONTROL = f'{{"event_type":"{CONTROL_PREFIX}'.encode("ascii")
 
 
 @dataclass(slots=True)
@@ -44,10 +44,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record and its place in the log; `seq` is None where the line does not say."""
+    """A record and its place in the log."""
 
     record: AuditRecord
-    seq: int | None
+    seq: int
 
 
 class Query(Iterator[AuditRecord]):
@@ -71,7 +71,7 @@ class Query(Iterator[AuditRecord]):
         self._criteria = criteria
         self._limit = limit
         self._facts = LateFacts(all_calls=limit is not None)
-        self._held: list[Found] = []
+        self._held: list[tuple[int, Found]] = []
         self._searched: set[int] = set()
         self._progress = progress
         self._read = 0
@@ -90,47 +90,48 @@ class Query(Iterator[AuditRecord]):
             if number >= end and not self._held:
                 break
             if not self._in_range[number]:
-                if self._held:
-                    _take_facts(part, self._facts)
+                is_before = number + 1 < end and self._in_range[number + 1]
+                if self._held or (is_before and not self._facts.all_calls):
+                    _take_facts(part, self._facts, number)
                 continue
             sieve = Sieve(self._criteria.needles)
             for block in self._counted(part.blocks()):
-                yield from self._of_block(part, sieve, block)
+                yield from self._of_block(number, sieve, block)
                 if len(self._held) > MOST_HELD:
                     self._facts.keep_all()
-                    for later in self._parts[number:]:
-                        _take_facts(later, self._facts)
+                    for later in range(number, len(self._parts)):
+                        _take_facts(self._parts[later], self._facts, later)
                     yield from self._release()
             self._note(part, sieve)
         yield from self._release()
 
-    def _of_block(self, part: Part, sieve: Sieve, block: bytes) -> Iterator[Found]:
-        """Yield the records in *block* that are asked for, if nothing has to wait for late facts."""
+    def _of_block(self, number: int, sieve: Sieve, block: bytes) -> Iterator[Found]:
+        """Yield the records that are asked for in *block* of part *number*, if none waits for late facts."""
         facts = self._facts
         for line in sieve.lines(block, also=_FACT):
             if _FACT in line:
-                is_fact = facts.take_older(line) if facts.all_calls else facts.take(line)
-                if is_fact and self._criteria.event is None:
+                take = facts.take_older if facts.all_calls else facts.take
+                if take(line, part=number) and self._is_passed(number, line):
                     continue
-            found = self._parse(part, line)
+            found = self._parse(self._parts[number], line)
             if found is None or not self._criteria.may_match(found.record):
                 continue
             if not facts.all_calls and awaits_facts(found.record):
                 facts.wait_for(found.record)
-                self._held.append(found)
+                self._held.append((number, found))
             elif self._held:
-                self._held.append(found)
+                self._held.append((number, found))
             else:
-                yield from self._completed(found)
+                yield from self._completed(number, found)
 
     def _release(self) -> Iterator[Found]:
         """Yield what was held back: all late facts are known."""
         held, self._held = self._held, []
-        for found in held:
-            yield from self._completed(found)
+        for number, found in held:
+            yield from self._completed(number, found)
 
-    def _completed(self, found: Found) -> Iterator[Found]:
-        record = self._facts.complete(found.record)
+    def _completed(self, number: int, found: Found) -> Iterator[Found]:
+        record = self._facts.complete(found.record, part=number)
         if self._criteria.matches(record):
             yield Found(record, found.seq)
 
@@ -160,7 +161,7 @@ class Query(Iterator[AuditRecord]):
     def _of_block_back(self, number: int, sieve: Sieve, block: bytes) -> Iterator[Found]:
         """Yield the records in *block* that are asked for, the last one first."""
         for line in reversed(sieve.lines(block, also=_FACT)):
-            if _FACT in line and self._facts.take_older(line) and self._criteria.event is None:
+            if _FACT in line and self._facts.take_older(line, part=number) and self._is_passed(number, line):
                 continue
             yield from self._completed_back(number, line)
 
@@ -170,7 +171,7 @@ class Query(Iterator[AuditRecord]):
         kept: deque[Found] = deque(maxlen=limit)
         for block in self._counted(self._parts[number].blocks()):
             for line in sieve.lines(block, also=_FACT):
-                if _FACT in line and facts.take(line) and self._criteria.event is None:
+                if _FACT in line and facts.take(line, part=number) and self._is_passed(number, line):
                     continue
                 kept.extend(self._completed_back(number, line))
         self._facts.take_all_older(facts)
@@ -188,19 +189,25 @@ class Query(Iterator[AuditRecord]):
         if self._facts.lacks(found.record):
             self._know_facts_of(number)
             self._know_facts_of(number - 1)
-        yield from self._completed(found)
+        yield from self._completed(number, found)
 
     def _know_facts_of(self, number: int) -> None:
         """Take in all late facts of part *number*, once."""
         if number >= 0 and number not in self._searched:
             self._searched.add(number)
             facts = LateFacts(all_calls=True)
-            _take_facts(self._parts[number], facts)
+            _take_facts(self._parts[number], facts, number)
             self._facts.take_all_older(facts)
 
+    def _is_passed(self, number: int, line: bytes) -> bool:
+        """Return whether late facts are not asked for; if every line is looked at, so is this one."""
+        if self._criteria.event is not None:
+            return False
+        if not self._criteria.needles:
+            self._parse(self._parts[number], line)
+        return True
+
     def _parse(self, part: Part, line: bytes) -> Found | None:
-        if line.startswith(_CONTROL) and self._criteria.event is None:
-            return None
         found = as_found(line)
         if found is None:
             self.skipped.bad[part.name] = self.skipped.bad.get(part.name, 0) + 1
@@ -222,17 +229,15 @@ class Query(Iterator[AuditRecord]):
             self.skipped.unreadable[part.name] = part.problem
 
 
-def _take_facts(part: Part, facts: LateFacts) -> None:
+def _take_facts(part: Part, facts: LateFacts, number: int) -> None:
     for block in part.fact_blocks():
         for line in lines_with(block, (_FACT,)):
-            facts.take(line)
+            facts.take(line, part=number)
 
 
 def as_found(line: bytes) -> Found | None:
     """Return the record that *line* is, None where it is none."""
-    members = parse_record(line)
-    record = record_of(members) if members is not None else None
-    if members is None or record is None:
-        return None
-    seq = members.get("seq")
-    return Found(record, seq if type(seq) is int else None)
+    members = parse_record(line) or {}
+    seq = seq_of(members)
+    record = record_of(members) if seq is not None else None
+    return Found(record, seq) if record is not None and seq is not None else None

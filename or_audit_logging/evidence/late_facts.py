@@ -3,11 +3,14 @@
     record = record_of(parse_record(line))      -> AuditRecord, or None where the members make none
     facts = LateFacts()
     facts.wait_for(call)
-    facts.take(line)                            # in the log's order; True for a late fact
-    facts.complete(call)                        -> the call, its cost and other nulls filled
+    facts.take(line, part=3)                    # in the log's order; True for a late fact
+    facts.complete(call, part=4)                -> the call, its cost and other nulls filled
 
 A call is completed only where its cost is unknown: that is what is asked for later (`or-audit settle`). One
 that made several generations costs what they cost together, once that is known of each.
+
+A fact stands behind its call. One before it counts where it stands in the same part of the log or in the one
+before: it was settled for an inner call while the outer one still ran, so it is older by that time at most.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, localcontext
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.pricing import usd
@@ -79,18 +82,25 @@ def record_of(members: Mapping[str, Any]) -> AuditRecord | None:
     return AuditRecord(**values)
 
 
+class _Fact(NamedTuple):
+    part: int
+    line: bytes
+    has_cost: bool
+
+
 class LateFacts:
     """What `generation` records say, by the id of the generation; the newest one that states a cost counts.
 
-    Kept are the lines that tell of calls that wait, and the last `MOST_RECENT` others: a fact may stand
-    before a call that it completes, where a generation belongs to several calls.
+    Of each generation at most two are held: that one, and a newer one that states no cost and counts where
+    the other is too old. Kept are the lines that tell of calls that wait, and the last `MOST_RECENT` others:
+    a fact may stand before a call that it completes, where a generation belongs to several calls.
     """
 
     def __init__(self, *, all_calls: bool = False) -> None:
         """With *all_calls*, what is said of any call is kept."""
         self.all_calls = all_calls
-        self._kept: dict[str, bytes] = {}
-        self._recent: dict[str, bytes] = {}
+        self._kept: dict[str, tuple[_Fact, ...]] = {}
+        self._recent: dict[str, tuple[_Fact, ...]] = {}
         self._awaited: set[str] = set()
 
     def wait_for(self, call: AuditRecord) -> None:
@@ -105,58 +115,65 @@ class LateFacts:
         self.all_calls = True
         self._kept, self._recent = self._recent | self._kept, {}
 
-    def take(self, line: bytes) -> bool:
-        """Take in a line that is newer than those before; return whether it is a late fact's."""
+    def take(self, line: bytes, *, part: int = 0) -> bool:
+        """Take in a line of *part* that is newer than those before; return whether it is a late fact's."""
         one = _id_in(line)
         if one is None:
             return False
         place = self._kept if self.all_calls or one in self._awaited else self._recent
-        if one not in place or _states_cost(line) or not _states_cost(place[one]):
-            place[one] = line
+        fact = _Fact(part, line, _states_cost(line))
+        older = () if fact.has_cost else place.get(one, ())
+        place[one] = (fact, *(other for other in older if other.has_cost))
         if len(self._recent) > MOST_RECENT:
             del self._recent[next(iter(self._recent))]
         return True
 
-    def take_older(self, line: bytes) -> bool:
-        """Take in a line that is older than those before; return whether it is a late fact's."""
+    def take_older(self, line: bytes, *, part: int = 0) -> bool:
+        """Take in a line of *part* that is older than those before; return whether it is a late fact's."""
         one = _id_in(line)
         if one is None:
             return False
-        if one not in self._kept or (_states_cost(line) and not _states_cost(self._kept[one])):
-            self._kept[one] = line
+        self._put_older(one, _Fact(part, line, _states_cost(line)))
         return True
 
     def take_all_older(self, others: LateFacts) -> None:
         """Take in what *others* keep, all of it older."""
-        for line in others._kept.values():
-            self.take_older(line)
+        for one, facts in others._kept.items():
+            for fact in facts:
+                self._put_older(one, fact)
+
+    def _put_older(self, one: str, fact: _Fact) -> None:
+        newer = self._kept.get(one, ())
+        if not newer or (fact.has_cost and not newer[-1].has_cost):
+            self._kept[one] = (*newer, fact)
 
     def lacks(self, call: AuditRecord) -> bool:
         """Return whether more may be said of *call* than is known."""
         return awaits_facts(call) and not all(
-            one in self._kept and _states_cost(self._kept[one]) for one in _ids_of(call)
+            one in self._kept and self._kept[one][-1].has_cost for one in _ids_of(call)
         )
 
-    def complete(self, call: AuditRecord) -> AuditRecord:
-        """Return *call* with what is known of it by now."""
+    def complete(self, call: AuditRecord, *, part: int = 0) -> AuditRecord:
+        """Return *call*, which stands in *part*, with what is known of it by now."""
         if not awaits_facts(call):
             return call
-        fact = self._fact(call.generation_id)
+        fact = self._fact(call.generation_id, part)
         found = {name: getattr(fact, name) for name in FILLED} if fact is not None else {}
         if call.generation_ids is not None:
-            found |= self._sums(call.generation_ids)
+            found |= self._sums(call.generation_ids, part)
         known = {name: value for name, value in found.items() if getattr(call, name) is None}
         is_priced = known.get("total_cost") is not None
         source = fact.cost_source if fact is not None and is_priced else None
         return dataclasses.replace(call, **known | {"cost_source": source})
 
-    def _fact(self, generation_id: str | None) -> AuditRecord | None:
-        line = self._kept.get(generation_id or "") or self._recent.get(generation_id or "")
+    def _fact(self, generation_id: str | None, part: int) -> AuditRecord | None:
+        known = self._kept.get(generation_id or "") or self._recent.get(generation_id or "", ())
+        line = next((fact.line for fact in reversed(known) if fact.part >= part - 1), None)
         return record_of(parse_record(line) or {}) if line is not None else None
 
-    def _sums(self, ids: Sequence[str]) -> dict[str, Any]:
+    def _sums(self, ids: Sequence[str], part: int) -> dict[str, Any]:
         """Return what adds up over the generations *ids*; None where that of one of them is unknown."""
-        facts = [self._fact(one) for one in dict.fromkeys(ids)]
+        facts = [self._fact(one, part) for one in dict.fromkeys(ids)]
         sums = {name: _sum([getattr(fact, name, None) for fact in facts]) for name in SUMMED}
         upstream = [fact.upstream_cost for fact in facts if fact and fact.upstream_cost is not None]
         sums["upstream_cost"] = _sum(upstream) if sums["total_cost"] is not None else None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ _BLOCK = 1 << 20
 _LAST = 1 << 18
 """The last block of a file, which is mostly all that is asked for, is shorter."""
 _LINES = 1_000
+_NEEDED = ("event_type", "id", "timestamp")
+_SEQ_END = 1 << 63
 _decoder = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -183,3 +185,14 @@ def parse_record(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def seq_of(members: Mapping[str, Any]) -> int | None:
+    """Return the seq of the record or control line that *members* are; None where they are none.
+
+    One has a seq that a database has room for, and says in text what it is, its id and its time.
+    """
+    seq = members.get("seq")
+    if type(seq) is not int or not 0 <= seq < _SEQ_END:
+        return None
+    return seq if all(type(members.get(name)) is str for name in _NEEDED) else None

@@ -113,7 +113,8 @@ class _Loading:
             name: "JSON" if _is_looked_at(name) else "VARCHAR"
             for name in (*self._read_names, *self._rows.in_line)
         }
-        kinds |= {"seq": "JSON", "leaf": "VARCHAR", "id": "VARCHAR", "event_type": "VARCHAR"}
+        kinds |= {"seq": "JSON", "log": "VARCHAR", "leaf": "VARCHAR"}
+        kinds |= dict.fromkeys(("id", "event_type", "timestamp"), "VARCHAR")
         kinds |= {_LOSS[name]: "JSON" for name in self._rows.loss}
         values = ", ".join(map(_value, self._names))
         return (
@@ -121,15 +122,17 @@ class _Loading:
             f"FROM read_json(?, format='newline_delimited', columns={_struct(kinds)}, ignore_errors=true, "
             f"maximum_object_size={_LINE_LIMIT}, compression='uncompressed') "
             f"WHERE CASE WHEN {' OR '.join(self._doubts())} THEN error('doubtful') "
-            "ELSE id IS NOT NULL OR leaf IS NULL END"
+            "ELSE id IS NOT NULL END"
         )
 
     def _doubts(self) -> list[str]:
         """Return conditions of which one holds for each doubtful line."""
         seq = "NOT regexp_full_match(CAST(seq AS VARCHAR), '[0-9]{1,18}')"
+        stub = "NOT regexp_full_match(log || ' ' || leaf, '[0-9a-f]{16} [0-9a-f]{64}') IS TRUE"
         return [
-            "(id IS NULL AND leaf IS NULL)",
-            f"(id IS NOT NULL AND (seq IS NULL OR {seq}))",
+            f"seq IS NULL OR {seq}",
+            "(leaf IS NULL AND (id IS NULL OR event_type IS NULL OR timestamp IS NULL))",
+            f"(leaf IS NOT NULL AND ({stub} OR id IS NOT NULL))",
             *(f"({name} IS NOT NULL AND ({_doubt(name)}))" for name in self._read_names),
         ]
 

@@ -28,7 +28,8 @@ def open_books(
     """Return the calls of *period* in the log at *path*, a folder or a store, as the view `audit_log`.
 
     *columns*: those that will be asked for, so that no others are loaded. A generation id that a call before
-    the period bears as well does not count as repeated where *path* is a folder.
+    the period bears as well does not count as repeated where *path* is a folder. Late facts count from the
+    segment before the period on.
 
     Raises `ConfigError` where there is no log or the engine does not fit, `MissingExtraError` where DuckDB is
     asked for and not installed, `FormatError` and `OSError` for a store that cannot be read.

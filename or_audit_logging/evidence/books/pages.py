@@ -18,16 +18,16 @@ from typing import Any
 from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.books.columns import LOSS
 from or_audit_logging.evidence.books.period import Period
+from or_audit_logging.evidence.reading import seq_of
 from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.record import CONTROL_PREFIX
+from or_audit_logging.record import CONTROL_PREFIX, GENERATION
 from or_audit_logging.sealing.line import STUB_START, parse_stub
 from or_audit_logging.store.columns import IN_THE_LINE, Columns, members_of
 
 _BLOCK = 1 << 18
 _FACT = b'"event_type":"generation"'
-_MOST_SEQ = 1 << 63
 
 Row = tuple[Any, ...]
 
@@ -55,7 +55,7 @@ class Problems:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One segment; of those that lie after the period only the late facts are wanted."""
+    """One segment; of those that lie outside the period only the late facts are wanted."""
 
     source: Source
     facts_only: bool = False
@@ -69,20 +69,24 @@ class Page:
 def pages_of(layout: LogLayout, period: Period, problems: Problems) -> list[Page]:
     """Return the segments that can hold lines of *period*, in the order of their lines, and all later ones.
 
+    The one before the first is among them: a fact in it may be about a call that ended behind it.
+
     Raises `ConfigError` where the folder cannot be read.
     """
     try:
         sources = survey(layout).sources
     except OSError as error:
         raise ConfigError(f"the folder {layout.folder} cannot be read: {error.strerror}") from error
+    outside = [period.is_past(one.segment.day) or period.is_ahead(one.segment.day) for one in sources]
+    first = outside.index(False) if False in outside else len(sources)
     pages = []
-    for source in sources:
-        if period.is_past(source.segment.day):
+    for number, source in enumerate(sources):
+        if number < first - 1:
             continue
         if source.trouble is not None or source.kind == "irregular":
             problems.unreadable[source.name] = source.trouble or "not a regular file"
         else:
-            pages.append(Page(source, facts_only=period.is_ahead(source.segment.day)))
+            pages.append(Page(source, facts_only=outside[number]))
     return pages
 
 
@@ -121,17 +125,21 @@ class Rows:
                 if line and (not page.facts_only or _FACT in line):
                     row = self.row(line)
                     if row is not None:
-                        yield row
+                        if not page.facts_only or self._is_fact(row):
+                            yield row
                     elif not _is_stub(line):
                         self._problems.bad(name)
 
     def row(self, line: bytes) -> Row | None:
         """Return (seq, line, *values), None where *line* is no record and no control line."""
         members = members_of(line)
-        seq = members.get("seq")
-        if type(seq) is not int or not 0 <= seq < _MOST_SEQ or type(members.get("id")) is not str:
+        seq = seq_of(members)
+        if seq is None:
             return None
         return (seq, self._kept(members), *self._columns.of(members, line))
+
+    def _is_fact(self, row: Row) -> bool:
+        return bool(row[2 + self.names.index("event_type")] == GENERATION)
 
     def _kept(self, members: dict[str, Any]) -> str:
         event = members.get("event_type")

@@ -87,9 +87,8 @@ def _repeated(report: Report) -> Element | None:
     rows: list[list[Cell]] = [[name(one.generation_id), count(one.records)] for one in shown]
     total = report.counts.get("repeated", len(report.repeated))
     numbers = fold("The ids", table(title, ["Generation id", "Calls"], rows))
-    return figure(
-        title, "The cost of each is counted once.", numbers=numbers, note=left_out(len(shown), total)
-    )
+    about = "The cost of each is counted once. In a folder, calls before the period are not looked at."
+    return figure(title, about, numbers=numbers, note=left_out(len(shown), total))
 
 
 def _lost(report: Report) -> Element | None:

@@ -28,7 +28,7 @@ def ended_later(path: PathText, period: Period, ids: Collection[str]) -> set[str
     problems = Problems()
     open_, ended = {one.encode() for one in ids}, set[str]()
     for page in pages_of(layout, period, problems):
-        if page.facts_only:
+        if period.is_ahead(page.source.segment.day):
             ended |= _ended_in(page, open_, problems)
     return ended & set(ids)
 

@@ -79,5 +79,5 @@ def _records(reader: LogReader, names: set[str]) -> Iterator[tuple[int, AuditRec
     for block in reader.blocks():
         for line in sieve.lines(block):
             found = as_found(line)
-            if found is not None and found.seq is not None:
+            if found is not None:
                 yield found.seq, found.record
