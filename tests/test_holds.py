@@ -80,6 +80,21 @@ def test_a_hold_outlives_the_line_that_says_it(tmp_path: Path) -> None:
         assert log.verify().findings == ()
 
 
+@pytest.mark.parametrize("event", ["hold", "delete", "policy", "open"])
+def test_a_line_that_a_crash_cut_says_nothing(tmp_path: Path, event: str) -> None:
+    """It is no line, whatever it was to say: holds and retention go on behind it."""
+    with lived(tmp_path) as log:
+        log.write_days(4)
+        with (tmp_path / log.names()[-1]).open("ab") as segment:
+            segment.write(b'{"event_type":"log.%s","v":1,"id":"0' % event.encode())
+        log.write_days(4)
+        add_hold(tmp_path, "case-7", since=date(2026, 1, 3), key=key())
+        assert [hold.name for hold in holds_of(tmp_path)] == ["case-7"]
+        release_hold(tmp_path, "case-7", key=key())
+        assert log.retain()["deleted"][0] == "audit_2026-01-01.jsonl"
+        assert log.verify().findings == ()
+
+
 def test_the_same_hold_again_is_the_one_that_is_there(tmp_path: Path) -> None:
     """Nothing is added; with other days it is another one, and is not made smaller in passing."""
     with lived(tmp_path) as log:
@@ -171,6 +186,22 @@ def test_the_command(
         assert main(["hold", "release", where, "--name", "case-7", "--reason", "settled"]) == 0
         assert main(["hold", "add", where, "--name", "x", "--since", "yesterday"]) == 2
         assert holds_of(tmp_path) == ()
+
+
+def test_a_hold_on_what_is_deleted_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is sealed all the same: what is left of those days is held."""
+    monkeypatch.setenv("OR_AUDIT_KEY", key()().decode())
+    with lived(tmp_path) as log:
+        log.write_days(8)
+        log.retain()
+        add = ["hold", "add", str(tmp_path), "--name"]
+        for number, since in enumerate(([], ["--since", "2026-01-03"])):
+            assert main([*add, str(number), *since]) == 0
+            assert "begins with the segment of 2026-01-04" in capsys.readouterr().err
+        assert main([*add, "2", "--since", "2026-01-04"]) == 0
+        assert capsys.readouterr().err == ""
 
 
 def test_holds_of_a_store_are_listed(tmp_path: Path) -> None:

@@ -277,6 +277,16 @@ def test_what_an_interrupted_run_left_is_removed(log: Log) -> None:
     assert not left.exists()
 
 
+@pytest.mark.parametrize("name", [f".{FIRST}.redacting", f"archive/.{FIRST}.redacting.gz"])
+def test_retention_removes_it_too(log: Log, name: str) -> None:
+    """It holds lines of a segment that retention archives or deletes, under a name that is no segment's."""
+    (log.folder / "archive").mkdir(exist_ok=True)
+    left = log.folder / name
+    left.write_bytes(b"lines of ann")
+    retain(log.folder, key=key())
+    assert not left.exists()
+
+
 def test_a_log_that_fails_verification_is_left_alone(log: Log) -> None:
     """Redaction must not cover up what somebody has done."""
     lines = log.lines(SECOND)

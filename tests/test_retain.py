@@ -253,6 +253,8 @@ def test_a_store_and_no_log_are_refused(tmp_path: Path) -> None:
         {"actor": ""},
         {"reason": "x" * 501},
         {"actor": 7},
+        {"actor": "\U0001f5d1" * 40},
+        {"reason": "\u00e9" * 400},
         {"replace_policy": True},
         {"policy": 7},
         {"policy": "weekly"},
@@ -287,6 +289,7 @@ def test_without_one_the_sealed_policy_counts_else_the_operational(tmp_path: Pat
         assert log.retain(None, dry_run=True)["policy"]["name"] == "operational"
         log.retain(SHORT)
         assert log.retain(None)["policy"] == SHORT.to_sealed()
+        assert retain(tmp_path, key=key())["policy"] == SHORT.to_sealed()
 
 
 def test_a_policy_that_is_replaced_keeps_its_promise_to_the_lines_before(tmp_path: Path) -> None:
@@ -485,6 +488,21 @@ def test_the_list_has_an_end() -> None:
     assert (rows[0]["actor"], rows[0]["policy"]) == (SEVERAL, "operational")
     assert sum(row["runs"] for row in rows) == 500
     assert parse_past(rows, base=500)
+
+
+def test_a_log_delete_is_a_line_like_others(tmp_path: Path) -> None:
+    """Whatever names take turns, in whatever script: a shipper that cuts at 8 KiB cuts none."""
+    policy = RetentionPolicy(None, 2, name="\U0001f5d1" * 100)
+    with lived(tmp_path) as log:
+        log.write_days(3)
+        for run in range(25):
+            log.write_days(1)
+            log.retain(policy, actor=f"{run:02}" + "\u00e9" * 66, reason="\u00e9" * 333)
+        deletion = history(log).deletion
+        assert deletion is not None
+        assert len(deletion.raw) < 8_000
+        assert sum(row["runs"] for row in deletion.members["past"]) == 25
+        assert log.verify().findings == ()
 
 
 @pytest.mark.parametrize(

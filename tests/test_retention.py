@@ -126,11 +126,15 @@ def test_what_is_no_policy_is_refused(members: dict[str, Any]) -> None:
 
 
 def test_a_policy_from_a_file(tmp_path: Path) -> None:
-    """JSON or TOML; what is not there has its default, the name is that of the file."""
+    """JSON or TOML; when nothing is said of archiving it has its default, the name is that of the file."""
     (tmp_path / "ours.json").write_text('{"delete_after_days": 200, "min_days": 100}')
-    (tmp_path / "theirs.toml").write_text('archive_after_days = 10\nname = "them"\n')
+    (tmp_path / "theirs.toml").write_text('archive_after_days = 10\ndelete_after_days = 90\nname = "them"\n')
+    (tmp_path / "ever.toml").write_text('archive_after_days = 365\ndelete_after_days = "never"\n')
+    (tmp_path / "null.json").write_text('{"archive_after_days": "never", "delete_after_days": null}')
     assert policy_of(str(tmp_path / "ours.json")) == RetentionPolicy(30, 200, 100, name="ours")
     assert policy_of(tmp_path / "theirs.toml") == RetentionPolicy(10, 90, name="them")
+    assert policy_of(tmp_path / "ever.toml") == RetentionPolicy(365, None, name="ever")
+    assert policy_of(tmp_path / "null.json") == RetentionPolicy(None, None, name="null")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +143,8 @@ def test_a_policy_from_a_file(tmp_path: Path) -> None:
         ("a.json", "{"),
         ("a.json", "[]"),
         ("a.json", '{"delete_after": 3}'),
+        ("a.json", '{"archive_after_days": 365}'),
+        ("a.toml", "archive_after_days = 365"),
         ("a.json", '{"delete_after_days": "3"}'),
         ("a.toml", "name ="),
     ],
@@ -234,6 +240,17 @@ def test_a_day_that_is_still_to_come_keeps_what_follows() -> None:
     assert deleted(plan(segments, POLICY, date(2026, 6, 1))) == [segments[0].name]
     assert deleted(plan(segments, POLICY, date(2026, 11, 30))) == [s.name for s in segments[:4]]
     assert archived(plan(segments, POLICY, date(2026, 6, 1))) == [segments[1].name, segments[3].name]
+
+
+def test_what_a_day_to_come_keeps_is_said() -> None:
+    """Once it would have gone otherwise, and not before."""
+    log = days(FIRST, date(2036, 1, 1), FIRST + timedelta(days=1), FIRST + timedelta(days=2))
+    assert kept(plan(log, POLICY, FIRST + timedelta(days=89))) == {}
+    actions = plan(log, POLICY, FIRST + timedelta(days=91))
+    assert kept(actions) == {"clock": [segment.name for segment in log[:3]]}
+    assert deleted(actions) == []
+    (said,) = [action.why for action in actions if isinstance(action, Keep)]
+    assert "2036-01-01" in said
 
 
 def test_a_clock_that_is_behind_deletes_nothing() -> None:

@@ -13,11 +13,13 @@ from typing import NoReturn
 
 import pytest
 from log_builder import SECRET, key
-from retaining import Killed, LivedLog, ending_at, killed, lived
+from retaining import SHORT, Killed, LivedLog, ending_at, killed, lived
 from samples import REPOSITORY
 
 from or_audit_logging.errors import AuditError
-from or_audit_logging.retention import add_hold, holds_of
+from or_audit_logging.evidence.reading import reader_of
+from or_audit_logging.evidence.retention.history import history_of
+from or_audit_logging.retention import RetentionPolicy, add_hold, holds_of
 
 NEVER = 1 << 30
 
@@ -68,6 +70,29 @@ def test_a_run_that_ends_at_any_call(tmp_path: Path) -> None:
             with suppress(Killed), ending_at(call, killed):
                 log.retain()
             check(log, whole)
+
+
+def test_a_policy_that_was_said_counts_wherever_the_run_ended(tmp_path: Path) -> None:
+    """Also for the segments after it, though the one that was to begin with it is not there."""
+    longer = RetentionPolicy(archive_after_days=20, delete_after_days=50, name="longer")
+    said, call, ended = 0, 0, False
+    while not ended:
+        with lived(tmp_path / str(call)) as log:
+            log.write_days(2)
+            log.retain()
+            log.write()
+            with ending_at(call, killed) as made, suppress(Killed):
+                log.retain(longer)
+            ended = len(made) <= call
+            named = {act.members["name"] for act in history_of(reader_of(log.folder)).acts}
+            log.write_days(2)
+            log.write()
+            history = history_of(reader_of(log.folder))
+            assert history.policy == (longer if "longer" in named else SHORT).to_sealed()
+            assert log.verify().findings == ()
+        said += "longer" in named
+        call += 1
+    assert said > 2
 
 
 def test_each_file_is_gone_for_good_before_the_next_one_goes(tmp_path: Path) -> None:

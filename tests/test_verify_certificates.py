@@ -218,6 +218,18 @@ def test_without_the_key_a_certificate_counts_if_an_anchor_covers_it(tmp_path: P
     assert verify(tmp_path, key=key(), anchors=[log.anchor(behind)]).verdict == "verified"
 
 
+def test_the_lines_that_an_anchor_covers_are_counted_from_the_first_that_is_there(tmp_path: Path) -> None:
+    log = three_segments()
+    log.delete(THIRD)
+    log.user(1)
+    anchor = log.anchor()
+    log.user(2)
+    report = verify(log.save(tmp_path), anchors=[anchor])
+    covered, lines = anchor.size - (report.first_seq or 0), report.lines
+    assert (report.verdict, lines) == ("verified", covered + 2)
+    assert report.summary().startswith(f"verified: {covered} of {lines} lines in 1 segment")
+
+
 def test_a_certificate_forged_behind_the_last_anchor(tmp_path: Path) -> None:
     """With the wrong key: a finding to the key holder, no licence to the auditor."""
     log = three_segments()

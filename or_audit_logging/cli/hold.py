@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 from or_audit_logging.cli.opening import add_log_arguments
-from or_audit_logging.cli.output import complain, paint, printable, table
+from or_audit_logging.cli.output import complain, paint, printable, table, warn
 from or_audit_logging.cli.retain import add_who_and_why
 from or_audit_logging.cli.values import day
 from or_audit_logging.errors import RetentionError
 from or_audit_logging.evidence.retention.history import Hold
 from or_audit_logging.evidence.retention.holds import add_hold, holds_of, release_hold
+from or_audit_logging.evidence.retention.opened import segments_of
 
 HELP = "put records under a legal hold, release one, list them"
 
@@ -22,8 +23,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "hold",
         help=HELP,
-        description="A legal hold keeps the first segment that may hold records of its days, and all that "
-        "come after, from deletion and from redaction, until it is released. It is a line of the log.",
+        description="A legal hold keeps records of its days from redaction, and the first segment that may "
+        "hold one of them, with all that come after, from deletion, until it is released. It is a line of "
+        "the log.",
         epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation",
     )
     acts = parser.add_subparsers(title="what to do", metavar="ACT", required=True)
@@ -87,6 +89,9 @@ def _run_add(options: argparse.Namespace) -> int:
     except RetentionError as error:
         return _refused(error)
     print(f"{paint('held', 'green')}  {printable(hold.name)}: {_days(hold)}, sealed at seq {hold.seq}")
+    first = segments_of(options.log)[0]
+    if first.first_seq and (hold.since is None or hold.since < first.day):
+        warn(f"the log begins with the segment of {first.day}: what stood before it was deleted already")
     return 0
 
 

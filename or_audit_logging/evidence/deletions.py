@@ -12,6 +12,7 @@ that row longer, so that years of daily runs stay one row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, TypeAlias
@@ -23,6 +24,9 @@ Row: TypeAlias = dict[str, Any]
 
 MOST_ROWS = 20
 """A `past` is kept at so many rows: beyond that the two oldest become one."""
+
+MOST_BYTES = 4_000
+"""And at so many bytes of JSON, so that the log.delete is a line like others: 8,000 bytes at most."""
 
 SEVERAL = "(several)"
 """Stands for the policies, or the actors, of rows that became one."""
@@ -60,9 +64,13 @@ def continued(past: Sequence[Row], row: Row) -> list[Row]:
     rows = [*past, row]
     if past and all(past[-1][name] == row[name] for name in ("policy", "actor")):
         rows[-2:] = [_joined(past[-1], row)]
-    while len(rows) > MOST_ROWS:
+    while len(rows) > MOST_ROWS or (len(rows) > 1 and _size(rows) > MOST_BYTES):
         rows[:2] = [_joined(rows[0], rows[1])]
     return rows
+
+
+def _size(rows: Sequence[Row]) -> int:
+    return len(json.dumps(rows, separators=(",", ":")))
 
 
 def _joined(first: Row, second: Row) -> Row:

@@ -33,7 +33,8 @@ def _verified(report: VerificationReport) -> list[str]:
     if report.key_checked:
         held = f"{_extent(report)}; chain, seals and anchor hold"
     else:
-        held = f"{(report.anchored_to or 0) + 1:,} of {_extent(report)} are those that the anchor covers"
+        covered = (report.anchored_to or 0) + 1 - (report.first_seq or 0)
+        held = f"{covered:,} of {_extent(report)} are those that the anchor covers"
     return [f"verified: {held}.", _anchor(report), *_after_the_anchor(report), *_signed(report)]
 
 

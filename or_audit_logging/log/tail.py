@@ -81,6 +81,9 @@ class Tail:
     policy: object = None
     """The retention policy in force, as a log.policy stated it; None where none did."""
 
+    ends_segment: bool = False
+    """Whether a log.policy was met, and the segment whose first line is to state it is not there."""
+
     checkpoint_at: datetime | None = None
     torn: Torn | None = None
     newline_missing: bool = False
@@ -109,6 +112,7 @@ class Tail:
         self.offset = self.checked_offset = 0
         self.checked_seq, self.checked_prev = self.seq, self.prev
         self.ending, self.torn, self.newline_missing = b"", None, False
+        self.ends_segment = False
 
     def wrote(self, line: bytes, size: int) -> None:
         """Take *line*, sealed here and written with *size* bytes, as the last one."""
@@ -358,6 +362,7 @@ def note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
         tail.rotated(keys, _text(members["next_vkey"]))
     elif members["event_type"] == "log.policy":
         tail.policy = members["policy"]
+        tail.ends_segment = True
 
 
 def _text(value: object) -> str | None:

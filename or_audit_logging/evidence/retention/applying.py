@@ -24,6 +24,7 @@ from or_audit_logging.evidence.deletions import Row, continued
 from or_audit_logging.evidence.retention.history import History, Hold
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, SegmentState
+from or_audit_logging.evidence.retention.rewriting import remove_unfinished
 from or_audit_logging.evidence.sources import survey
 from or_audit_logging.evidence.streams import LineStream, same_bytes
 from or_audit_logging.keys import KeySources
@@ -86,8 +87,8 @@ def carry_out(actions: Iterable[Action], log: OpenedLog, *, actor: str | None, r
     }:
         raise RetentionError("the actions contradict each other; plan them anew")
     deleted = [name for delete in deletes for name in _delete(delete, log, actor=actor, reason=reason)]
-    if archives or deletes:
-        _remove_unfinished(log.layout)
+    _remove_unfinished(log.layout)
+    remove_unfinished(log.layout)
     for archive in archives:
         _archive(archive.segment, log.layout)
     return Applied(tuple(archive.segment.name for archive in archives), tuple(deleted))

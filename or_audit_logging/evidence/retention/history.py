@@ -11,6 +11,7 @@ log before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -119,7 +120,8 @@ def _of_keeping(lines: Lines) -> Iterator[SealedLine]:
         while at >= 0:
             end = block.find(b"\n", at)
             if block.startswith(_PREFIXES, at):
-                yield parse_line(block[at : end if end >= 0 else len(block)])
+                with suppress(FormatError):  # cut by a crash: no line
+                    yield parse_line(block[at : end if end >= 0 else len(block)])
             at = block.find(b"\n" + _START, end) + 1 or -1 if end >= 0 else -1
 
 

@@ -11,6 +11,7 @@ retention takes.
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date
@@ -36,6 +37,8 @@ from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.signing_keys import SigningKeys
 
 _LONGEST_TEXT = 500
+_BYTES_EACH = 4
+"""Of JSON for each of so many characters; one beyond ASCII takes 6 or 12."""
 _LONGEST_ACTOR = 100
 """Short, since a log.delete names the actors of all deletions so far."""
 
@@ -139,16 +142,24 @@ def segments_of(path: PathText | LogLayout, log: str | None = None) -> tuple[Seg
 def text_of(value: str | None, what: str, *, longest: int = _LONGEST_TEXT) -> str | None:
     """Return *value*, an actor or a reason, if it may stand in a line; raises `ConfigError`."""
     given: object = value
-    if given is not None and (not isinstance(given, str) or not 0 < len(given) <= longest):
-        raise ConfigError(f"{what} is a text of 1 to {longest} characters")
+    if given is not None and (not isinstance(given, str) or not _fits(given, longest)):
+        most = longest * _BYTES_EACH
+        raise ConfigError(
+            f"{what} is a text of 1 to {longest} characters, and of {most:,} bytes at most as JSON escapes it"
+        )
     return value
+
+
+def _fits(value: str, longest: int) -> bool:
+    return 0 < len(value) <= longest and len(json.dumps(value)) - 2 <= longest * _BYTES_EACH
 
 
 def actor_of(actor: str | None) -> str | None:
     """Return *actor*, or else the name that this process is logged in under; raises `ConfigError`."""
     if actor is None:
         try:
-            return getpass.getuser()[:_LONGEST_ACTOR]
+            name = getpass.getuser()[:_LONGEST_ACTOR]
+            return name if _fits(name, _LONGEST_ACTOR) else name[: _LONGEST_ACTOR // 3]
         except (OSError, KeyError, ImportError):  # a container's user may have no name
             return None
     return text_of(actor, "actor", longest=_LONGEST_ACTOR)

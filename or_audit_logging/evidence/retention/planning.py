@@ -76,10 +76,13 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Leave *segments* although their time has come: for *holds*, or for what the log has promised."""
+    """Leave *segments* although their time has come: for *holds*, or for what the log has promised.
+
+    Or since the first of them was closed, or begun, on a day that is still to come: a clock had run ahead.
+    """
 
     segments: tuple[SegmentState, ...]
-    reason: Literal["hold", "minimum", "no-tree"]
+    reason: Literal["hold", "minimum", "no-tree", "clock"]
     why: str
     holds: tuple[str, ...] = ()
 
@@ -121,6 +124,9 @@ def plan(
         actions.append(Keep(tuple(closed[free:old]), "hold", said, names))
     if old < due:
         actions.append(Keep(tuple(closed[old:due]), "minimum", f"the log promises {days} days"))
+    if ahead := _behind_a_day_to_come(closed[due:], policy.delete_after_days, today):
+        said = f"a clock had run ahead: {ahead[0].name} may hold lines of {ahead[0].youngest}"
+        actions.append(Keep(ahead, "clock", said))
     for segment in closed[end:]:
         if segment.is_plain and segment.is_archived:
             actions.append(Archive(segment, "was begun before"))
@@ -132,6 +138,16 @@ def plan(
 def _is_due(segment: SegmentState, days: int | None, today: date) -> bool:
     youngest = segment.youngest
     return days is not None and youngest is not None and (today - youngest).days >= days
+
+
+def _behind_a_day_to_come(
+    segments: Sequence[SegmentState], days: int | None, today: date
+) -> tuple[SegmentState, ...]:
+    """Return those of *segments* that stay because the first of them seems to be of the future."""
+    if days is None or not segments or (segments[0].youngest or today) <= today:
+        return ()
+    old = [number for number, segment in enumerate(segments) if (today - segment.day).days >= days]
+    return tuple(segments[: old[-1] + 1]) if old else ()
 
 
 def _is_archived_at(segment: SegmentState, days: int | None, today: date) -> bool:

@@ -67,7 +67,9 @@ class RetentionPolicy:
     def from_file(cls, path: str | os.PathLike[str]) -> RetentionPolicy:
         """Return the policy in a JSON or TOML file: the members of this class; raises `ConfigError`.
 
-        One that is not there has its default, the name that of the file.
+        `delete_after_days` has to be there, so that nothing goes because somebody left it out. "never" stands
+        for None, which TOML cannot say. Another one that is not there has its default, the name that of the
+        file.
         """
         file = Path(path)
         try:
@@ -82,6 +84,13 @@ class RetentionPolicy:
         known = [field.name for field in fields(cls)]
         if not isinstance(members, dict) or set(members) - set(known):
             raise ConfigError(f"the policy in {file} is an object of {', '.join(known)}, and nothing else")
+        if "delete_after_days" not in members:
+            raise ConfigError(
+                f'the policy in {file} does not say delete_after_days: give a number of days, or "never"'
+            )
+        for what in ("archive_after_days", "delete_after_days"):
+            if members.get(what) == "never":
+                members[what] = None
         return cls(**({"name": file.stem} | members))
 
     @classmethod

@@ -56,7 +56,7 @@ class Retained(TypedDict):
 
 def retain(
     path: PathText,
-    policy: AnyPolicy | Sequence[AnyPolicy] | None = DEFAULT,
+    policy: AnyPolicy | Sequence[AnyPolicy] | None = None,
     *,
     key: KeySources = None,
     signing_key: KeySources = None,
@@ -71,8 +71,8 @@ def retain(
     """Archive and delete what *policy* says of the log in the folder *path*; return what was done.
 
     *policy*: a policy, a profile's name, a JSON or TOML file, or several of these, of which the longest wins;
-    None takes the one sealed in the log, else "operational". One that the log has sealed goes on to count,
-    unless *replace_policy* puts *policy* in its place, which takes a *reason*.
+    None (the default) takes the one sealed in the log, else "operational". One that the log has sealed goes
+    on to count, unless *replace_policy* puts *policy* in its place, which takes a *reason*.
     *key*, *signing_key*: the log's own. *actor* (default: the login name) and *reason* are sealed as they are
     given. *dry_run*: say what would be done. *today*: a UTC date, not later than the clock's (the default).
     *confirm* is called with what is planned, and nothing is done where it returns False. *progress* is called

@@ -22,7 +22,7 @@ from or_audit_logging.errors import RetentionError
 from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.folder import OPEN_FLAGS, sync_folder
-from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
 from or_audit_logging.sealing.line import SealedLine, stub_of
 
 _UNFINISHED = "redacting"
@@ -81,9 +81,10 @@ class Rewrite:
 
 
 def remove_unfinished(layout: LogLayout) -> None:
-    """Remove what an interrupted run has left; raises `OSError`."""
-    for segment in layout.files():
-        _unfinished(segment).unlink(missing_ok=True)
+    """Remove what an interrupted run has left, also of a segment that is gone; raises `OSError`."""
+    for folder, ending in ((layout.folder, ""), (layout.folder / ARCHIVE, ".gz")):
+        for path in folder.glob(f".{layout.stem}_*{layout.suffix}.{_UNFINISHED}{ending}"):
+            path.unlink()
 
 
 def _unfinished(segment: Segment) -> Path:
