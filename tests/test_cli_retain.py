@@ -61,6 +61,30 @@ def test_in_cron_it_shows_the_plan_and_goes_ahead(log: LivedLog, capsys: pytest.
     assert "nothing to archive, nothing to delete" in capsys.readouterr().out
 
 
+def test_in_cron_a_policy_that_nobody_named_is_refused(
+    log: LivedLog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless the log has one, somebody agrees to the usual one, or nothing is done."""
+    log.pass_days(100)
+    log.write()
+    retain = ["retain", str(log.folder)]
+    for options in ([], ["--json"]):
+        assert main([*retain, *options]) == 2
+        said = capsys.readouterr()
+        assert "--policy NAME, one of operational, eu-ai-act" in said.err
+        assert said.out == ""
+    assert "audit_2026-01-01.jsonl" in log.names()
+    assert main([*retain, "--dry-run"]) == 0
+    shown = at_terminal(monkeypatch, "n\n")
+    assert main(retain) == 1
+    assert "seal the policy operational in the log? [y/N]" in shown.getvalue()
+    monkeypatch.undo()
+    monkeypatch.setenv("OR_AUDIT_KEY", key()().decode())
+    assert main([*retain, "--yes"]) == 0
+    assert "audit_2026-01-01.jsonl" not in log.names()
+    assert main(retain) == 0
+
+
 def test_a_dry_run_shows_the_plan_only(log: LivedLog, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(os.listdir(log.folder))
     assert run(log, "--dry-run") == 0
@@ -129,4 +153,4 @@ def test_refusals_exit_with_1_and_mistakes_with_2(
 
 def test_several_policies_and_who_won(log: LivedLog, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(log, "--policy", "hipaa", "--dry-run") == 0
-    assert "hipaa wins for deletion: 2,192 days" in capsys.readouterr().out
+    assert "hipaa wins for deletion: 2,192 days, against short (5 days)" in capsys.readouterr().out

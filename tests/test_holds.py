@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from log_builder import key
+from log_builder import LogBuilder, key
 from retaining import LivedLog, lived
 
 from or_audit_logging.cli.main import main
@@ -19,6 +19,7 @@ from or_audit_logging.evidence.retention import holds
 from or_audit_logging.evidence.retention.history import Act, history_of
 from or_audit_logging.evidence.retention.locking import exclusive
 from or_audit_logging.retention import Hold, add_hold, holds_of, release_hold
+from or_audit_logging.sealing.note import SigningKey
 
 DAY = date(2026, 1, 3)
 
@@ -201,6 +202,28 @@ def test_a_hold_on_what_is_deleted_says_so(
             assert main([*add, str(number), *since]) == 0
             assert "begins with the segment of 2026-01-04" in capsys.readouterr().err
         assert main([*add, "2", "--since", "2026-01-04"]) == 0
+        assert capsys.readouterr().err == ""
+
+
+def test_on_a_signed_log_without_the_signing_key_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoint over the hold is not signed then, nor the one over its release."""
+    pytest.importorskip("cryptography")
+    monkeypatch.setenv("OR_AUDIT_KEY", key()().decode())
+    signing = SigningKey.generate()
+    log = LogBuilder(signing=signing)
+    log.user(3)
+    log.save(tmp_path / "log")
+    (tmp_path / "signing.pem").touch(mode=0o600)
+    (tmp_path / "signing.pem").write_bytes(signing.to_pem())
+    name = ["--name", "case-7"]
+    for act in ("add", "release"):
+        assert main(["hold", act, str(tmp_path / "log"), *name]) == 0
+        assert str(signing.verifier_key(log.origin)) in capsys.readouterr().err
+    signed = ["--signing-key", f"file:{tmp_path / 'signing.pem'}"]
+    for act in ("add", "release"):
+        assert main(["hold", act, str(tmp_path / "log"), *name, *signed]) == 0
         assert capsys.readouterr().err == ""
 
 

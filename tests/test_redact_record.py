@@ -283,7 +283,7 @@ def test_retention_removes_it_too(log: Log, name: str) -> None:
     (log.folder / "archive").mkdir(exist_ok=True)
     left = log.folder / name
     left.write_bytes(b"lines of ann")
-    retain(log.folder, key=key())
+    retain(log.folder, "operational", key=key())
     assert not left.exists()
 
 
@@ -472,10 +472,10 @@ def test_a_segment_that_grows_meanwhile_is_not_replaced(log: Log, monkeypatch: p
     """Nobody writes to a closed segment; where somebody does, that is not to be covered up."""
     real = LogWriter.act
 
-    def act(*arguments: Any) -> Any:
+    def act(*arguments: Any, **options: Any) -> Any:
         with (log.folder / FIRST).open("ab") as file:
             file.write(b"{}\n")
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(LogWriter, "act", act)
     with pytest.raises(RetentionError, match="changed meanwhile"):

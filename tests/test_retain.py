@@ -30,6 +30,7 @@ from or_audit_logging.evidence.retention.locking import LOCK_NAME, exclusive
 from or_audit_logging.evidence.sources import Survey, survey
 from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.retention import (
     Archive,
     Delete,
@@ -267,6 +268,47 @@ def test_arguments_that_are_wrong(tmp_path: Path, options: dict[str, Any]) -> No
             log.retain(**options)
 
 
+def test_an_archive_that_cannot_be_used_is_seen_before_anything_is_done(tmp_path: Path) -> None:
+    """Deletion comes first, and would be done when archiving fails."""
+    with lived(tmp_path) as log:
+        log.write_days(8)
+        (tmp_path / "archive").write_text("mine")
+        seen = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises((RetentionError, ConfigError), match="archive"):
+            log.retain()
+        (tmp_path / LOCK_NAME).unlink()
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == seen
+
+
+@pytest.mark.parametrize("policy_is_sealed", [True, False])
+def test_a_clock_that_is_set_back_seals_no_certificate_too_young(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, policy_is_sealed: bool
+) -> None:
+    """The age counts at the moment that the certificate bears, not at the one of the plan."""
+    real = LogWriter.act
+
+    def set_back_and_act(self: LogWriter, *acts: Any, **options: Any) -> int:
+        if acts[-1][0] == "log.delete":
+            log.set_clock("2026-01-06 23:59")
+        return real(self, *acts, **options)
+
+    with lived(tmp_path) as log:
+        log.write_days(2)
+        if policy_is_sealed:
+            log.retain()
+        log.set_clock("2026-01-07 00:01")
+        log.write()
+        monkeypatch.setattr(LogWriter, "act", set_back_and_act)
+        with pytest.raises(RetentionError, match="is 4 days old; nothing was deleted"):
+            log.retain()
+        assert log.numbers() == {0, 1, 2}
+        assert history(log).deletion is None
+        monkeypatch.undo()
+        log.set_clock("2026-01-07 00:02")
+        assert log.retain()["deleted"] == ["audit_2026-01-01.jsonl"]
+        assert log.verify().findings == ()
+
+
 # policies
 
 
@@ -277,16 +319,22 @@ def test_the_policy_is_sealed_once_and_a_shorter_one_does_not_weaken_it(tmp_path
         log.retain(LONGER)
         short = log.retain(SHORT)
         assert (short["sealed"], short["deleted"]) == (False, [])
-        assert "longer wins for deletion: 8 days" in short["notes"]
+        assert "longer wins for deletion: 8 days, against short (5 days)" in short["notes"]
         log.retain([SHORT, RetentionPolicy(None, 9, name="third")])
         assert sealed(log) == ["longer", "third"]
         assert log.retain(None)["policy"]["delete_after_days"] == 9
 
 
-def test_without_one_the_sealed_policy_counts_else_the_operational(tmp_path: Path) -> None:
+def test_without_one_the_sealed_policy_counts_else_one_is_to_be_named(tmp_path: Path) -> None:
+    """The operational one is only proposed: in a dry run, or to who is asked."""
     with lived(tmp_path) as log:
-        log.write_days(2)
+        log.write_days(100)
         assert log.retain(None, dry_run=True)["policy"]["name"] == "operational"
+        for nothing in (None, []):
+            with pytest.raises(ConfigError, match="operational, eu-ai-act"):
+                log.retain(nothing)
+        assert (sealed(log), len(log.names())) == ([], 100)
+        assert log.retain(None, confirm=lambda planned: False)["policy"]["name"] == "operational"
         log.retain(SHORT)
         assert log.retain(None)["policy"] == SHORT.to_sealed()
         assert retain(tmp_path, key=key())["policy"] == SHORT.to_sealed()

@@ -130,10 +130,14 @@ def test_a_policy_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "ours.json").write_text('{"delete_after_days": 200, "min_days": 100}')
     (tmp_path / "theirs.toml").write_text('archive_after_days = 10\ndelete_after_days = 90\nname = "them"\n')
     (tmp_path / "ever.toml").write_text('archive_after_days = 365\ndelete_after_days = "never"\n')
+    (tmp_path / "bom.json").write_text('{"delete_after_days": 7}', encoding="utf-8-sig")
+    (tmp_path / "bom.toml").write_text("delete_after_days = 7", encoding="utf-8-sig")
     (tmp_path / "null.json").write_text('{"archive_after_days": "never", "delete_after_days": null}')
     assert policy_of(str(tmp_path / "ours.json")) == RetentionPolicy(30, 200, 100, name="ours")
     assert policy_of(tmp_path / "theirs.toml") == RetentionPolicy(10, 90, name="them")
     assert policy_of(tmp_path / "ever.toml") == RetentionPolicy(365, None, name="ever")
+    for name in ("bom.json", "bom.toml"):
+        assert policy_of(tmp_path / name).delete_after_days == 7
     assert policy_of(tmp_path / "null.json") == RetentionPolicy(None, None, name="null")
 
 
@@ -167,9 +171,9 @@ def test_of_several_the_longest_wins_and_it_is_said() -> None:
     together, said = combine([PROFILES["pci-dss"], quick])
     assert together == RetentionPolicy(92, 400, 366, name="quick+pci-dss")
     assert said == (
-        "quick wins for deletion: 400 days",
-        "pci-dss wins for archiving: 92 days",
-        "pci-dss wins for the promised minimum: 366 days",
+        "quick wins for deletion: 400 days, against pci-dss (366 days)",
+        "pci-dss wins for archiving: 92 days, against quick (0 days)",
+        "pci-dss wins for the promised minimum: 366 days, against quick (5 days)",
     )
     again, said = combine([together, quick, PROFILES["pci-dss"]])
     assert again == together
@@ -178,9 +182,12 @@ def test_of_several_the_longest_wins_and_it_is_said() -> None:
 
 def test_never_is_longer_than_any_number() -> None:
     """What one policy never archives or deletes stays."""
-    together, _ = combine([RetentionPolicy(1_000_000, 1_000_000), RetentionPolicy(None, None, name="ever")])
+    together, said = combine(
+        [RetentionPolicy(1_000_000, 1_000_000), RetentionPolicy(None, None, name="ever")]
+    )
     assert (together.archive_after_days, together.delete_after_days) == (None, None)
     assert together.minimum == 1_000_000
+    assert said[0] == "ever wins for deletion: never, against custom (1,000,000 days)"
 
 
 def test_a_sealed_policy_is_read_back() -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from or_audit_logging.cli.opening import add_log_arguments
+from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
 from or_audit_logging.cli.output import complain, paint, printable, table, warn
 from or_audit_logging.cli.retain import add_who_and_why
 from or_audit_logging.cli.values import day
@@ -85,6 +85,7 @@ def _run_add(options: argparse.Namespace) -> int:
             signing_key=options.signing_key,
             actor=options.actor,
             reason=options.reason,
+            unsigned=warn_unsigned,
         )
     except RetentionError as error:
         return _refused(error)
@@ -104,6 +105,7 @@ def _run_release(options: argparse.Namespace) -> int:
             signing_key=options.signing_key,
             actor=options.actor,
             reason=options.reason,
+            unsigned=warn_unsigned,
         )
     except RetentionError as error:
         return _refused(error)

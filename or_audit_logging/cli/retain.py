@@ -10,7 +10,7 @@ from typing import Any
 
 from or_audit_logging.cli.opening import add_log_arguments, warn_unsigned
 from or_audit_logging.cli.output import complain, paint, printable
-from or_audit_logging.errors import RetentionError
+from or_audit_logging.errors import ConfigError, RetentionError
 from or_audit_logging.evidence.retention.policies import PROFILES
 from or_audit_logging.evidence.retention.retain import Retained, retain
 
@@ -27,7 +27,8 @@ def add_parser(commands: Any) -> None:
         description=HELP.capitalize() + ". The log is verified first, and nothing is done to one that fails. "
         "The policy is sealed in it, and so is what was deleted, before files go: verify tells it from what "
         "is missing. Works beside the processes that write the log; may be run twice, or killed. At a "
-        "terminal it asks before it deletes or seals a policy; without one, in cron, it goes ahead.",
+        "terminal it asks before it deletes or seals a policy; without one, in cron, it goes ahead, unless "
+        "nobody has ever named a policy.",
         epilog="example: or-audit retain audit_logs --policy operational --dry-run. "
         "Exit codes: 0 done, also where a legal hold keeps segments; 1 refused; 2 could not.",
     )
@@ -37,7 +38,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME|FILE",
         action="append",
         help=f"{', '.join(PROFILES)}, or a JSON or TOML file; may be given again, and the longest wins "
-        "(default: the one sealed in the log, else operational)",
+        "(default: the one sealed in the log; without one operational, if you agree to it)",
     )
     parser.add_argument(
         "--replace-policy",
@@ -117,11 +118,17 @@ class _Asked:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._is_quiet = options.json
+        self._named = bool(options.policy) or options.yes
         self._may_ask = not options.yes and sys.stdin.isatty() and sys.stderr.isatty()
         self.refused = False
 
     def confirm(self, planned: Retained) -> bool:
         _clear_progress()
+        if planned["sealed"] and not self._named and not self._may_ask:
+            raise ConfigError(
+                "the log has no sealed policy, and nothing is deleted under one that nobody named: "
+                f"give --policy NAME, one of {', '.join(PROFILES)}, or --policy FILE"
+            )
         if not self._is_quiet:
             print_plan(planned)
             sys.stdout.flush()

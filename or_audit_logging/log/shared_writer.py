@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -132,11 +132,14 @@ class SharedWriter(Author):
         self.sync_for_checkpoints()
         return self.checkpoints.take()[-1]
 
-    def act(self, *acts: tuple[str, Mapping[str, Any]]) -> int:
+    def act(
+        self, *acts: tuple[str, Mapping[str, Any]], check: Callable[[datetime], None] | None = None
+    ) -> int:
         """Write control lines (event type, members) behind each other, and a checkpoint; on disk on return.
 
         Returns the seq of the first of them. Raises `AuditWriteError`, with nothing written, for a log that
-        has no lines or does not chain: a checkpoint of it would launder an edit.
+        has no lines or does not chain: a checkpoint of it would launder an edit. *check* is called with the
+        moment that they will bear, before the first of them; where it raises, none is written.
         """
         with self._exclusive:
             self._go_to_end()
@@ -149,6 +152,8 @@ class SharedWriter(Author):
                 self._end.check_rest()
             if tail.tree is None or not tail.is_checked:
                 raise AuditWriteError("the log does not chain, so nothing is added; run 'or-audit verify'")
+            if check is not None:
+                check(now)
             first = tail.seq
             for event_type, members in acts:
                 self._write_control(event_type, moment=now, **members)

@@ -13,13 +13,15 @@ import gzip
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from or_audit_logging.errors import LegalHoldError, RetentionError
+from or_audit_logging.evidence.certificates import minimum_days
 from or_audit_logging.evidence.deletions import Row, continued
 from or_audit_logging.evidence.retention.history import History, Hold
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
@@ -74,19 +76,37 @@ def apply(
         return carry_out(todo, log, actor=actor, reason=reason)
 
 
-def carry_out(actions: Iterable[Action], log: OpenedLog, *, actor: str | None, reason: str | None) -> Applied:
-    """Do what *actions* ask for with a log that was verified; raises as `apply` does."""
+def carry_out(
+    actions: Iterable[Action],
+    log: OpenedLog,
+    *,
+    actor: str | None,
+    reason: str | None,
+    policy: Mapping[str, Any] | None = None,
+) -> Applied:
+    """Do what *actions* ask for with a log that was verified; raises as `apply` does.
+
+    *policy* is sealed first, once it is clear that all can be done.
+    """
     deletes = [action for action in actions if isinstance(action, Delete)]
     archives = [action for action in actions if isinstance(action, Archive)]
+    minimum = max(log.history.minimum, minimum_days(policy))
     for delete in deletes:
-        _check_delete(delete, log)
+        _check_delete(delete, log, minimum)
     for archive in archives:
         _check_present(archive.segment, log)
     if len(deletes) > 1 or {a.segment.name for a in archives} & {
         segment.name for delete in deletes for segment in delete.segments
     }:
         raise RetentionError("the actions contradict each other; plan them anew")
-    deleted = [name for delete in deletes for name in _delete(delete, log, actor=actor, reason=reason)]
+    if archives:
+        _check_archive_folder(log.layout)
+    if policy is not None:
+        stated = {"name": policy["name"], "policy": policy, "actor": actor, "reason": reason}
+        log.act(("log.policy", stated))
+    deleted = [
+        name for delete in deletes for name in _delete(delete, log, minimum, actor=actor, reason=reason)
+    ]
     _remove_unfinished(log.layout)
     remove_unfinished(log.layout)
     for archive in archives:
@@ -109,7 +129,13 @@ def _check_present(segment: SegmentState, log: OpenedLog) -> None:
             raise RetentionError(f"{path} is not a regular file; a log's files are")
 
 
-def _check_delete(delete: Delete, log: OpenedLog) -> None:
+def _check_archive_folder(layout: LogLayout) -> None:
+    folder = layout.folder / ARCHIVE
+    if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise RetentionError(f"{folder} is no folder in which files can be made; nothing was touched")
+
+
+def _check_delete(delete: Delete, log: OpenedLog, minimum: int) -> None:
     count = len(delete.segments)
     if not count or (*delete.segments, delete.base) != log.segments[: count + 1]:
         raise RetentionError(
@@ -121,20 +147,26 @@ def _check_delete(delete: Delete, log: OpenedLog) -> None:
         if held := segment.held_by(log.history.holds):
             names = ", ".join(hold.name for hold in held)
             raise LegalHoldError(f"{segment.name} is under legal hold ({names}); nothing was touched")
-    age = (datetime.now(UTC).date() - delete.base.opened).days
-    if age < log.history.minimum:
-        raise RetentionError(
-            f"the log promises to keep its lines for {log.history.minimum} days, and the first that would be "
-            f"left is {age} days old; nothing was touched"
-        )
+    _check_age(delete, minimum, datetime.now(UTC))
     if delete.base.root is None:
         raise RetentionError(f"{delete.base.name} states no tree, so the log cannot begin with it")
+
+
+def _check_age(delete: Delete, minimum: int, now: datetime) -> None:
+    age = (now.date() - delete.base.opened).days
+    if age < minimum:
+        raise RetentionError(
+            f"the log promises to keep its lines for {minimum} days, and the first that would be "
+            f"left is {age} days old; nothing was deleted"
+        )
 
 
 # Deletion.
 
 
-def _delete(delete: Delete, log: OpenedLog, *, actor: str | None, reason: str | None) -> list[str]:
+def _delete(
+    delete: Delete, log: OpenedLog, minimum: int, *, actor: str | None, reason: str | None
+) -> list[str]:
     """Certify and remove; return the names of what went. What was certified before is only removed."""
     if delete.base.first_seq > _certified(log.history):
         log.act(
@@ -150,6 +182,7 @@ def _delete(delete: Delete, log: OpenedLog, *, actor: str | None, reason: str | 
                     "reason": reason,
                 },
             ),
+            check=lambda now: _check_age(delete, minimum, now),  # the clock may have been set back meanwhile
         )
     for segment in delete.segments:
         for path in _paths(segment, log.layout):

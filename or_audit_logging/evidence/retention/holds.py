@@ -10,13 +10,14 @@ evidence. It keeps the first segment that it covers, and with it all that come a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 from or_audit_logging.errors import ConfigError, FormatError, RetentionError
 from or_audit_logging.evidence.arguments import PathText
 from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention.history import Hold, history_of
-from or_audit_logging.evidence.retention.opened import actor_of, opened, text_of
+from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.keys import KeySources
 
 WAIT = 60.0
@@ -35,13 +36,15 @@ def add_hold(
     signing_key: KeySources = None,
     actor: str | None = None,
     reason: str | None = None,
+    unsigned: Callable[[str], None] | None = None,
 ) -> Hold:
     """Put records made from *since* to *until*, UTC days and both included, under a hold; return it.
 
     None: from the log's beginning, without end. *actor* (default: the login name) and *reason* are sealed as
-    they are given. One that is in force already with these days is returned as it stands; with others
-    it is refused with `RetentionError`: a hold is not made smaller in passing. Raises also `ConfigError`,
-    `AuditWriteError` and `OSError`.
+    they are given. *unsigned* is called with the verifier key whose signature the checkpoint lacks. One that
+    is in force already with these days is returned as it stands; with others it is refused with
+    `RetentionError`: a hold is not made smaller in passing. Raises also `ConfigError`, `AuditWriteError` and
+    `OSError`.
     """
     name, actor, reason = _name(name), actor_of(actor), text_of(reason, "reason")
     if since is not None and until is not None and until < since:
@@ -56,6 +59,7 @@ def add_hold(
                 )
         days = {"from": _text(since), "until": _text(until)}
         seq = log.act(("log.hold", {"name": name, **days, "actor": actor, "reason": reason}))
+        _tell(unsigned, log)
         return Hold(name, since, until, seq, actor, reason)
 
 
@@ -67,6 +71,7 @@ def release_hold(
     signing_key: KeySources = None,
     actor: str | None = None,
     reason: str | None = None,
+    unsigned: Callable[[str], None] | None = None,
 ) -> Hold:
     """Release the hold called *name* and return what it was; raises `RetentionError` where there is none.
 
@@ -80,6 +85,7 @@ def release_hold(
             raise RetentionError(f"there is no hold {name}; in force: {names}")
         days = {"from": _text(hold.since), "until": _text(hold.until)}
         log.act(("log.release", {"name": name, **days, "actor": actor, "reason": reason}))
+        _tell(unsigned, log)
         return hold
 
 
@@ -96,6 +102,11 @@ def holds_of(path: PathText) -> tuple[Hold, ...]:
     for name, trouble in reader.unreadable.items():
         raise RetentionError(f"{name} cannot be read, and a hold may stand in it: {trouble}")
     return holds
+
+
+def _tell(unsigned: Callable[[str], None] | None, log: OpenedLog) -> None:
+    if unsigned is not None and log.unsigned is not None:
+        unsigned(log.unsigned)
 
 
 def _name(name: str) -> str:

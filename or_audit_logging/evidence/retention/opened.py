@@ -14,7 +14,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError, RetentionError
@@ -66,11 +66,16 @@ class OpenedLog:
         for name, trouble in reader.unreadable.items():
             raise RetentionError(f"{name} cannot be read: {trouble}")
 
-    def act(self, *acts: tuple[str, Mapping[str, Any]]) -> int:
-        """Write control lines and a checkpoint, hand that over, and return the seq of the first of them."""
+    def act(
+        self, *acts: tuple[str, Mapping[str, Any]], check: Callable[[datetime], None] | None = None
+    ) -> int:
+        """Write control lines and a checkpoint, hand that over, and return the seq of the first of them.
+
+        *check* is called with the moment that they will bear, and may raise: then none is written.
+        """
         if self._writer is None:
             self._writer = LogWriter(self.layout, self._ring, signing=self._signing)
-        first = self._writer.act(*acts)
+        first = self._writer.act(*acts, check=check)
         hand_over(self._writer.checkpoints.take())
         self.unsigned = self._writer.leaves_unsigned
         return first

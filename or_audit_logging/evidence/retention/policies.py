@@ -73,7 +73,7 @@ class RetentionPolicy:
         """
         file = Path(path)
         try:
-            text = file.read_text("utf-8")
+            text = file.read_text("utf-8-sig")  # some editors begin it with a byte order mark
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ConfigError(f"the policy in {file} cannot be read: {reason}") from None
@@ -180,9 +180,14 @@ def combine(policies: Sequence[RetentionPolicy]) -> tuple[RetentionPolicy, tuple
         ("archiving", archive, "archive_after_days"),
         ("the promised minimum", least, "minimum"),
     ):
-        if len({getattr(policy, member) for policy in policies}) > 1:
-            days = getattr(winner, member)
-            said.append(f"{winner.name} wins for {what}: {'never' if days is None else _days(days)}")
+        days = getattr(winner, member)
+        others = dict.fromkeys(
+            f"{policy.name} ({_days(getattr(policy, member))})"
+            for policy in policies
+            if getattr(policy, member) != days
+        )
+        if others:
+            said.append(f"{winner.name} wins for {what}: {_days(days)}, against {', '.join(others)}")
     return together, tuple(said)
 
 
@@ -190,5 +195,7 @@ def _reach(days: int | None) -> int:
     return _NEVER if days is None else days
 
 
-def _days(days: int) -> str:
+def _days(days: int | None) -> str:
+    if days is None:
+        return "never"
     return "1 day" if days == 1 else f"{days:,} days"

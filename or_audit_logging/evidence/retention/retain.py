@@ -21,7 +21,13 @@ from or_audit_logging.evidence.retention.applying import carry_out
 from or_audit_logging.evidence.retention.history import History
 from or_audit_logging.evidence.retention.opened import actor_of, opened, text_of
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, Keep, plan
-from or_audit_logging.evidence.retention.policies import DEFAULT, RetentionPolicy, combine, policy_of
+from or_audit_logging.evidence.retention.policies import (
+    DEFAULT,
+    PROFILES,
+    RetentionPolicy,
+    combine,
+    policy_of,
+)
 from or_audit_logging.keys import KeySources
 
 AnyPolicy: TypeAlias = RetentionPolicy | str | os.PathLike[str]
@@ -70,9 +76,10 @@ def retain(
 ) -> Retained:
     """Archive and delete what *policy* says of the log in the folder *path*; return what was done.
 
-    *policy*: a policy, a profile's name, a JSON or TOML file, or several of these, of which the longest wins;
-    None (the default) takes the one sealed in the log, else "operational". One that the log has sealed goes
-    on to count, unless *replace_policy* puts *policy* in its place, which takes a *reason*.
+    *policy*: a policy, a profile's name, a JSON or TOML file, or several of these, of which the longest wins.
+    None (the default) takes the one sealed in the log; where there is none, "operational" is only proposed:
+    in a dry run, or to *confirm*, without which that is a `ConfigError`. One that the log has sealed goes on
+    to count, unless *replace_policy* puts *policy* in its place, which takes a *reason*.
     *key*, *signing_key*: the log's own. *actor* (default: the login name) and *reason* are sealed as they are
     given. *dry_run*: say what would be done. *today*: a UTC date, not later than the clock's (the default).
     *confirm* is called with what is planned, and nothing is done where it returns False. *progress* is called
@@ -96,10 +103,12 @@ def retain(
         planned = _planned(actions, effective, notes, sealed=is_new)
         if dry_run or (confirm is not None and not confirm(planned)):
             return planned
-        if is_new:
-            stated = {"name": effective.name, "policy": effective.to_sealed()}
-            log.act(("log.policy", stated | {"actor": actor, "reason": reason}))
-        applied = carry_out(actions, log, actor=actor, reason=reason)
+        if confirm is None and is_new and not asked:
+            raise ConfigError(
+                f"the log has no sealed policy: name one of {', '.join(PROFILES)}, or give your own"
+            )
+        policy_to_seal = effective.to_sealed() if is_new else None
+        applied = carry_out(actions, log, actor=actor, reason=reason, policy=policy_to_seal)
         return planned | {
             "archived": list(applied.archived),
             "deleted": list(applied.deleted),
