@@ -56,13 +56,17 @@ def test_every_block_of_the_readme_has_a_test() -> None:
         "or-audit report audit_logs --days 30",
         "or-audit report audit_logs --format html -o report.html --verify",
         f'or-audit sql audit_logs "{BY_MODEL}"',
+        "or-audit retain audit_logs --policy operational --dry-run",
+        'or-audit hold add audit_logs --name case-7 --since 2026-11-01 --reason "litigation"',
+        'or-audit export audit_logs --reason "yearly audit" -o package.zip',
+        "or-audit verify package.zip --anchor ELSEWHERE/audit.anchors",
     ]
 
 
 def test_the_readme_s_first_use_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """init, the Python blocks one after the other, checkpoint, verify and questions: as a new user would."""
+    """init, the Python blocks one after the other, then the commands: as a new user would."""
     pytest.importorskip("openai")
     from or_audit_logging.testing import FakeOpenRouter
 
@@ -95,7 +99,11 @@ def test_the_readme_s_first_use_works(
     for question in commands(README)[5:]:
         assert main(shlex.split(question)[1:]) == 0
         asked.append(capsys.readouterr().out)
-    assert [one.count("u-42") > 0 for one in asked] == [True, True, False, False]
+    assert [one.count("u-42") > 0 for one in asked[:4]] == [True, True, False, False]
+    assert "policy   operational (to be sealed)" in asked[4]
+    assert "case-7" in asked[5]
+    assert "package.zip" in asked[6]
+    assert asked[7].startswith("VERIFIED")
     assert "calls      5, 5 succeeded (100.0%), 0 failed" in asked[1]
     assert "Integrity: intact as it stands" in (tmp_path / "report.html").read_text("utf-8")
     assert "SUM(total_cost)".lower() in asked[3].lower()
