@@ -235,5 +235,6 @@ def test_each_line_for_people_who_come_from_the_examples(
             exec(code.strip("`| "), names)
         else:
             assert "not there yet" in here, there
-    assert capsys.readouterr().out == "unanchored\nwrite to [EMAIL]\n['u-7']\n1\n"
+    said = "unanchored\nwrite to [EMAIL]\n['u-7']\n1\n[]\n4\n"  # genesis, checkpoint, log.start, the call
+    assert capsys.readouterr().out == said
     assert [record["user_id"] for record in records_of(tmp_path / "audit_logs")] == ["u-7"]
