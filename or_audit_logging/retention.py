@@ -10,8 +10,8 @@ In two steps, to look at what is planned before it is done:
     apply(actions, reason="schedule")
 """
 
+from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.retention.applying import Applied, apply
-from or_audit_logging.evidence.retention.history import Hold
 from or_audit_logging.evidence.retention.holds import add_hold, holds_of, release_hold
 from or_audit_logging.evidence.retention.opened import segments_of
 from or_audit_logging.evidence.retention.person import PersonLine, lines_of_person

@@ -10,8 +10,9 @@ from log_builder import key
 
 from or_audit_logging import verify
 from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import reader_of
-from or_audit_logging.evidence.retention.history import Hold, history_of
+from or_audit_logging.evidence.retention.history import history_of
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.shared_writer import SharedWriter

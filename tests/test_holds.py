@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention import holds
 from or_audit_logging.evidence.retention.history import Act, history_of
 from or_audit_logging.evidence.retention.locking import exclusive
-from or_audit_logging.retention import Hold, add_hold, holds_of, release_hold
+from or_audit_logging.retention import Hold, SegmentState, add_hold, holds_of, release_hold
 from or_audit_logging.sealing.note import SigningKey
 
 DAY = date(2026, 1, 3)
@@ -59,6 +59,28 @@ def test_held_segments_are_archived_all_the_same(tmp_path: Path) -> None:
         done = log.retain()
         assert (done["deleted"], len(done["archived"])) == ([], 7)
         assert log.numbers() == set(range(8))
+
+
+@pytest.mark.parametrize("runs", [0, 4, 20])
+def test_what_goes_under_a_hold_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
+    """Whoever deletes with other means than these, after so many runs, seals what convicts them."""
+    with lived(tmp_path) as log:
+        log.write_days(6)
+        for _ in range(runs):
+            log.retain()
+            log.write_days(1)
+        held = log.today - timedelta(days=3)
+        add_hold(tmp_path, "case-7", since=held, until=held, key=key())
+        for _ in range(3):
+            log.write_days(1)
+            log.retain()
+        assert log.verify().findings == ()
+        monkeypatch.setattr(SegmentState, "held_by", lambda self, holds: ())
+        log.pass_days(3)
+        log.write()
+        log.retain()
+        (finding,) = log.verify().findings
+        assert (finding.kind, finding.found) == ("delete", "case-7")
 
 
 def test_a_hold_outlives_the_line_that_says_it(tmp_path: Path) -> None:

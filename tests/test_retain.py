@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -388,10 +389,12 @@ def test_a_plan_that_no_longer_fits_is_refused(tmp_path: Path) -> None:
         later = Delete(segments[1:2], segments[2], "p", log.today, "")
         everything = Delete(segments, segments[-1], "p", log.today, "")
         archive_open = Archive(segments[-1], "")
+        too_early = replace(delete, cut_off=delete.base.opened - timedelta(days=1))
         for wrong in (
             [later],
             [everything],
             [archive_open],
+            [too_early],
             [delete, delete],
             [delete, Archive(segments[0], "")],
         ):

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.deletions import Row, parse_past
+from or_audit_logging.evidence.holding import MADE_BEFORE, Hold, hold_of
 from or_audit_logging.evidence.report import LISTED, Finding, Note, Observations, Place, brief, lines_are
 from or_audit_logging.sealing.checkpoint import decode_root
 from or_audit_logging.sealing.line import Stub
@@ -83,6 +85,8 @@ class Certificates:
         self._licence: _Licence | None = None
         self._base = 0
         self._newest: tuple[int, bool, tuple[Row, ...]] | None = None
+        self._holds: dict[str, Hold] = {}
+        self._past: tuple[Row, ...] = ()
         self._first: int | None = None
         self._segment_start = 0
         self._starts: dict[int, _Start] = {}
@@ -121,6 +125,21 @@ class Certificates:
         except FormatError:
             self._minimum = None
 
+    def hold(self, members: Members, seq: int) -> None:
+        """Take in a log.hold at *seq*; one that says an earlier one again is the same hold."""
+        with suppress(FormatError):
+            hold = hold_of(seq, members)
+            self._holds[hold.name] = hold
+
+    def release(self, members: Members) -> None:
+        """Take in a log.release."""
+        self._holds.pop(str(members["name"]), None)
+
+    def skip(self) -> None:
+        """Lines are not there that may have released a hold, or deleted what one that is left keeps."""
+        self._holds.clear()
+        self._past = ()
+
     def stub(self, stub: Stub, place: Place) -> None:
         """A line is there only as its *stub*."""
         self._first = stub.seq if self._first is None else self._first
@@ -143,12 +162,24 @@ class Certificates:
         elif self._first is not None and base > self._first:
             message = "a log.delete names a base that is not the first line of a segment"
             yield place.finding("delete", message, found=base)
+        if base > self._base:
+            yield from self._taken_from_holds(past[-1], place)
+        self._past = past
         if base >= self._base:
             self._base, self._newest = base, (seq, sealed, past)
         head = self._head
         if head is not None and self._licence is None and base >= (head.seq or 0):
             age = (moment.date() - self._head_time.date()).days if self._head_time is not None else 0
             self._licence = _Licence(place, seq, sealed, age, self._minimum)
+
+    def _taken_from_holds(self, row: Row, place: Place) -> Iterator[Finding]:
+        """Yield a finding where a log.delete, whose past ends with *row*, deletes what is held."""
+        days = _days_added(self._past, row)
+        for hold in self._holds.values():
+            if days is not None and hold.covers(*days):
+                message = f"lines were deleted under the legal hold of seq {hold.seq}, which was in force"
+                yield place.finding("delete", message, found=hold.name)
+                return
 
     def redact(self, members: Members, place: Place, *, sealed: bool) -> Iterator[Finding | Note]:
         """Take in a log.redact, *sealed* under a key at hand; yield what it says that is not so."""
@@ -230,6 +261,25 @@ class Certificates:
             if seq < self._base:
                 said = f"the segment should be gone: it stands below the deletion base, seq {self._base}"
                 observations.note(Place(start.place.segment).note("below-base", said))
+
+
+def _days_added(past: tuple[Row, ...], row: Row) -> tuple[date, date] | None:
+    """Return days on each of which a record may have been made in what the last run in *row* deleted.
+
+    *past* are the rows of the log.delete before it, () where that is not known. Segments stand behind each
+    other without a gap in time, so that what a run deletes begins where the one before it had ended: with a
+    segment begun on or before its cut-off. Of rows that became one only what is sure is said; None: nothing.
+    """
+    first, last = (date.fromisoformat(day) for day in row["days"])
+    if row["runs"] > 1:
+        if not past or last <= max(date.fromisoformat(earlier["days"][1]) for earlier in past):
+            return None
+        first = min(last, date.fromisoformat(past[-1]["cut_off"]))
+    return _before(first), last
+
+
+def _before(day: date) -> date:
+    return day - MADE_BEFORE if day - date.min >= MADE_BEFORE else date.min
 
 
 def _untrue(start: _Start, leaf: bytes, root: bytes, place: Place) -> Iterator[Finding]:

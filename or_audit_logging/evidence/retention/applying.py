@@ -23,7 +23,8 @@ from typing import Any
 from or_audit_logging.errors import LegalHoldError, RetentionError
 from or_audit_logging.evidence.certificates import minimum_days
 from or_audit_logging.evidence.deletions import Row, continued
-from or_audit_logging.evidence.retention.history import History, Hold
+from or_audit_logging.evidence.holding import Hold
+from or_audit_logging.evidence.retention.history import History
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, SegmentState
 from or_audit_logging.evidence.retention.rewriting import remove_unfinished
@@ -147,6 +148,8 @@ def _check_delete(delete: Delete, log: OpenedLog, minimum: int) -> None:
         if held := segment.held_by(log.history.holds):
             names = ", ".join(hold.name for hold in held)
             raise LegalHoldError(f"{segment.name} is under legal hold ({names}); nothing was touched")
+    if delete.base.opened > delete.cut_off:
+        raise RetentionError(f"{delete.base.name} was begun after the cut-off, {delete.cut_off}; plan anew")
     _check_age(delete, minimum, datetime.now(UTC))
     if delete.base.root is None:
         raise RetentionError(f"{delete.base.name} states no tree, so the log cannot begin with it")

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Protocol
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.certificates import minimum_days
+from or_audit_logging.evidence.holding import Hold, hold_of
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine, parse_line
 
@@ -40,25 +40,6 @@ class Act:
     event_type: str
     members: Mapping[str, Any] = field(repr=False)
     raw: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A legal hold in force: records made from *since* to *until*, both included, must stay.
-
-    None: from the log's beginning, without end. *seq*: of the newest log.hold that states it.
-    """
-
-    name: str
-    since: date | None
-    until: date | None
-    seq: int
-    actor: str | None = None
-    reason: str | None = None
-
-    def covers(self, first: date, last: date) -> bool:
-        """Return whether a record made on a day from *first* to *last* may be held."""
-        return (self.until is None or first <= self.until) and (self.since is None or last >= self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +77,7 @@ def history_of(lines: Lines) -> History:
         act = Act(line.seq, event, members, line.raw)
         acts.append(act)
         if event == "log.hold":
-            hold = _hold(act)
+            hold = hold_of(line.seq, members)
             holds[hold.name] = hold
         elif event == "log.release":
             holds.pop(str(members["name"]), None)
@@ -123,31 +104,3 @@ def _of_keeping(lines: Lines) -> Iterator[SealedLine]:
                 with suppress(FormatError):  # cut by a crash: no line
                     yield parse_line(block[at : end if end >= 0 else len(block)])
             at = block.find(b"\n" + _START, end) + 1 or -1 if end >= 0 else -1
-
-
-def _hold(act: Act) -> Hold:
-    members = act.members
-    name = members["name"]
-    if not isinstance(name, str) or not name:
-        raise FormatError(f"the log.hold at seq {act.seq} has no name")
-    return Hold(
-        name,
-        _day(members["from"], act),
-        _day(members["until"], act),
-        act.seq,
-        _text(members["actor"]),
-        _text(members["reason"]),
-    )
-
-
-def _day(value: object, act: Act) -> date | None:
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise FormatError(f"the {act.event_type} at seq {act.seq} states a day that is none") from None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -16,11 +16,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from or_audit_logging.evidence.retention.history import Hold
+from or_audit_logging.evidence.holding import MADE_BEFORE, Hold
 from or_audit_logging.evidence.retention.policies import RetentionPolicy
-
-_MADE_BEFORE = timedelta(days=2)
-"""A line may be written up to 26 hours after its segment's day has begun elsewhere, or before (FORMAT 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class SegmentState:
     def held_by(self, holds: Sequence[Hold]) -> tuple[Hold, ...]:
         """Return those of *holds* that may cover a record in it, also where a clock ran ahead or behind."""
         youngest = self.youngest or date.max
-        first = min(self.day, self.opened, self.closed or self.day) - _MADE_BEFORE
+        first = min(self.day, self.opened, self.closed or self.day) - MADE_BEFORE
         return tuple(hold for hold in holds if hold.covers(first, youngest))
 
 

@@ -15,8 +15,8 @@ from datetime import date, datetime
 from itertools import pairwise
 
 from or_audit_logging.errors import FormatError, LegalHoldError, RetentionError
+from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import parse_record
-from or_audit_logging.evidence.retention.history import Hold
 from or_audit_logging.evidence.retention.opened import OpenedLog
 from or_audit_logging.evidence.retention.planning import SegmentState
 from or_audit_logging.evidence.sources import Source, survey
