@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from or_audit_logging.capture.instrument import instrument, uninstrument
     from or_audit_logging.capture.manual import audit_call
     from or_audit_logging.context import bind, carry_context
-    from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
+    from or_audit_logging.evidence.package.exporting import export
+    from or_audit_logging.evidence.query import query
     from or_audit_logging.evidence.report import VerificationReport
+    from or_audit_logging.evidence.reporting.making import report
+    from or_audit_logging.evidence.retention.retain import retain
     from or_audit_logging.evidence.verify import verify
     from or_audit_logging.handlers.configure import configure
     from or_audit_logging.handlers.file import AuditFileHandler
@@ -40,14 +43,11 @@ if TYPE_CHECKING:
     from or_audit_logging.redaction import Redactor
 
 _HOMES = {
-    "AuditError": "errors",
     "AuditFileHandler": "handlers.file",
     "AuditJsonFormatter": "handlers.formatters",
     "AuditStreamHandler": "handlers.stream",
     "AuditRecord": "capture",  # which is what AuditRecord.build needs
-    "AuditWriteError": "errors",
     "AuditedOpenRouter": "capture.client",
-    "ConfigError": "errors",
     "RedactingHandler": "handlers.redacting",
     "RedactionFilter": "handlers.filters",
     "Redactor": "redaction",
@@ -60,20 +60,21 @@ _HOMES = {
     "carry_context": "context",
     "configure": "handlers.configure",
     "emit": "capture.elsewhere",
+    "export": "evidence.package.exporting",
     "instrument": "capture.instrument",
+    "query": "evidence.query",
+    "report": "evidence.reporting.making",
+    "retain": "evidence.retention.retain",
     "uninstrument": "capture.instrument",
     "verify": "evidence.verify",
 }
 
 __all__ = [
-    "AuditError",
     "AuditFileHandler",
     "AuditJsonFormatter",
     "AuditRecord",
     "AuditStreamHandler",
-    "AuditWriteError",
     "AuditedOpenRouter",
-    "ConfigError",
     "RedactingHandler",
     "RedactionFilter",
     "Redactor",
@@ -87,7 +88,11 @@ __all__ = [
     "carry_context",
     "configure",
     "emit",
+    "export",
     "instrument",
+    "query",
+    "report",
+    "retain",
     "uninstrument",
     "verify",
 ]

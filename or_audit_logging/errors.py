@@ -55,6 +55,10 @@ class FormatError(AuditError, ValueError):
     """Bytes that are not what their format says (a line, a checkpoint note, an anchor, a key file)."""
 
 
+class SQLError(AuditError, ValueError):
+    """A statement that is not answered: no SQL, of things that are not there, writing, or too slow."""
+
+
 class KeyNotFoundError(AuditError):
     """No key was found in the named sources, or none that fits the log."""
 

@@ -28,7 +28,13 @@ CONTROL_PREFIX = "log."
 """Event types with this prefix belong to the log itself (FORMAT 4); no user record bears one."""
 
 GENERATION = "generation"
-"""The event type of what the provider said about a call later; its status may also be `unresolved`."""
+"""The event type of what the provider said about a call later."""
+
+UNRESOLVED = "unresolved"
+"""The status of a `generation` record where the provider never said anything."""
+
+STARTED_SUFFIX = ".started"
+"""Event types with this suffix are of write-ahead records: the call has begun."""
 
 NOT_CALLS = frozenset({"log", GENERATION})
 """Event types that no call has: a plain LogRecord, and a late fact."""
@@ -43,6 +49,27 @@ def utc_timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
+def moment(value: object) -> datetime | None:
+    """Return the ISO 8601 date or time *value* in UTC; one without a zone is UTC."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TIME:
+        return None
+    try:
+        parsed = datetime.fromisoformat(value.strip())
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_call_event(event_type: str) -> bool:
+    """Return whether *event_type* is that of a call that ended, whatever came of it."""
+    return not (
+        event_type in NOT_CALLS
+        or event_type.startswith(CONTROL_PREFIX)
+        or event_type.endswith(STARTED_SUFFIX)
+    )
+
+
+_LONGEST_TIME = 200
 _RARE = {"rare": True}
 
 

@@ -368,6 +368,36 @@ def delete_too_early(case: Case) -> None:
     case.put(log)
 
 
+def delete_what_is_held(case: Case) -> None:
+    """Delete the first day, which a legal hold keeps, under a certificate that a checkpoint covers."""
+    log = three_days()
+    log.control(
+        "log.hold",
+        **{"name": "case-7", "policy": None, "from": DAY, "until": DAY, "renews": None},
+        actor="counsel",
+        reason="litigation",
+    )
+    log.delete(SECOND)
+    log.checkpoint()
+    case.put(log)
+
+
+def lower_the_policy(case: Case) -> None:
+    """Put another policy in the place of the sealed one, and delete all lines that say what that was."""
+    log = three_days(policy={"min_days": 183})
+    case.put(log)
+    log.policy = {"min_days": 0}
+    log.control(
+        "log.policy",
+        **{"name": "none", "policy": log.policy, "from": None, "until": None, "renews": None},
+        actor="insider",
+        reason=None,
+    )
+    log.open("2026-11-24")
+    log.delete(log.name)
+    case.forge(log)
+
+
 def delete_more(case: Case) -> None:
     """Take a true certificate as cover for one day more."""
     log = three_days()
@@ -700,6 +730,8 @@ ATTACKS: list[Attack] = [
     Attack("redaction sealed behind the last anchor", certify_redaction, NOT_FOUND, CANNOT_VERIFY),
     Attack("deletion sealed behind the last anchor", certify_deletion, NOT_FOUND, CANNOT_VERIFY),
     Attack("deleted before the policy allows it", delete_too_early, found("delete"), found("delete")),
+    Attack("deleted under a legal hold", delete_what_is_held, found("delete"), found("delete")),
+    Attack("policy lowered first, behind the last anchor", lower_the_policy, NOT_FOUND, CANNOT_VERIFY),
     Attack("more deleted than certified", delete_more, found("missing-lines"), found("missing-lines")),
     Attack("edited before the next checkpoint", edit_before_checkpoint, found("mac"), noted("lost")),
     Attack(

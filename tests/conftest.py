@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import freezegun
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from samples import REPOSITORY, SECRET
 from sinks import Sink, attached
 
 from or_audit_logging.capture import trouble
 
-settings.register_profile("brief", deadline=None, max_examples=50)  # a busy machine is no failure
-settings.register_profile("long", deadline=None, max_examples=500)
+for name, examples in (("brief", 50), ("long", 500)):  # a busy machine is no failure
+    settings.register_profile(
+        name, deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow]
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
 # Nothing here speaks TLS, but each client loads all certificates, which takes longer than most calls: let
@@ -28,11 +31,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(REPOSITORY / "tests")
 
+# Whoever freezes the time looks through all modules; these have thousands, which only that would import.
+freezegun.configure(extend_ignore_list=["openai", "openrouter"])
 
-def pytest_collection_finish() -> None:
-    """Let the collector pass over what importing the tests and the SDKs made: many tests run it."""
+
+@pytest.fixture(scope="module", autouse=True)
+def _a_small_heap() -> None:
+    """Let the collector pass over what imports and earlier modules have made: many tests run it."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter's end collect all of it."""
+    gc.unfreeze()
 
 
 @pytest.fixture

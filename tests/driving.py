@@ -35,7 +35,7 @@ def openai_client() -> Iterator[Any]:
     openai = pytest.importorskip("openai")
     with (
         FakeOpenRouter() as server,
-        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client,
+        openai.OpenAI(base_url=server.base_url, api_key=API_KEY, max_retries=0, timeout=30) as client,
     ):
         yield client
 
@@ -51,6 +51,13 @@ def responses_of(client: Any) -> Any:
     if not hasattr(client, "responses"):
         pytest.skip("this version of the openai SDK has no Responses API")
     return client.responses
+
+
+async def asked(server: FakeOpenRouter, count: int = 1) -> None:
+    """Return once so many requests have reached the server."""
+    async with asyncio.timeout(30):
+        while len(server.requests) < count:
+            await asyncio.sleep(0.005)
 
 
 async def got(value: Any) -> Any:

@@ -85,7 +85,7 @@ def unproxied(make: Callable[..., Any], **settings: Any) -> Iterator[Any]:
 @contextmanager
 def reusable(make: Callable[..., Any]) -> Iterator[Any]:
     """Yield one client for all tests, since making one takes longer than most of them."""
-    with unproxied(make, base_url="http://127.0.0.1", max_retries=0, timeout=5) as made:
+    with unproxied(make, base_url="http://127.0.0.1", max_retries=0, timeout=30) as made:
         yield made
 
 
@@ -126,7 +126,7 @@ def fetch(
 
 def connect(server: FakeOpenRouter) -> http.client.HTTPConnection:
     """Return a connection to the server."""
-    return http.client.HTTPConnection("127.0.0.1", urlsplit(server.base_url).port or 0, timeout=5)
+    return http.client.HTTPConnection("127.0.0.1", urlsplit(server.base_url).port or 0, timeout=30)
 
 
 def generation(server: FakeOpenRouter, generation_id: str | None) -> dict[str, Any]:
@@ -138,10 +138,10 @@ def generation(server: FakeOpenRouter, generation_id: str | None) -> dict[str, A
 
 
 def eventually(check: Callable[[], bool]) -> None:
-    """Wait until *check* holds, for at most five seconds."""
-    deadline = time.monotonic() + 5
+    """Wait until *check* holds, for at most thirty seconds."""
+    deadline = time.monotonic() + 30
     while not check():
-        assert time.monotonic() < deadline, "did not happen within five seconds"
+        assert time.monotonic() < deadline, "did not happen within thirty seconds"
         time.sleep(0.005)
 
 

@@ -139,7 +139,7 @@ class LogBuilder:
             "base": seq,
             "base_leaf": leaf.hex(),
             "root": encode_root(head.root),
-            "past": [],
+            "past": [deletion_row(seq - 1)],
             "actor": "retention",
             "reason": "schedule",
         }
@@ -233,6 +233,20 @@ class LogBuilder:
     def _tick(self) -> str:
         self.clock += timedelta(seconds=1)
         return utc_timestamp(self.clock)
+
+
+def deletion_row(last: int, *, first: int = 0, **members: object) -> dict[str, object]:
+    """Return a row of a log.delete's past: the lines from *first* to *last* went."""
+    stated: dict[str, object] = {
+        "days": [DAY, DAY],
+        "seqs": [first, last],
+        "policy": "operational",
+        "cut_off": DAY,
+        "actor": "retention",
+        "time": "2026-11-21T10:00:00.000000Z",
+        "runs": 1,
+    }
+    return stated | members
 
 
 def _described(fragment: bytes) -> dict[str, object]:

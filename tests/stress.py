@@ -20,7 +20,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime, tzinfo
+from contextlib import suppress
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -211,20 +212,32 @@ def wait_for(condition: Callable[[], object], *, patience: float = 30) -> None:
 
 
 class Puppet:
-    """A process with a handler of its own that does what it is told, one thing at a time."""
+    """A process with a handler of its own that does what it is told, one thing at a time.
 
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self._child = start(
-            dance, folder.parent / SAID, folder, options, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    Of a *troupe* it takes a process that is idle, if there is one, and gives it back where nothing in it has
+    changed for good.
+    """
+
+    def __init__(
+        self, folder: Path, *, troupe: list[subprocess.Popen[str]] | None = None, **options: Any
+    ) -> None:
+        self._troupe = troupe
+        self._child = (
+            troupe.pop()
+            if troupe
+            else start(dance, folder.parent / SAID, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         )
+        self._stopped = False
+        assert self.do("open", str(folder), options) is None
 
     def __enter__(self) -> Puppet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._child.poll() is None:
-            self._child.kill()
-        self._child.communicate()
+        if not self._stopped:
+            if self._child.poll() is None:
+                self._child.kill()
+            self._child.communicate()
 
     @property
     def pid(self) -> int:
@@ -251,15 +264,33 @@ class Puppet:
             assert self.do("write", name) is None
 
     def stop(self) -> str:
-        """Let the process end as processes do; return its stderr."""
+        """Let the process close its handler and go back, or end as processes do; return its stderr."""
         assert self.do("close") is None
-        return finished(self._child)
+        self._stopped = True
+        if self._troupe is None:
+            return finished(self._child)
+        assert self._child.stderr is not None
+        os.set_blocking(self._child.stderr.fileno(), False)
+        error = b""
+        with suppress(BlockingIOError):
+            while read := os.read(self._child.stderr.fileno(), 1 << 16):
+                error += read
+        self._troupe.append(self._child)
+        return error.decode()
+
+    def keep(self) -> None:
+        """Do not give the process back."""
+        self._troupe = None
 
 
 class Acts:
     """What a puppet can do."""
 
-    def __init__(self, folder: str, options: dict[str, Any]) -> None:
+    log: AuditFileHandler
+
+    def open(self, folder: str, options: dict[str, Any]) -> None:
+        """Begin on the log in *folder*, with the system's clock."""
+        set_clock(lambda: datetime.now(UTC))
         self.log = handler(folder, **options)
 
     def write(self, name: str) -> None:
@@ -308,9 +339,9 @@ class Acts:
         self.write(name)
 
 
-def dance(folder: str, options: dict[str, Any]) -> None:
+def dance() -> None:
     """Do what comes on stdin, until nothing comes any more."""
-    acts = Acts(folder, options)
+    acts = Acts()
     for line in sys.stdin:
         act, *arguments = json.loads(line)
         try:

@@ -16,7 +16,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     1: ("redaction", "sealing", "formats", "digest", "hints", "pricing"),
     2: ("context", "forks", "keys", "signing_keys", "log", "store", "openrouter"),
     3: ("capture", "handlers", "evidence", "ship"),
-    4: ("__init__", "__main__", "cli", "testing"),
+    4: ("__init__", "__main__", "cli", "retention", "testing"),
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 ROOMS = FLOORS[3]

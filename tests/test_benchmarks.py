@@ -15,6 +15,8 @@ ROUNDS = {
     "redaction.py": ("1",),
     "settle.py": ("--calls", "20", "--rate", "500", "--lines", "2000"),
     "store.py": ("1", "--lines", "3000", "--records", "100"),
+    "query.py": ("1", "--records", "3000"),
+    "report.py": ("1", "--records", "3000"),
     "verify.py": ("1", "--lines", "3000"),
     "writer.py": ("1", "--open", "2000"),
 }

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from driving import module_server, server
+from driving import asked, module_server, server
 from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink, failing
 
@@ -24,7 +24,7 @@ __all__ = ["module_server", "server"]
 
 @pytest.fixture(scope="module")
 def client(module_server: FakeOpenRouter) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=module_server.base_url, api_key=API_KEY, max_retries=0, timeout=5) as client:
+    with openai.OpenAI(base_url=module_server.base_url, api_key=API_KEY, max_retries=0, timeout=30) as client:
         yield client
 
 
@@ -129,10 +129,11 @@ def test_every_failure_is_recorded_and_reaches_the_caller_unchanged(
 ) -> None:
     """The same exception object as raised inside, of the same type and attributes as from the bare client."""
     raised: list[BaseException] = []
+    patience = 0.2 if scenario == "timeout" else 30
 
     def bare(messages: Any, model: str) -> Any:
         try:
-            return client.chat.completions.create(model=model, messages=messages, timeout=0.2)
+            return client.chat.completions.create(model=model, messages=messages, timeout=patience)
         except Exception as error:
             raised.append(error)
             raise
@@ -279,7 +280,7 @@ def test_a_cancelled_task(server: FakeOpenRouter, sink: Sink) -> None:
                 return await client.chat.completions.create(model="fake/timeout", messages=messages)
 
             task = asyncio.create_task(ask(MESSAGES))
-            await asyncio.sleep(0.1)
+            await asked(server)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

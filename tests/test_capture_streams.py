@@ -40,7 +40,7 @@ class Asker:
             base_url=server.base_url,
             api_key=API_KEY,
             max_retries=0,
-            timeout=5,
+            timeout=30,
         )
         self.type = openai.Stream if kind == "sync" else openai.AsyncStream
         if kind == "sync":
@@ -226,7 +226,7 @@ def test_a_timeout_in_the_middle(run: Any, sink: Sink) -> None:
     """The SDK gives up waiting for the next chunk."""
 
     async def main(asker: Asker) -> None:
-        stream = await asker.stream("stall", timeout=0.2)
+        stream = await asker.stream("stall", timeout=0.5)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - APITimeoutError or the HTTP client's own
             async for _ in each(stream):
                 pass

@@ -149,12 +149,14 @@ def test_dropped_while_an_exception_is_handled(sink: Sink, handled: type[BaseExc
 
 def test_its_latency_ends_with_the_last_chunk(sink: Sink) -> None:
     """Not with the collection, which may be much later."""
+    before = time.perf_counter()
     handed = followed(numbers())
     next(handed)
-    time.sleep(0.1)
+    after = time.perf_counter()
+    time.sleep(0.02)
     del handed
     assert sink.only.latency_ms is not None
-    assert sink.only.latency_ms < 90
+    assert sink.only.latency_ms <= (after - before) * 1000 + 1  # which it rounds to
 
 
 def test_in_another_thread(sink: Sink) -> None:
@@ -197,7 +199,7 @@ def test_collected_while_a_record_is_written(sink: Sink) -> None:
 
     sink.writing = writing
     assert list(followed(numbers())) == [CHUNK, LAST]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while len(sink.records) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert sorted(record.status or "" for record in sink.records) == ["incomplete", "success"]

@@ -42,10 +42,10 @@ def test_a_key_over_several_lines_goes_as_a_whole() -> None:
 def test_a_long_text_comes_out_whole() -> None:
     """In pieces, with and without ends of lines and paragraphs."""
     for end in (b"\n", b"\n\n", b" "):
-        text = (b"word " * 50 + b"ann@example.com" + end) * 6_000
+        text = (b"word " * 50 + b"ann@example.com" + end) * 4_000
         done = or_audit("redact", stdin=text)
         assert done.stdout == text.replace(MAIL.encode(), b"[EMAIL]")
-        assert done.stderr == b"EMAIL 6000\n"
+        assert done.stderr == b"EMAIL 4000\n"
 
 
 def test_json_lines_are_redacted_by_value() -> None:

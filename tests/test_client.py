@@ -11,16 +11,10 @@ from driving import module_server, server
 from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink
 
-from or_audit_logging import (
-    AuditedOpenRouter,
-    ConfigError,
-    audited,
-    audited_completion,
-    bind,
-)
+from or_audit_logging import AuditedOpenRouter, audited, audited_completion, bind
 from or_audit_logging.capture import client as client_module
 from or_audit_logging.digest import prompt_digest
-from or_audit_logging.errors import MissingExtraError, NoTextError
+from or_audit_logging.errors import ConfigError, MissingExtraError, NoTextError
 from or_audit_logging.testing import FakeOpenRouter
 
 openai = pytest.importorskip("openai")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from stress import wait_for
 
 from or_audit_logging.log import commit
 from or_audit_logging.log.commit import GroupCommit
@@ -25,6 +26,8 @@ class Disk:
         self.lock = threading.Lock()
         self.written = self.safe = 0
         self.failures: list[BaseException] = []
+        self.ready: Callable[[], bool] = lambda: True
+        """Whether whatever it waits for has come."""
         self.commit = GroupCommit(self.sync)
 
     def write(self) -> int:
@@ -35,6 +38,7 @@ class Disk:
     def sync(self) -> None:
         written = self.written
         time.sleep(0.005)
+        wait_for(self.ready)
         if self.failures:
             raise self.failures.pop()
         self.safe = written
@@ -52,12 +56,15 @@ def in_threads(number: int, work: Callable[[], None]) -> None:
 def test_a_thread_returns_when_its_record_is_safe() -> None:
     """And many of them share one sync."""
     disk = Disk()
+    ended: list[bool] = []
+    disk.ready = lambda: disk.written - disk.commit._done >= 16 - len(ended)  # all threads wait
 
     def work() -> None:
         for _ in range(5):
             ticket = disk.write()
             disk.commit.wait(ticket)
             assert disk.safe >= ticket
+        ended.append(True)
 
     in_threads(16, work)
     assert disk.written == 80

@@ -20,8 +20,9 @@ from driving import openai_client
 from samples import ANSWER, SECRET
 from sinks import NAME, Sink, attached, bare_root, failing
 
-from or_audit_logging import AuditWriteError, audit_call, audited, configure, instrument
+from or_audit_logging import audit_call, audited, configure, instrument
 from or_audit_logging.capture import trouble
+from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.verify import verify
 
 MESSAGES = [{"role": "user", "content": "Is the library open today? ann@example.com"}]
@@ -149,7 +150,7 @@ def test_trouble_within_trouble() -> None:
         done.set()
 
     threading.Thread(target=work, daemon=True).start()
-    assert done.wait(timeout=5)
+    assert done.wait(timeout=30)
     assert trouble.counts() == {"test": 1}
 
 
@@ -166,7 +167,7 @@ def test_a_fork_while_something_is_reported() -> None:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(timeout=5)
+    assert held.wait(timeout=30)
     child = os.fork()
     if child == 0:
         trouble.report("test", "child", "audit: %s", "a child")

@@ -16,6 +16,7 @@ from fakes import (
     client,
     connect,
     events,
+    eventually,
     fetch,
     generation,
     sdk,
@@ -331,6 +332,7 @@ def test_responses_that_hang(sdk: Any, client: Any, server: FakeOpenRouter) -> N
     """Silence times out and is billed; a dropped connection is an error of the SDK's own."""
     with pytest.raises(sdk.APITimeoutError):
         respond(client, "fake/timeout", timeout=0.1)
+    eventually(lambda: len(server.requests) == 1)
     with pytest.raises(sdk.APIConnectionError):
         respond(client, "fake/drop")
     assert generation(server, server.requests[0].generation_id)["total_cost"] > 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes import KEY, MESSAGES, events, fetch, reusable, server, shared_server
+from fakes import KEY, MESSAGES, events, eventually, fetch, reusable, server, shared_server
 
 from or_audit_logging.testing.openrouter import FakeOpenRouter
 
@@ -208,5 +208,6 @@ def test_the_sdk_raises_by_status(sdk: Any, client: Any, server: FakeOpenRouter)
         create(client, "fake/e429")
     with pytest.raises(sdk.APITimeoutError):
         create(client, "fake/timeout", timeout=0.1)
+    eventually(lambda: len(server.requests) == 2)
     assert create(client.with_options(max_retries=1), "fake/retry1").stop_reason == "end_turn"
     assert len({request.generation_id for request in server.requests}) == 4

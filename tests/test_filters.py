@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from or_audit_logging import AuditRecord, RedactionFilter
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, redacted_copy
+from or_audit_logging.handlers.filters import redacted_copy
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 
 MAIL = "ann@example.com"
 

@@ -15,7 +15,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from driving import KINDS, completions_of, each, entered, got, module_server, run, same_requests, server
+from driving import (
+    KINDS,
+    asked,
+    completions_of,
+    each,
+    entered,
+    got,
+    module_server,
+    run,
+    same_requests,
+    server,
+)
 from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink, failing
 
@@ -503,13 +514,18 @@ def test_a_cancelled_task(sink: Sink, server: FakeOpenRouter) -> None:
     async def use(client: Any) -> None:
         instrument(client)
         task = asyncio.create_task(create(client, "fake/timeout"))
-        await asyncio.sleep(0.1)
+        await asked(server)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await create(client, "fake/timeout")
+            await limited(create(client, "fake/timeout"))
+
+    async def limited(call: Any) -> None:
+        async with asyncio.timeout(None) as limit:
+            sent = asyncio.ensure_future(asked(server, 2))
+            sent.add_done_callback(lambda _: limit.reschedule(0))
+            await call
 
     with_client("async", server, use)
     assert [(r.status, r.error_type, r.attempts) for r in sink.records] == [

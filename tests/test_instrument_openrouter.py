@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from driving import KINDS, each, entered, module_server, run, same_requests, server
+from driving import KINDS, asked, each, entered, module_server, run, same_requests, server
 from samples import MESSAGES
 from sinks import API_KEY, KEY, Sink, failing
 
@@ -290,7 +290,7 @@ def test_a_cancelled_task(sink: Sink, server: FakeOpenRouter) -> None:
 
     async def use(sdk: Any) -> None:
         task = asyncio.create_task(send(instrument(sdk), "async", "fake/timeout"))
-        await asyncio.sleep(0.2)
+        await asked(server)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

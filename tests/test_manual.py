@@ -13,8 +13,9 @@ from driving import each, openai_client, run
 from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, Sink, attached, failing
 
-from or_audit_logging import AuditWriteError, ConfigError, audit_call, audited, bind
+from or_audit_logging import audit_call, audited, bind
 from or_audit_logging.digest import prompt_digest, pseudonym
+from or_audit_logging.errors import AuditWriteError, ConfigError
 
 
 @pytest.fixture(scope="module")

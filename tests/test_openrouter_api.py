@@ -29,8 +29,9 @@ from or_audit_logging.errors import (
     UnavailableError,
 )
 from or_audit_logging.openrouter import ActivityRow, Generation, KeyUsage, OpenRouterAPI
-from or_audit_logging.openrouter.answers import moment, parse_json
+from or_audit_logging.openrouter.answers import parse_json
 from or_audit_logging.openrouter.pace import Pace, backoff, retry_after
+from or_audit_logging.record import moment
 from or_audit_logging.testing import FakeOpenRouter
 from or_audit_logging.testing.openrouter.http import Answer, LoopbackServer, Send
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import logging.config
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from or_audit_logging.sealing.control import MEMBERS
 README = (REPOSITORY / "README.md").read_text("utf-8")
 FORMAT = (REPOSITORY / "docs" / "format.md").read_text("utf-8")
 REDACTION = (REPOSITORY / "docs" / "redaction.md").read_text("utf-8")
+BY_MODEL = "SELECT model_used, COUNT(*), SUM(total_cost) FROM audit_log GROUP BY model_used"
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -50,18 +52,26 @@ def test_every_block_of_the_readme_has_a_test() -> None:
         'eval "$(or-audit init audit_logs | grep ^export)"',
         "or-audit checkpoint audit_logs -o ELSEWHERE/audit.anchors",
         "or-audit verify audit_logs --anchor ELSEWHERE/audit.anchors",
+        "or-audit query audit_logs --user u-42",
+        "or-audit report audit_logs --days 30",
+        "or-audit report audit_logs --format html -o report.html --verify",
+        f'or-audit sql audit_logs "{BY_MODEL}"',
+        "or-audit retain audit_logs --policy operational --dry-run",
+        'or-audit hold add audit_logs --name case-7 --since 2026-11-01 --reason "litigation"',
+        'or-audit export audit_logs --reason "yearly audit" -o package.zip',
+        "or-audit verify package.zip --anchor ELSEWHERE/audit.anchors",
     ]
 
 
 def test_the_readme_s_first_use_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """init, the Python blocks one after the other, checkpoint and verify: as a new user would."""
+    """init, the Python blocks one after the other, then the commands: as a new user would."""
     pytest.importorskip("openai")
     from or_audit_logging.testing import FakeOpenRouter
 
     monkeypatch.chdir(tmp_path)
-    init, checkpoint, verify = (command.split()[1:] for command in commands(README)[2:])
+    init, checkpoint, verify = (command.split()[1:] for command in commands(README)[2:5])
     assert main(init[init.index("init") : init.index("|")]) == 0
     exported = re.search(r"^export OR_AUDIT_KEY_FILE=(\S+)$", capsys.readouterr().out, re.MULTILINE)
     assert exported is not None
@@ -85,6 +95,18 @@ def test_the_readme_s_first_use_works(
     assert main(checkpoint) == 0
     assert main(verify) == 0
     assert capsys.readouterr().out.startswith("VERIFIED")
+    asked = []
+    for question in commands(README)[5:]:
+        assert main(shlex.split(question)[1:]) == 0
+        asked.append(capsys.readouterr().out)
+    assert [one.count("u-42") > 0 for one in asked[:4]] == [True, True, False, False]
+    assert "policy   operational (to be sealed)" in asked[4]
+    assert "case-7" in asked[5]
+    assert "package.zip" in asked[6]
+    assert asked[7].startswith("VERIFIED")
+    assert "calls      5, 5 succeeded (100.0%), 0 failed" in asked[1]
+    assert "Integrity: intact as it stands" in (tmp_path / "report.html").read_text("utf-8")
+    assert "SUM(total_cost)".lower() in asked[3].lower()
 
 
 def test_the_readme_s_yaml_configures_logging(
@@ -213,5 +235,6 @@ def test_each_line_for_people_who_come_from_the_examples(
             exec(code.strip("`| "), names)
         else:
             assert "not there yet" in here, there
-    assert capsys.readouterr().out == "unanchored\nwrite to [EMAIL]\n"
+    said = "unanchored\nwrite to [EMAIL]\n['u-7']\n1\n[]\n4\n"  # genesis, checkpoint, log.start, the call
+    assert capsys.readouterr().out == said
     assert [record["user_id"] for record in records_of(tmp_path / "audit_logs")] == ["u-7"]

@@ -13,9 +13,10 @@ import pytest
 from samples import ANSWER, MESSAGES
 from sinks import API_KEY, KEY, NAME, Sink, attached, failing
 
-from or_audit_logging import AuditRecord, AuditWriteError, ConfigError, audited, bind, emit
+from or_audit_logging import AuditRecord, audited, bind, emit
 from or_audit_logging.capture import elsewhere, trouble
 from or_audit_logging.digest import prompt_digest, pseudonym
+from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.redaction import Redactor
 
 SAME_FOR_BOTH = {"id", "timestamp", "latency_ms"}

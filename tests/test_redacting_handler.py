@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from or_audit_logging import ConfigError, RedactingHandler, RedactionFilter, Redactor
+from or_audit_logging import RedactingHandler, RedactionFilter, Redactor
 from or_audit_logging.digest import pseudonym
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.handlers.redacting import LLM_LOGGERS, redact_loggers
 from or_audit_logging.redaction import Finding
 from or_audit_logging.sealing.chain import digest_key

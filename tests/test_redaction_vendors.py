@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import re._parser as sre  # type: ignore[import-not-found] # how hypothesis, too, reads patterns
@@ -39,7 +40,7 @@ def _pieces(parsed: Any, chance: random.Random) -> Iterator[str]:
             case "LITERAL":
                 yield chr(value)
             case "IN":
-                yield chance.choice([c for c in map(chr, range(33, 127)) if _among(c, value)])
+                yield chance.choice(_chars_among(tuple(value)))
             case "MAX_REPEAT":
                 for _ in range(chance.randint(value[0], min(value[1], value[0] + 8))):
                     yield from _pieces(value[2], chance)
@@ -47,6 +48,11 @@ def _pieces(parsed: Any, chance: random.Random) -> Iterator[str]:
                 yield from _pieces(chance.choice(value[1]), chance)
             case "SUBPATTERN":
                 yield from _pieces(value[3], chance)
+
+
+@functools.cache
+def _chars_among(values: Any) -> list[str]:
+    return [char for char in map(chr, range(33, 127)) if _among(char, values)]
 
 
 def _among(char: str, values: Any) -> bool:

@@ -26,8 +26,8 @@ from stores import call, events, filled, log_record, opened, rows, secret, store
 import or_audit_logging
 from or_audit_logging import SQLiteAuditHandler, configure, verify
 from or_audit_logging.errors import AuditWriteError, ConfigError
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.record import NAMES
 from or_audit_logging.store.columns import COLUMNS, IN_THE_LINE, PICO
 from or_audit_logging.store.reader import stored_lines

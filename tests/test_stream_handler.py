@@ -25,8 +25,8 @@ from sinks import bare_root
 from or_audit_logging import AuditStreamHandler
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.evidence.verify import verify
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER
 from or_audit_logging.log import stream_writer
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.line import parse_line
 

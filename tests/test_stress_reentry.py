@@ -160,7 +160,7 @@ def write_under_signals(folder: str, durability: str, seconds: float, threads: i
 
     def work(name: str) -> None:
         number, end = 0, time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end or count < 10 * seconds:  # a busy machine leaves it little time
             write(log, f"{name}-{number}")
             number += 1
 
@@ -174,7 +174,6 @@ def write_under_signals(folder: str, durability: str, seconds: float, threads: i
     signal.setitimer(signal.ITIMER_REAL, 0)
     for other in others:
         other.join()
-    assert count > 10 * seconds
     log.close()
 
 
@@ -185,7 +184,9 @@ def test_a_signal_handler_may_log(tmp_path: Path, durability: str, threads: int,
     """At a high rate, while the main thread logs, alone and beside other threads."""
     folder, said = tmp_path / "log", tmp_path / SAID
     finished(start(write_under_signals, said, folder, durability, seconds, threads))
-    assert_whole(folder, acknowledged(said))
+    told = acknowledged(said)
+    assert sum(name.startswith("signal") for name in told) >= 10 * seconds
+    assert_whole(folder, told)
 
 
 # The collector.

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from conftest import members_of, records_of, run_python
-from samples import ANSWER, SECRET
+from samples import ANSWER, SECRET, audit_record
+from test_file_handler import log_record
 
-from or_audit_logging import verify
+from or_audit_logging import AuditFileHandler, verify
 from or_audit_logging.testing import FakeOpenRouter
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and fork are POSIX")
@@ -118,8 +119,10 @@ def test_every_finished_call_is_in_the_log(tmp_path: Path, run: Any, ending: str
     assert len(finished) >= 8
     assert sorted(r["user_id"] for r in records_of(tmp_path / "audit_logs")) == sorted(finished)
     assert verify(tmp_path / "audit_logs", key=lambda: SECRET).findings == ()
-    again = run("normal exit")
-    assert len(records_of(tmp_path / "audit_logs")) == len(finished) + len(again)
+    later = AuditFileHandler(tmp_path / "audit_logs" / "audit.jsonl", key=lambda: SECRET)
+    later.handle(log_record(audit_record()))
+    later.close()
+    assert len(records_of(tmp_path / "audit_logs")) == len(finished) + 1
     report = verify(tmp_path / "audit_logs", key=lambda: SECRET)
     assert (report.findings, report.verdict) == ((), "unanchored")
 

@@ -9,6 +9,7 @@ import pytest
 from samples import REPOSITORY
 
 
+@pytest.mark.slow  # mypy's own run holds it as well
 def test_the_public_api_is_typed_as_promised() -> None:
     """tests/typing/api.py holds under the project's strict settings, its expected errors included."""
     pytest.importorskip("mypy")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from json_values import JSON
-from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, key, three_segments
+from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, deletion_row, key, three_segments
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.certificates import minimum_days
@@ -180,6 +180,64 @@ def test_a_later_certificate_does_not_excuse_an_early_deletion(tmp_path: Path) -
         assert kinds(report) == ["delete"]
 
 
+def hold(log: LogBuilder, event: str = "log.hold", since: object = None, until: object = None) -> None:
+    days = {"from": since, "until": until, "renews": None}
+    log.control(event, name="case-7", policy=None, **days, actor="counsel", reason=None)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "is_held"),
+    [
+        (None, None, True),
+        (DAY, DAY, True),
+        (None, "2026-11-19", True),
+        (None, "2026-11-18", False),
+        (NEXT_DAY, None, False),
+        ("a day that is none", None, False),
+    ],
+)
+def test_a_hold_keeps_its_days_from_a_certificate(
+    tmp_path: Path, since: object, until: object, *, is_held: bool
+) -> None:
+    """Those of the row, and two days before it."""
+    log = three_segments()
+    hold(log, since=since, until=until)
+    log.delete(SECOND)
+    for report in both(log, tmp_path):
+        assert kinds(report) == (["delete"] if is_held else [])
+
+
+def test_only_a_hold_in_force_keeps_anything(tmp_path: Path) -> None:
+    """Not one that was released, nor one that came later, also where the certificate is said again."""
+    log = three_segments()
+    hold(log)
+    hold(log, "log.release")
+    log.delete(SECOND, remove=False)
+    hold(log)
+    log.delete(SECOND)
+    for report in both(log, tmp_path):
+        assert kinds(report) == []
+    log.delete(THIRD, past=[deletion_row(4), deletion_row(log.starts[THIRD][0] - 1, first=5)])
+    for report in both(log, tmp_path):
+        assert kinds(report) == ["delete"]
+        assert report.findings[0].found == "case-7"
+
+
+def test_of_rows_that_became_one_only_what_is_sure_counts(tmp_path: Path) -> None:
+    """Held days that went before the hold are not those of the run that made the row longer."""
+    for until, is_held in (("2026-11-17", False), ("2026-11-18", True)):
+        log = three_segments()
+        log.delete(
+            SECOND, remove=False, past=[deletion_row(4, days=["2026-10-01", DAY], cut_off="2026-11-20")]
+        )
+        hold(log, until=until)
+        row = deletion_row(log.starts[THIRD][0] - 1, days=["2026-10-01", NEXT_DAY], runs=2)
+        log.delete(THIRD, past=[row])
+        (tmp_path / FIRST).unlink(missing_ok=True)
+        for report in both(log, tmp_path):
+            assert kinds(report) == (["delete"] if is_held else [])
+
+
 def test_a_policy_that_cannot_be_read_is_no_cover(tmp_path: Path) -> None:
     """Where nobody knows how long lines had to be kept, nobody can say that they were."""
     log = three_segments(policy="forever")
@@ -216,6 +274,18 @@ def test_without_the_key_a_certificate_counts_if_an_anchor_covers_it(tmp_path: P
     assert "no anchor covers" in report.summary()
     assert verify(tmp_path, anchors=[log.anchor(behind + 1)]).verdict == "verified"
     assert verify(tmp_path, key=key(), anchors=[log.anchor(behind)]).verdict == "verified"
+
+
+def test_the_lines_that_an_anchor_covers_are_counted_from_the_first_that_is_there(tmp_path: Path) -> None:
+    log = three_segments()
+    log.delete(THIRD)
+    log.user(1)
+    anchor = log.anchor()
+    log.user(2)
+    report = verify(log.save(tmp_path), anchors=[anchor])
+    covered, lines = anchor.size - (report.first_seq or 0), report.lines
+    assert (report.verdict, lines) == ("verified", covered + 2)
+    assert report.summary().startswith(f"verified: {covered} of {lines} lines in 1 segment")
 
 
 def test_a_certificate_forged_behind_the_last_anchor(tmp_path: Path) -> None:

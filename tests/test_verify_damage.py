@@ -51,33 +51,51 @@ def positions(data: bytes) -> Iterator[int]:
     yield from (at for at in range(len(data)) if not pad < at < end or at % 50 == 0)
 
 
-def damaged(log: LogBuilder, folder: Path, damage: Damage, name: str = FIRST) -> Iterator[int]:
-    """Save the log with one damage after the other; yield where each one is."""
+def damaged(
+    log: LogBuilder, folder: Path, damage: Damage, name: str = FIRST, *, stride: int = 1
+) -> Iterator[int]:
+    """Save the log with one damage after the other, the last byte's among them; yield where each one is."""
     log.save(folder)
-    for at in positions(log.segments[name]):
-        (folder / name).write_bytes(damage(log.segments[name], at))
-        yield at
+    data = log.segments[name]
+    for at in positions(data):
+        if (len(data) - 1 - at) % stride == 0:
+            (folder / name).write_bytes(damage(data, at))
+            yield at
 
 
-@pytest.mark.parametrize("damage", [flip, delete, insert])
-def test_with_the_key_every_changed_byte_is_a_finding(tmp_path: Path, damage: Damage) -> None:
+def strided(*others: Damage) -> list[Any]:
+    """Return (damage, stride): flips everywhere, and the *others* at some bytes, or slowly at all."""
+    return [
+        pytest.param(flip, 1, id="flip"),
+        *(pytest.param(other, 3, id=f"{other.__name__} some bytes") for other in others),
+        *(
+            pytest.param(other, 1, id=f"{other.__name__} all bytes", marks=pytest.mark.slow)
+            for other in others
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("damage", "stride"), strided(delete, insert))
+def test_with_the_key_every_changed_byte_is_a_finding(tmp_path: Path, damage: Damage, stride: int) -> None:
     """All but one: without its last newline, or with it changed, the last line may have been torn."""
     log = one_segment()
     last = len(log.segments[FIRST]) - 1
     missed = [
-        at for at in damaged(log, tmp_path, damage) if verify(tmp_path, key=key()).verdict != "tampered"
+        at
+        for at in damaged(log, tmp_path, damage, stride=stride)
+        if verify(tmp_path, key=key()).verdict != "tampered"
     ]
     assert missed == ([] if damage is insert else [last])
 
 
-@pytest.mark.parametrize("damage", [flip, delete])
-def test_with_an_anchor_every_changed_byte_is_a_finding(tmp_path: Path, damage: Damage) -> None:
+@pytest.mark.parametrize(("damage", "stride"), strided(delete))
+def test_with_an_anchor_every_changed_byte_is_a_finding(tmp_path: Path, damage: Damage, stride: int) -> None:
     """No key is needed within the anchored range; without the newline at its end the line is the same."""
     log = one_segment()
     last = len(log.segments[FIRST]) - 1
     missed = [
         at
-        for at in damaged(log, tmp_path, damage)
+        for at in damaged(log, tmp_path, damage, stride=stride)
         if verify(tmp_path, anchors=[log.anchor()]).verdict != "tampered"
     ]
     assert missed == ([last] if damage is delete else [])

@@ -14,9 +14,10 @@ from conftest import records_of
 from samples import ANSWER, MESSAGES, SECRET
 from sinks import API_KEY, KEY, Sink, attached, failing
 
-from or_audit_logging import AuditWriteError, audit_call, audited, instrument
+from or_audit_logging import audit_call, audited, instrument
 from or_audit_logging.capture import trouble
 from or_audit_logging.digest import prompt_digest
+from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.testing import FakeOpenRouter
 

@@ -26,7 +26,8 @@ from or_audit_logging.errors import MissingExtraError
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.handlers.configure import AUDIT_LOGGER
 from or_audit_logging.handlers.file import AuditFileHandler
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter
+from or_audit_logging.handlers.filters import RedactionFilter
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.testing import FakeOpenRouter
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import complain, printable
+from or_audit_logging.cli.output import complain, printable, progress
 from or_audit_logging.errors import VerificationError
 
 HELP = "copy a log into a SQLite store, for questions in SQL"
@@ -36,17 +35,12 @@ def run(options: argparse.Namespace) -> int:
     """Import and say what was done."""
     from or_audit_logging.evidence.importing import import_log  # brings sqlite3
 
-    is_terminal = sys.stderr.isatty()
     try:
-        done = import_log(
-            options.log, options.database, key=options.key, progress=_progress if is_terminal else None
-        )
+        with progress("lines") as say:
+            done = import_log(options.log, options.database, key=options.key, progress=say)
     except VerificationError as error:
         complain(f"{error.segment}:{error.line}: {error}" if error.segment else str(error))
         return 1
-    finally:
-        if is_terminal:
-            sys.stderr.write("\r\x1b[K")
     if options.json:
         print(json.dumps(done.to_dict(), indent=2))
         return 0
@@ -56,8 +50,3 @@ def run(options: argparse.Namespace) -> int:
     if not done.key_checked:
         print("no key of this log was given: numbers and trees were checked, seals were not")
     return 0
-
-
-def _progress(lines: int) -> None:
-    sys.stderr.write(f"\r{lines:,} lines")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""`or-audit`: set up, verify, anchor, prove and try out an audit log.
+"""`or-audit`: set up, verify, anchor, prove, ask and try out an audit log.
 
 Exit codes: 0 done, 1 findings or refusals, 2 could not; `verify` adds 3, intact but unanchored.
 """
@@ -6,9 +6,12 @@ Exit codes: 0 done, 1 findings or refusals, 2 could not; `verify` adds 3, intact
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from or_audit_logging.cli import (
     check_proof,
@@ -16,13 +19,20 @@ from or_audit_logging.cli import (
     close_day,
     demo,
     doctor,
+    export,
+    hold,
     import_,
     init,
     prove,
+    query,
     reconcile,
     redact,
+    redact_record,
+    report,
+    retain,
     rotate_key,
     settle,
+    sql,
     token,
     verify,
 )
@@ -32,7 +42,8 @@ from or_audit_logging.version import __version__
 
 COMMANDS = (
     *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
-    *(import_, settle, reconcile, redact, token, doctor, demo),
+    *(retain, hold, redact_record, export),
+    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
 )
 
 
@@ -57,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # --help, --version, or arguments that argparse has complained about
         return int(done.code or 0)
     try:
-        code: int = options.run(options)
-        sys.stdout.flush()
+        with _ended_in_order():
+            code: int = options.run(options)
+            sys.stdout.flush()
     except AuditError as error:
         complain(str(error))
         return 2
@@ -72,3 +84,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return 2
     return code
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as SIGINT does: it removes what it made for a while.
+
+    Signals that somebody else handles or ignores stay as they are (nohup).
+    """
+    taken = []
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+                taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)

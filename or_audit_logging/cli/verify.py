@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from typing import Any
 
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import paint, printable
+from or_audit_logging.cli.output import paint, printable, progress
 from or_audit_logging.cli.values import age
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
@@ -66,18 +65,17 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verify and say what was found."""
-    report = verify(
-        options.log,
-        key=options.key,
-        public_key=options.public_key,
-        anchors=options.anchor,
-        log_id=options.log_id,
-        max_age=options.max_age,
-        jobs=options.jobs,
-        progress=_progress if sys.stderr.isatty() else None,
-    )
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+    with progress("lines") as say:
+        report = verify(
+            options.log,
+            key=options.key,
+            public_key=options.public_key,
+            anchors=options.anchor,
+            log_id=options.log_id,
+            max_age=options.max_age,
+            jobs=options.jobs,
+            progress=say,
+        )
     if options.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
@@ -104,11 +102,6 @@ def verdict_text(report: VerificationReport) -> str:
     summary = report.summary().removeprefix(f"{report.verdict}: ")
     said = "\n".join(printable(line) for line in summary.splitlines())
     return f"{paint(report.verdict.upper(), _STYLES[report.verdict])}\n{said[:1].upper()}{said[1:]}"
-
-
-def _progress(lines: int) -> None:
-    sys.stderr.write(f"\r{lines:,} lines")
-    sys.stderr.flush()
 
 
 def _jobs(text: str) -> int:

@@ -132,9 +132,12 @@ def open_ring(key: KeySources | KeyRing) -> KeyRing | None:
     """Return the key ring that *key* names, None where there is no key; raises `ConfigError`."""
     if isinstance(key, KeyRing):
         return key
-    if key is None and not (os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE)):
-        return None
-    return KeyRing.from_sources(key)
+    return KeyRing.from_sources(key) if is_key_named(key) else None
+
+
+def is_key_named(key: KeySources | KeyRing) -> bool:
+    """Return whether *key*, or else the environment, names a key."""
+    return key is not None or bool(os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE))
 
 
 def gather_anchors(places: AnchorPlaces, *, refuse: Path | None, observations: Observations) -> list[Anchor]:

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from or_audit_logging.errors import FormatError
+from or_audit_logging.evidence.deletions import Row, parse_past
+from or_audit_logging.evidence.holding import MADE_BEFORE, Hold, hold_of
 from or_audit_logging.evidence.report import LISTED, Finding, Note, Observations, Place, brief, lines_are
 from or_audit_logging.sealing.checkpoint import decode_root
 from or_audit_logging.sealing.line import Stub
@@ -73,12 +76,17 @@ class Certificates:
     def __init__(self) -> None:
         self.deleted_to: int | None = None
         """The last seq that was deleted under certificate; known once all was judged."""
+        self.deletions: tuple[Row, ...] = ()
+        """What was deleted, as the newest certificate that counts says it (`deletions`); known as above."""
         self.redactions: dict[str, int] = {}
         """How many stubs are there under certificate, by who had them made."""
         self._head: Place | None = None
         self._head_time: datetime | None = None
         self._licence: _Licence | None = None
         self._base = 0
+        self._newest: tuple[int, bool, tuple[Row, ...]] | None = None
+        self._holds: dict[str, Hold] = {}
+        self._past: tuple[Row, ...] = ()
         self._first: int | None = None
         self._segment_start = 0
         self._starts: dict[int, _Start] = {}
@@ -107,11 +115,30 @@ class Certificates:
         self._segment_start = seq
         self._starts[seq] = _Start(place, prev, root)
         self._first = seq if self._first is None else self._first
+        self.policy(members)
+
+    def policy(self, members: Members) -> None:
+        """Take in the policy that a segment's first line or a log.policy states, also for lines before it."""
         try:
             days = minimum_days(members["policy"])
             self._minimum = None if self._minimum is None else max(self._minimum, days)
         except FormatError:
             self._minimum = None
+
+    def hold(self, members: Members, seq: int) -> None:
+        """Take in a log.hold at *seq*; one that says an earlier one again is the same hold."""
+        with suppress(FormatError):
+            hold = hold_of(seq, members)
+            self._holds[hold.name] = hold
+
+    def release(self, members: Members) -> None:
+        """Take in a log.release."""
+        self._holds.pop(str(members["name"]), None)
+
+    def skip(self) -> None:
+        """Lines are not there that may have released a hold, or deleted what one that is left keeps."""
+        self._holds.clear()
+        self._past = ()
 
     def stub(self, stub: Stub, place: Place) -> None:
         """A line is there only as its *stub*."""
@@ -125,6 +152,7 @@ class Certificates:
             if type(base) is not int or not 0 < base <= self._segment_start:
                 raise FormatError("its base is not below the segment in which it stands")
             leaf, root = _leaf(members["base_leaf"]), decode_root(members["root"])
+            past = parse_past(members["past"], base=base)
         except FormatError as error:
             yield place.finding("delete", f"a log.delete contradicts itself: {error}", found=base)
             return
@@ -134,11 +162,24 @@ class Certificates:
         elif self._first is not None and base > self._first:
             message = "a log.delete names a base that is not the first line of a segment"
             yield place.finding("delete", message, found=base)
-        self._base = max(self._base, base)
+        if base > self._base:
+            yield from self._taken_from_holds(past[-1], place)
+        self._past = past
+        if base >= self._base:
+            self._base, self._newest = base, (seq, sealed, past)
         head = self._head
         if head is not None and self._licence is None and base >= (head.seq or 0):
             age = (moment.date() - self._head_time.date()).days if self._head_time is not None else 0
             self._licence = _Licence(place, seq, sealed, age, self._minimum)
+
+    def _taken_from_holds(self, row: Row, place: Place) -> Iterator[Finding]:
+        """Yield a finding where a log.delete, whose past ends with *row*, deletes what is held."""
+        days = _days_added(self._past, row)
+        for hold in self._holds.values():
+            if days is not None and hold.covers(*days):
+                message = f"lines were deleted under the legal hold of seq {hold.seq}, which was in force"
+                yield place.finding("delete", message, found=hold.name)
+                return
 
     def redact(self, members: Members, place: Place, *, sealed: bool) -> Iterator[Finding | Note]:
         """Take in a log.redact, *sealed* under a key at hand; yield what it says that is not so."""
@@ -210,6 +251,9 @@ class Certificates:
             observations.find(finding)
             return []
         self.deleted_to = first - 1
+        if self._newest is not None:
+            seq, sealed, past = self._newest
+            self.deletions = past if sealed or seq < covered else ()
         return []
 
     def _note_segments_below_base(self, observations: Observations) -> None:
@@ -217,6 +261,25 @@ class Certificates:
             if seq < self._base:
                 said = f"the segment should be gone: it stands below the deletion base, seq {self._base}"
                 observations.note(Place(start.place.segment).note("below-base", said))
+
+
+def _days_added(past: tuple[Row, ...], row: Row) -> tuple[date, date] | None:
+    """Return days on each of which a record may have been made in what the last run in *row* deleted.
+
+    *past* are the rows of the log.delete before it, () where that is not known. Segments stand behind each
+    other without a gap in time, so that what a run deletes begins where the one before it had ended: with a
+    segment begun on or before its cut-off. Of rows that became one only what is sure is said; None: nothing.
+    """
+    first, last = (date.fromisoformat(day) for day in row["days"])
+    if row["runs"] > 1:
+        if not past or last <= max(date.fromisoformat(earlier["days"][1]) for earlier in past):
+            return None
+        first = min(last, date.fromisoformat(past[-1]["cut_off"]))
+    return _before(first), last
+
+
+def _before(day: date) -> date:
+    return day - MADE_BEFORE if day - date.min >= MADE_BEFORE else date.min
 
 
 def _untrue(start: _Start, leaf: bytes, root: bytes, place: Place) -> Iterator[Finding]:

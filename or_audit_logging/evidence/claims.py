@@ -106,6 +106,12 @@ class Claims:
             self._check_recover(members, torn, place)
         elif event == "log.rotate":
             self._rotate(members, position, place)
+        elif event == "log.policy":
+            self.certificates.policy(members)
+        elif event == "log.hold":
+            self.certificates.hold(members, line.seq)
+        elif event == "log.release":
+            self.certificates.release(members)
         elif event in ("log.delete", "log.redact"):
             self._check_certificate(members, position, place)
         elif event == "log.lost" and members["reason"] in _VANISHED:
@@ -137,6 +143,7 @@ class Claims:
         members = parse_control(line.raw)
         self._keys_in_force = (members["kcv"], members["vkey"])
         self._previous = None
+        self.certificates.skip()
         self._look_at_signer()
 
     def _check_first(

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.openrouter.answers import ActivityRow, count, label, moment, parse_json
+from or_audit_logging.openrouter.answers import ActivityRow, count, label, parse_json
 from or_audit_logging.pricing import pico, usd
+from or_audit_logging.record import moment
 
 _DAYS = ("date", "created_at")
 _COSTS = ("cost_total", "usage", "total_cost", "cost")

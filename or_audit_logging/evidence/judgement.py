@@ -156,6 +156,7 @@ def report_on(
         unstopped=tally.unstopped,
         unfinished=unfinished.count,
         deleted_to=certificates.deleted_to,
+        deletions=certificates.deletions,
         redacted=certificates.redacted,
         redactions=dict(certificates.redactions),
     )

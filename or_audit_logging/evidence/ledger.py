@@ -21,14 +21,13 @@ from decimal import Decimal
 
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.settlement import (
-    UNRESOLVED,
     generation_ids,
     is_call,
     may_have_cost,
 )
-from or_audit_logging.openrouter.answers import label, moment
+from or_audit_logging.openrouter.answers import label
 from or_audit_logging.pricing import pico, usd
-from or_audit_logging.record import GENERATION
+from or_audit_logging.record import GENERATION, UNRESOLVED, moment
 
 _LATE = b'"event_type":"generation"'
 _SECOND = re.compile(r"gen-([0-9]{9,11})-")

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,13 @@ from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
+_LAST = 1 << 18
+"""The last block of a file, which is mostly all that is asked for, is shorter."""
 _LINES = 1_000
-_JSON = json.JSONDecoder(parse_float=Decimal)
+_NEEDED = ("event_type", "id", "timestamp")
+_SEQ_END = 1 << 63
+_decoder = json.JSONDecoder(parse_float=Decimal)
 
 
 class LogReader:
@@ -44,28 +49,81 @@ class LogReader:
         Raises `OSError` where the folder cannot be listed. A file that cannot be read is passed over, and
         stands in `unreadable`.
         """
-        self.unreadable = {}
-        for source in survey(self._layout).sources:
-            if source.trouble is not None or source.kind == "irregular":
-                self.unreadable[source.name] = source.trouble or "not a regular file"
-            elif source.segment.archived:
-                if source.name not in self._finished:
-                    yield from self._rest(source)
-            elif source.size > self._offsets.get(source.name, 0):
-                yield from self._rest(source)
+        for source in self.sources():
+            yield from self.read(source)
 
-    def _rest(self, source: Source) -> Iterator[bytes]:
+    def sources(self) -> tuple[Source, ...]:
+        """Return the log's files as they are now, in the order of their lines; raises `OSError`."""
+        self.unreadable = {}
+        return survey(self._layout).sources
+
+    def read(self, source: Source, *, unended: bool = False) -> Iterator[bytes]:
+        """Yield what *source* has beyond what was read of it, as blocks of whole lines.
+
+        *unended*: so do bytes at its end that no newline ends, as a block of their own.
+        """
+        if source.trouble is not None or source.kind == "irregular":
+            self.unreadable[source.name] = source.trouble or "not a regular file"
+        elif source.segment.archived:
+            if source.name not in self._finished:
+                yield from self._rest(source, unended=unended)
+        elif source.size > self._offsets.get(source.name, 0):
+            yield from self._rest(source, unended=unended)
+
+    def read_back(self, source: Source) -> Iterator[bytes] | None:
+        """Return the blocks of a plain file from its last to its first; None where it is an archive by now.
+
+        Each block is of whole lines in their order, but for the end of the file. What was read before does
+        not matter, and is not remembered.
+        """
+        if source.trouble is not None or source.kind == "irregular":
+            self.unreadable[source.name] = source.trouble or "not a regular file"
+            return iter(())
+        try:
+            stream = LineStream(source.segment, source.size)
+        except OSError as error:
+            self.unreadable[source.name] = error.strerror or type(error).__name__
+            return iter(())
+        if stream.is_archive:
+            stream.close()
+            return None
+        return self._back(stream, source)
+
+    def pass_over(self, source: Source) -> None:
+        """Take *source*, as far as it goes now, for read."""
+        self._offsets[source.name] = source.size
+        if source.segment.archived:
+            self._finished.add(source.name)
+
+    def _back(self, stream: LineStream, source: Source) -> Iterator[bytes]:
+        end, size = source.size, _LAST
+        try:
+            with stream:
+                while end > 0:
+                    start = max(0, end - size)
+                    stream.skip_to(start)
+                    block = stream.read_block(end - start)
+                    cut = block.find(b"\n", 0, -1) + 1 if start else 0
+                    if start and not cut:  # a line longer than this
+                        size *= 2
+                        continue
+                    end, size = start + cut, _BLOCK
+                    yield block[cut:]
+        except OSError as error:
+            self.unreadable[source.name] = error.strerror or type(error).__name__
+
+    def _rest(self, source: Source, *, unended: bool = False) -> Iterator[bytes]:
         offset = self._offsets.get(source.name, 0)
         try:
             with LineStream(source.segment, source.size) as stream:
                 stream.skip_to(offset)
-                while block := stream.read_block(_BLOCK):
-                    if not block.endswith(b"\n"):
-                        block += stream.read_line()
+                while block := stream.read_lines(_BLOCK):
                     end = block.rfind(b"\n") + 1
                     self._offsets[source.name] = offset = offset + end
                     if end:
                         yield block[:end]
+                    if unended and end < len(block):
+                        yield block[end:]
                 if stream.problem is not None:
                     self.unreadable[source.name] = stream.problem
                 elif source.segment.archived:
@@ -82,6 +140,10 @@ class StoreLines:
         self._next = 0
         self.unreadable: dict[str, str] = {}
         """Empty: what cannot be read of a store is an error."""
+
+    def pass_to(self, seq: int) -> None:
+        """Take the lines before *seq* for read."""
+        self._next = seq
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what was added since the last time, as blocks of whole lines.
@@ -109,14 +171,28 @@ def layout_of(path: PathText) -> LogLayout:
     if target.trouble is not None:
         raise ConfigError(target.trouble)
     if target.layout is None or not target.layout.files():
-        raise ConfigError(f"there is no audit log in {target.folder}")
+        raise ConfigError(
+            f"there is no audit log in {os.fspath(path)}; give the folder that a handler writes to, "
+            "or a store"
+        )
     return target.layout
 
 
 def parse_record(line: bytes) -> dict[str, Any] | None:
     """Return the members of *line*, money with all its digits; None where it is no JSON object."""
     try:
-        record = _JSON.decode(line.decode("utf-8"))
+        record = _decoder.decode(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def seq_of(members: Mapping[str, Any]) -> int | None:
+    """Return the seq of the record or control line that *members* are; None where they are none.
+
+    One has a seq that a database has room for, and says in text what it is, its id and its time.
+    """
+    seq = members.get("seq")
+    if type(seq) is not int or not 0 <= seq < _SEQ_END:
+        return None
+    return seq if all(type(members.get(name)) is str for name in _NEEDED) else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from or_audit_logging.errors import (
     ChainBrokenError,
@@ -135,8 +135,9 @@ class VerificationReport:
 
     `signed_to` is the last seq that a checkpoint in the log covers whose signature was checked and holds.
     `deleted_to` is the last seq that a log.delete lets be missing, None where the log is there from its
-    beginning. `redacted` counts the lines that a log.redact lets stand as their hash only, and `redactions`
-    says for whom how many.
+    beginning; `deletions` are the rows in which the newest log.delete says what went, when, under which
+    policy and by whom. `redacted` counts the lines that a log.redact lets stand as their hash only, and
+    `redactions` says for whom how many.
 
     Of several logs in one export, the verdict is the worst, numbers are added up, findings and notes are
     those of all, what only one log can have is None, and `logs` has the report on each (the first 1,000 of
@@ -170,6 +171,7 @@ class VerificationReport:
     unstopped: int = 0
     unfinished: int = 0
     deleted_to: int | None = None
+    deletions: tuple[dict[str, Any], ...] = ()
     redacted: int = 0
     redactions: dict[str, int] = field(default_factory=dict)
     logs: tuple[VerificationReport, ...] = ()

@@ -18,18 +18,21 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from or_audit_logging.evidence.reading import parse_record
-from or_audit_logging.openrouter.answers import Generation, moment
-from or_audit_logging.record import CONTROL_PREFIX, GENERATION, NOT_CALLS, AuditRecord, utc_timestamp
-
-UNRESOLVED = "unresolved"
-"""The status of a `generation` record where the provider never said anything."""
+from or_audit_logging.openrouter.answers import Generation
+from or_audit_logging.record import (
+    GENERATION,
+    UNRESOLVED,
+    AuditRecord,
+    is_call_event,
+    moment,
+    utc_timestamp,
+)
 
 FIRST_ASK = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=6)
 
 _NO_COST = b'"total_cost":null'
 _LATE = b'"event_type":"generation"'
-_STARTED = ".started"
 _ID = re.compile(r"gen-[A-Za-z0-9_-]{8,120}")
 _ID_SPACE = uuid.UUID("3f2c9d0e-8f0b-5a53-9a4e-6b1f6e0d7c21")
 _REFUSING = range(400, 500)
@@ -95,12 +98,7 @@ class OpenCosts:
 def is_call(record: Mapping[str, object]) -> bool:
     """Return whether *record* is that of a call that ended, whatever came of it."""
     event = record.get("event_type")
-    return (
-        isinstance(event, str)
-        and event not in NOT_CALLS
-        and not event.startswith(CONTROL_PREFIX)
-        and not event.endswith(_STARTED)
-    )
+    return isinstance(event, str) and is_call_event(event)
 
 
 def may_have_cost(record: Mapping[str, object]) -> bool:

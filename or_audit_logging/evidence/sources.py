@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ from or_audit_logging.sealing.line import SealedLine, parse_line
 Kind = Literal["lines", "empty", "fragment", "irregular", "unreadable"]
 
 _LOCK_WAIT = 1.0
+_GONE = sys.maxsize
+"""The size of a file that went between the listing of the folder and the look at it."""
 _LOOK_AT = 3
 """So many lines of a file are looked at to say whose log it belongs to."""
 
@@ -44,6 +47,8 @@ class Source:
     logs: frozenset[str] = frozenset()
     archive: Segment | None = None
     trouble: str | None = None
+    inode: tuple[int, int] | None = None
+    """Device and number of the file that was found."""
 
     @property
     def name(self) -> str:
@@ -90,15 +95,35 @@ def survey(layout: LogLayout) -> Survey:
     return Survey(tuple(sorted(sources, key=lambda source: (source.first_seq, source.place))), locked)
 
 
+def was_replaced(sources: Iterable[Source]) -> bool:
+    """Return whether a file among *sources* is not there any more, or is another one, by now.
+
+    Writers only add to files; archiving, deletion and the redaction of a record replace and remove them.
+    """
+    return any(
+        source.size == _GONE or (source.inode is not None and _inode(source.segment) != source.inode)
+        for source in sources
+    )
+
+
+def _inode(segment: Segment) -> tuple[int, int] | None:
+    try:
+        status = os.stat(segment.path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _measure(segment: Segment) -> Source:
     try:
         status = os.stat(segment.path)
     except FileNotFoundError:  # archived since the folder was listed: opening it finds the archive
-        return Source(segment=segment, size=sys.maxsize, kind="empty")
+        return Source(segment=segment, size=_GONE, kind="empty")
     except OSError as error:
         return _unreadable(segment, error)
     kind: Kind = "empty" if stat.S_ISREG(status.st_mode) else "irregular"
-    return Source(segment=segment, size=status.st_size, kind=kind)
+    inode = (status.st_dev, status.st_ino)
+    return Source(segment=segment, size=status.st_size, kind=kind, inode=inode)
 
 
 def _look(source: Source, archive: Segment | None) -> Source:

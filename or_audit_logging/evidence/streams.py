@@ -50,6 +50,7 @@ class LineStream:
         else:
             raw = _Head(raw, size)
         self._file = io.BufferedReader(raw, _BLOCK)
+        self._room = bytearray()
 
     def __enter__(self) -> LineStream:
         return self
@@ -57,10 +58,19 @@ class LineStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(partial(self._file.readline, MAX_LINE_BYTES), b"")
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether what was opened is compressed: then only what lies ahead can be gone to."""
+        return self._inflated is not None
 
     @property
     def problem(self) -> str | None:
@@ -76,7 +86,7 @@ class LineStream:
         return self._file.tell()
 
     def skip_to(self, offset: int) -> None:
-        """Go on at *offset*, which lies ahead."""
+        """Go on at *offset*, which lies ahead; in a plain file, anywhere."""
         if self._inflated is None:
             self._file.seek(offset)
             return
@@ -86,6 +96,19 @@ class LineStream:
     def read_block(self, size: int = _BLOCK) -> bytes:
         """Return the next *size* bytes, wherever they end; fewer or none at the end."""
         return self._file.read(size)
+
+    def read_lines(self, size: int) -> bytes:
+        """Return the next lines, whole ones of about *size* bytes; at the end what is there, or nothing."""
+        if len(self._room) != size:
+            self._room = bytearray(size)
+        count = self._file.readinto(self._room)
+        end = self._room.rfind(b"\n", 0, count) + 1
+        if end and count == size and self._inflated is None:
+            self._file.seek(end - size, os.SEEK_CUR)  # cheaper than to join a line to so much
+            count = end
+        with memoryview(self._room) as room:
+            block = bytes(room[:count])
+        return block if count == end else block + self.read_line()
 
 
 @dataclass(frozen=True, slots=True)

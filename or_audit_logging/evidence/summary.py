@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from or_audit_logging.evidence.report import VerificationReport
@@ -28,10 +28,13 @@ def summary_of(report: VerificationReport) -> str:
 def _verified(report: VerificationReport) -> list[str]:
     if report.logs:
         return [f"verified: {_extent(report)}; anchors hold for each."]
+    if report.anchored_to is None:  # a package: what it covers does not go on
+        return [f"verified: {_extent(report)}; the public key that was given signed their checkpoint."]
     if report.key_checked:
         held = f"{_extent(report)}; chain, seals and anchor hold"
     else:
-        held = f"{(report.anchored_to or 0) + 1:,} of {_extent(report)} are those that the anchor covers"
+        covered = (report.anchored_to or 0) + 1 - (report.first_seq or 0)
+        held = f"{covered:,} of {_extent(report)} are those that the anchor covers"
     return [f"verified: {held}.", _anchor(report), *_after_the_anchor(report), *_signed(report)]
 
 
@@ -130,11 +133,22 @@ def _missing(report: VerificationReport) -> list[str]:
         were = "was" if report.deleted_to == 0 else "were"
         gone = f"{lines} seq {report.deleted_to} {were} deleted under certificate"
         said.append(f"{gone}; present: {_seqs(report)}.")
+        said += [_deletion(row) for row in report.deletions[-_SAID:]]
     if report.redacted:
         were = "was" if report.redacted == 1 else "were"
         by = ", ".join(f"{_count(number, 'line')} by {actor}" for actor, number in _most(report.redactions))
         said.append(f"{_count(report.redacted, 'line')} {were} redacted under certificate: {by}.")
     return said
+
+
+def _deletion(row: dict[str, Any]) -> str:
+    """Return what a certificate says of deletions under one policy by one actor."""
+    by = f", by {row['actor']}" if row["actor"] is not None else ""
+    runs = "in one run" if row["runs"] == 1 else f"in {row['runs']:,} runs, the last"
+    return (
+        f"  seq {row['seqs'][0]} to {row['seqs'][1]}, of {row['days'][0]} to {row['days'][1]}: "
+        f"policy {row['policy']}{by}, {runs} on {row['time'][:10]}."
+    )
 
 
 def _most(redactions: dict[str, int]) -> list[tuple[str, int]]:

@@ -20,6 +20,7 @@ from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
     PathText,
     Pin,
+    Target,
     find_log,
     gather_anchors,
     oldest_allowed,
@@ -40,14 +41,20 @@ from or_audit_logging.evidence.judgement import (
     nothing_there,
     report_on,
 )
+from or_audit_logging.evidence.package.names import LINES, MANIFEST
+from or_audit_logging.evidence.package.opening import looks_like_document, looks_like_package
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
-from or_audit_logging.evidence.sources import Source, Survey, survey
+from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
 from or_audit_logging.evidence.stretches import Context
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
+
+_ATTEMPTS = 3
+"""So often a log is gone through whose files go or change at the same time: what a run of retention or
+redaction says of it stands in lines that came too late to be read."""
 
 
 def verify(
@@ -64,10 +71,12 @@ def verify(
 ) -> VerificationReport:
     """Return what can be said of the log in the folder *path* (or of a handler's `filename`).
 
-    Where *path* is a SQLite store, its columns are held against its sealed lines as well. Where it is another
-    file, or `-` for standard input, it is an export: sealed lines that were collected from
-    somewhere, in any order, of any number of logs, among other lines and inside what a log shipper put
-    around them. Of several logs `report.logs` has one report each.
+    Where *path* is a SQLite store, its columns are held against its sealed lines as well. Where it is a
+    package that `export` made, that is checked without unpacking it, and a *public_key* that signed its
+    checkpoint vouches for it as an anchor does. Where it is another file, or `-` for standard input, it is
+    an export: sealed lines that were collected from somewhere, in any order, of any number of logs, among
+    other lines and inside what a log shipper put around them. Of several logs `report.logs` has one report
+    each.
 
     *key* names the secrets as everywhere; None takes what the environment names, or none. *public_key* is a
     file, a PEM or a verifier key, or a list of these: then signatures in the log are checked, and only
@@ -94,8 +103,28 @@ def verify(
 
         return verify_store(target.store, asked, observations, progress=progress)
     if target.is_export:
-        return verify_export(target.export, asked, observations, progress=progress)
+        return _verify_file(target.export, asked, observations, progress)
+    attempts = 0
+    while True:
+        report, sources = _verify_folder(target, asked, observations, progress=progress, jobs=jobs)
+        attempts += 1
+        if attempts == _ATTEMPTS or report.exit_code not in (1, 2) or not was_replaced(sources):
+            return report
+
+
+def _verify_folder(
+    target: Target,
+    asked: Asked,
+    before: Observations,
+    *,
+    progress: Callable[[int], None] | None,
+    jobs: int,
+) -> tuple[VerificationReport, Sequence[Source]]:
+    """Return the report on a log's folder, with the files that were there; *before* are made already."""
+    ring, signers, kept, pin, oldest = asked.ring, asked.signers, asked.anchors, asked.pin, asked.oldest
     folder, layout, trouble = target.folder, target.layout, target.trouble
+    observations = Observations()
+    observations.absorb(before)
     found = Survey((), None)
     if layout is not None:
         try:
@@ -110,7 +139,7 @@ def verify(
         if trouble is None:  # then what the anchors cover was taken away; otherwise nobody knows
             observations.find(*missing_lines(meant(kept, pin.log), 0))
         reason = trouble or _why_no_lines(found.sources, layout, folder)
-        return nothing_there(str(folder), observations, reason)
+        return nothing_there(str(folder), observations, reason), found.sources
     if found.locked is False:
         said = "a writer held the lock all the time, so the log's end was taken without it"
         observations.note(Place().note("no-lock", said))
@@ -129,7 +158,7 @@ def verify(
         )
         searched = own if ahead is None else [source for source in own if ahead.may_hold_calls(source)]
     unfinished = unfinished_calls(searched)
-    return report_on(
+    report = report_on(
         outcome,
         observations,
         path=str(folder),
@@ -137,6 +166,21 @@ def verify(
         unfinished=unfinished,
         segments=segments,
     )
+    return report, found.sources
+
+
+def _verify_file(
+    file: Path | None, asked: Asked, observations: Observations, progress: Callable[[int], None] | None
+) -> VerificationReport:
+    """Return the report on an export: a package, or lines that a collector gathered."""
+    if file is not None and looks_like_package(file):
+        from or_audit_logging.evidence.package.verifying import verify_package
+
+        return verify_package(file, asked, observations, progress=progress)
+    if file is not None and looks_like_document(file):
+        reason = "a plain document of records has nothing that proves them; or-audit export makes packages"
+        return nothing_there(str(file), observations, reason, is_export=True)
+    return verify_export(file, asked, observations, progress=progress)
 
 
 def _examine(
@@ -180,5 +224,7 @@ def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: P
         return f"there is no folder {folder}"
     if sources:
         return f"{folder} holds segments, but not one sealed line in them"
+    if (folder / MANIFEST).is_file() and (folder / LINES).is_file():
+        return f"{folder} is an unpacked package: give the .zip file, or run python -I verify.py in it"
     name = f" {layout.stem}{layout.suffix}" if layout is not None else ""
     return f"there is no log{name} in {folder}"

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar
 
 from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
-from or_audit_logging.handlers.filters import CHECKPOINT_LOGGER, RedactionFilter, redacted_copy
+from or_audit_logging.handlers.filters import RedactionFilter, redacted_copy
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
 from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.anchor_file import AnchorFile
 from or_audit_logging.log.checkpoints import Checkpoints
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER, hand_over
 from or_audit_logging.log.losses import Losses
 from or_audit_logging.policy import AuditSink, OnFailure, Policy, Redacts
 from or_audit_logging.record import AuditRecord
@@ -390,17 +391,12 @@ class AuditHandler(logging.Handler, AuditSink):
         if self._writer.checkpoints.unsigned:
             self._writer.checkpoints.unsigned = 0
             self._report("its checkpoints are not signed: no signing key here is the one that the log names")
-        logger = logging.getLogger(CHECKPOINT_LOGGER)
-        taken = self._anchored(lines) or _has_handler(logger)
-        for line in lines:
-            self._checkpoints += 1
-            try:
-                logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, line, (), None))
-            except Exception as error:  # noqa: BLE001 - somebody's handler; the call goes on
-                self._checkpoints_not_taken += 1
-                self._report(f"a handler of {CHECKPOINT_LOGGER} raised {type(error).__name__}")
-            else:
-                self._checkpoints_not_taken += not taken
+        taken = self._anchored(lines) or _has_handler(logging.getLogger(CHECKPOINT_LOGGER))
+        self._checkpoints += len(lines)
+        troubles = hand_over(lines)
+        self._checkpoints_not_taken += len(troubles) if taken else len(lines)
+        for trouble in troubles:
+            self._report(trouble)
 
     def _anchored(self, lines: list[str]) -> bool:
         """Add checkpoints to the anchor file, if there is one; return whether that has them now."""

@@ -15,12 +15,10 @@ from typing import Any
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.handlers.formatters import STANDARD_ATTRIBUTES, audit_of
 from or_audit_logging.handlers.redactors import redactor_from
+from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.policy import Redacts
 from or_audit_logging.redaction.records import redacted_record
 from or_audit_logging.redaction.redactor import FAILED
-
-CHECKPOINT_LOGGER = "or_audit_logging.checkpoint"
-"""Checkpoints are handed out under this name; they hold hashes only and stay as they are."""
 
 _STAMP = "_redacted_under"
 _NAMES = ("name", "threadName", "processName", "taskName")

@@ -129,7 +129,7 @@ def undescribed_fragments(layout: LogLayout, newest: Segment | None) -> list[tup
             raise FormatError(
                 f"the first line of {segment.name} is damaged; run 'or-audit verify' and move it away"
             )
-    described = _described(layout) if found else set()
+    described = described_files(layout) if found else set()
     return [(name, torn) for name, torn in found if name not in described]
 
 
@@ -148,7 +148,7 @@ def _describe(segment: Segment) -> Torn | None:
     return Torn(length, digest.hexdigest())
 
 
-def _described(layout: LogLayout) -> set[object]:
+def described_files(layout: LogLayout) -> set[object]:
     """Return the names of files that log.recover lines describe; reads the whole log."""
     names = set()
     for _, segment in layout.segments():

@@ -59,6 +59,7 @@ def first_line(tail: Tail, segment: Segment | None, now: datetime, *, previous: 
         "format": FORMAT_VERSION,
         "kcv": tail.kcv,
         "vkey": tail.vkey,
+        "policy": tail.policy,
         "library": __version__,
     }
     if tail.seq:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
@@ -63,7 +64,7 @@ class SharedWriter(Author):
 
     @abstractmethod
     def _go_on(self, tail: Tail, now: datetime) -> None:
-        """Go on under another key, behind the log.rotate to it. The lock is held."""
+        """Go on behind a log.rotate or log.policy, and make a checkpoint. The lock is held."""
 
     @abstractmethod
     def _keys_used(self) -> KeysUsed:
@@ -130,6 +131,40 @@ class SharedWriter(Author):
                 )
         self.sync_for_checkpoints()
         return self.checkpoints.take()[-1]
+
+    def act(
+        self, *acts: tuple[str, Mapping[str, Any]], check: Callable[[datetime], None] | None = None
+    ) -> int:
+        """Write control lines (event type, members) behind each other, and a checkpoint; on disk on return.
+
+        Returns the seq of the first of them. Raises `AuditWriteError`, with nothing written, for a log that
+        has no lines or does not chain: a checkpoint of it would launder an edit. *check* is called with the
+        moment that they will bear, before the first of them; where it raises, none is written.
+        """
+        with self._exclusive:
+            self._go_to_end()
+            tail, now = self._end.tail, datetime.now(UTC)
+            if tail is None:
+                raise AuditWriteError("the log has no lines yet")
+            self._enter(now)
+            self._sign_from_now_on()
+            if not tail.is_checked:
+                self._end.check_rest()
+            if tail.tree is None or not tail.is_checked:
+                raise AuditWriteError("the log does not chain, so nothing is added; run 'or-audit verify'")
+            if check is not None:
+                check(now)
+            first = tail.seq
+            for event_type, members in acts:
+                self._write_control(event_type, moment=now, **members)
+                if event_type == "log.policy":
+                    tail.policy = members["policy"]
+            if any(event_type == "log.policy" for event_type, _ in acts):
+                self._go_on(tail, now)
+            else:
+                self._checkpoint()
+        self.sync_for_checkpoints()
+        return first
 
     def rotate(self, *, ring: KeyRing | None = None, signing: SigningKeys | None = None) -> None:
         """Change to the first key of *ring*, to the first of *signing*, or both; raises `ConfigError`.

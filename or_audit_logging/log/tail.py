@@ -43,7 +43,8 @@ class ReadAt(Protocol):
 
 
 _CHECKPOINT = b'\n{"event_type":"log.checkpoint",'
-_ROTATE = b'{"event_type":"log.rotate",'
+_ENDS_SEGMENT = (b'{"event_type":"log.rotate",', b'{"event_type":"log.policy",')
+"""What follows such a line stands in a new segment, whose first line says what is in force."""
 _BLOCK = 1 << 18
 _LAST_BLOCK = 1 << 16
 
@@ -77,6 +78,12 @@ class Tail:
     checked_prev: bytes
     checked_offset: int
 
+    policy: object = None
+    """The retention policy in force, as a log.policy stated it; None where none did."""
+
+    ends_segment: bool = False
+    """Whether a log.policy was met, and the segment whose first line is to state it is not there."""
+
     checkpoint_at: datetime | None = None
     torn: Torn | None = None
     newline_missing: bool = False
@@ -105,6 +112,7 @@ class Tail:
         self.offset = self.checked_offset = 0
         self.checked_seq, self.checked_prev = self.seq, self.prev
         self.ending, self.torn, self.newline_missing = b"", None, False
+        self.ends_segment = False
 
     def wrote(self, line: bytes, size: int) -> None:
         """Take *line*, sealed here and written with *size* bytes, as the last one."""
@@ -189,7 +197,12 @@ def follow(tail: Tail, read: ReadAt, size: int) -> bool:
         line = parse_line(block[begins:-1])
     except FormatError:
         return False
-    if line.kid != tail.kid or line.log != tail.log or line.seq < tail.seq or line.raw.startswith(_ROTATE):
+    if (
+        line.kid != tail.kid
+        or line.log != tail.log
+        or line.seq < tail.seq
+        or line.raw.startswith(_ENDS_SEGMENT)
+    ):
         return False
     tail.seq, tail.prev, tail.offset = line.seq + 1, leaf_hash(line.raw), size
     tail.ending = block[-MAC_TAIL - 1 :]
@@ -292,6 +305,7 @@ def tail_before(first: SealedLine, find_keys: FindKeys) -> Tail:
         tree = Frontier.from_hex(first.seq, frontier) if isinstance(frontier, list) else None
     tail = _tail(log_id, origin, keys, kid=first.kid, seq=first.seq, prev=prev, tree=tree)
     tail.vkey = _text(head["vkey"])
+    tail.policy = head["policy"]
     return tail
 
 
@@ -335,7 +349,7 @@ def _resume_at(tail: Tail, before: bytes, checkpoint: bytes, end: int) -> None:
 
 
 def note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
-    """Take in what a control line changes: the key in force, when the last checkpoint was made."""
+    """Take in what a control line changes: the key or policy in force, when the last checkpoint was made."""
     try:
         members = parse_control(line.raw)
     except FormatError:
@@ -346,6 +360,9 @@ def note_control(tail: Tail, line: SealedLine, find_keys: FindKeys) -> None:
         kcv = _text(members["next_kcv"])
         keys = find_keys(tail.log_id, kcv) if kcv is not None else None
         tail.rotated(keys, _text(members["next_vkey"]))
+    elif members["event_type"] == "log.policy":
+        tail.policy = members["policy"]
+        tail.ends_segment = True
 
 
 def _text(value: object) -> str | None:

@@ -168,7 +168,8 @@ class LogWriter(SharedWriter):
             return
         if tail.torn is not None or tail.newline_missing:
             self._mend(tail)
-        if self._end.file is None or not self._end.not_before <= now < self._end.day_ends:
+        is_its_day = self._end.not_before <= now < self._end.day_ends
+        if self._end.file is None or not is_its_day or tail.ends_segment:
             self._open_segment(now, tail)
 
     def _open_segment(self, now: datetime, tail: Tail) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from or_audit_logging.pricing import all_in_cost, usd
+from or_audit_logging.record import moment
 
 _LABEL_LIMIT = 200
 _COUNT_LIMIT = 1 << 63
@@ -185,17 +186,6 @@ def count(value: object) -> int | None:
 def flag(value: object) -> bool | None:
     """Return *value* where it is a bool."""
     return value if isinstance(value, bool) else None
-
-
-def moment(value: object) -> datetime | None:
-    """Return the ISO 8601 date or time *value* in UTC; one without a zone is UTC."""
-    if not isinstance(value, str) or len(value) > _LABEL_LIMIT:
-        return None
-    try:
-        parsed = datetime.fromisoformat(value.strip())
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _milliseconds(value: object) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +21,7 @@ from or_audit_logging.store.schema import SCHEMA
 
 _ROWS = f"SELECT seq, CAST(line AS BLOB), {', '.join(COLUMNS)} FROM audit_line ORDER BY seq"  # noqa: S608
 _LINES = "SELECT seq, CAST(line AS BLOB) FROM audit_line WHERE seq >= ? ORDER BY seq"
+_LINE = "SELECT CAST(line AS BLOB) FROM audit_line WHERE seq = ?"
 
 
 def stored_lines(path: str | os.PathLike[str], *, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -83,6 +84,11 @@ class StoreReader:
     ) -> None:
         self.close()
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection itself, which cannot write; it is in the transaction that reading began with."""
+        return self._sqlite
+
     def close(self) -> None:
         """Close it."""
         self._sqlite.close()
@@ -94,6 +100,23 @@ class StoreReader:
                 yield seq, _bytes(line)
         except sqlite3.Error as error:
             raise FormatError(f"{self.path} cannot be read: {error}") from error
+
+    def lines_at(self, seqs: Iterable[int]) -> Iterator[bytes]:
+        """Yield the bytes of the lines *seqs*, as far as they are there; raises `FormatError`."""
+        try:
+            for seq in seqs:
+                for (line,) in self._sqlite.execute(_LINE, (seq,)):
+                    yield _bytes(line)
+        except sqlite3.Error as error:
+            raise FormatError(f"{self.path} cannot be read: {error}") from error
+
+    def end(self) -> int:
+        """Return the seq behind that of the last line, 0 where there is none; raises `FormatError`."""
+        try:
+            (last,) = self._sqlite.execute("SELECT max(seq) FROM audit_line").fetchone()
+        except sqlite3.Error as error:
+            raise FormatError(f"{self.path} cannot be read: {error}") from error
+        return 0 if last is None else int(last) + 1
 
     def rows(self) -> Iterator[tuple[int, bytes, Row]]:
         """Yield seq, bytes and columns of each line; raises `FormatError` for a damaged database."""

@@ -81,20 +81,21 @@ _META_GUARDS = {
 }
 
 
-def _is_call(row: str) -> str:
+def is_call(row: str) -> str:
+    """Return the condition that *row* of `audit_line` tells how a call ended."""
     return (
         f"{row}.status IS NOT NULL AND {row}.event_type NOT IN ('log', 'generation') "
-        f"AND {row}.event_type NOT GLOB 'log.*' AND {row}.event_type NOT GLOB '*.started'"
+        f"AND NOT ({row}.event_type GLOB 'log.*' OR {row}.event_type GLOB '*.started')"
     )
 
 
-_FILLED = (
+FILLED = (
     *("model_used", "provider", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
     *("reasoning_tokens", "is_byok", "latency_ms", "finish_reason", "native_finish_reason", "service_tier"),
 )
-"""What a later fact says of a call that said nothing of it itself."""
-_MONEY = ("total_cost", PICO, "upstream_cost")
-_SUMS = (*_MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+"""What a later fact says of a call that knew no cost and said nothing of it itself."""
+MONEY = ("total_cost", PICO, "upstream_cost")
+SUMS = (*MONEY, "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
 """What adds up where a call made several generations."""
 
 
@@ -107,12 +108,11 @@ def _newest_fact(generation_id: str) -> str:
 def _known(name: str, row: str) -> str:
     """Return what is known of *row*: what it says, or a later fact, or the sum over all its generations.
 
-    A line is parsed only where the call itself knew no cost: to parse each takes long. A cost too large
-    for 64 bits of units stays without them, whatever a later fact says.
+    Later facts complete calls that knew no cost themselves; only their lines are parsed, which takes long.
     """
-    certain = "total_cost" if name in _MONEY else name
+    certain = "total_cost" if name == "upstream_cost" else name
     return f"""coalesce({row}.{name}, CASE
-    WHEN {row}.total_cost IS NOT NULL THEN {"NULL" if name == PICO else f"g.{name}"}
+    WHEN {row}.total_cost IS NOT NULL THEN NULL
     WHEN json_type({row}.line, '$.generation_ids') IS NOT 'array' THEN g.{name}
     ELSE (SELECT CASE WHEN count(*) = count(s.{certain}) THEN sum(s.{name}) END
     FROM (SELECT DISTINCT value FROM json_each({row}.line, '$.generation_ids')) AS e
@@ -121,15 +121,15 @@ def _known(name: str, row: str) -> str:
 
 _COUNTED_BEFORE = f"""EXISTS (
     SELECT 1 FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
-    AND {_is_call("p")} AND {_known("total_cost", "p")} IS NOT NULL)"""
+    AND {is_call("p")} AND {_known("total_cost", "p")} IS NOT NULL)"""
 
 _REPEAT_OF = f"""(
     SELECT min(p.seq) FROM audit_line AS p WHERE p.generation_id = c.generation_id AND p.seq < c.seq
-    AND {_is_call("p")})"""
+    AND {is_call("p")})"""
 
 
 def _view_column(name: str) -> str:
-    if name in _MONEY:
+    if name in MONEY:
         cost = _known(name, "c")
         nothing = "0" if name == PICO else "0.0"
         return f"CASE WHEN {cost} IS NOT NULL AND {_COUNTED_BEFORE} THEN {nothing} ELSE {cost} END AS {name}"
@@ -137,10 +137,10 @@ def _view_column(name: str) -> str:
         known = _known("total_cost", "c")
         return f"""CASE WHEN c.total_cost IS NOT NULL THEN c.cost_source
     WHEN {known} IS NOT NULL THEN g.cost_source END AS cost_source"""
-    if name in _SUMS:
+    if name in SUMS:
         return f"{_known(name, 'c')} AS {name}"
-    if name in _FILLED:
-        return f"coalesce(c.{name}, g.{name}) AS {name}"
+    if name in FILLED:
+        return f"coalesce(c.{name}, CASE WHEN c.total_cost IS NULL THEN g.{name} END) AS {name}"
     if name in IN_THE_LINE:
         return f"json_extract(c.line, '$.{name}') AS {name}"
     return f"c.{name} AS {name}"
@@ -158,7 +158,7 @@ _VIEW = f"""CREATE VIEW audit_log AS SELECT
   {_REPEAT_OF} AS repeat_of,
   c.seq AS seq
 FROM audit_line AS c LEFT JOIN audit_line AS g ON g.seq = {_newest_fact("c.generation_id")}
-WHERE {_is_call("c")}"""
+WHERE {is_call("c")}"""
 
 SCHEMA: dict[str, str] = {
     "meta": _META,

@@ -12,7 +12,6 @@ from or_audit_logging import (
     AuditFileHandler,
     AuditJsonFormatter,
     AuditRecord,
-    ConfigError,
     RedactingHandler,
     RedactionFilter,
     Redactor,
@@ -25,14 +24,32 @@ from or_audit_logging import (
     carry_context,
     configure,
     emit,
+    query,
+    report,
     verify,
 )
-from or_audit_logging.errors import AuditWriteError
+from or_audit_logging.errors import AuditWriteError, ConfigError
+from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.reconcile import reconcile
+from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.settle import settle
 from or_audit_logging.handlers.redacting import redact_loggers
 from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
 from or_audit_logging.redaction import Finding
+from or_audit_logging.retention import (
+    PROFILES,
+    Applied,
+    Hold,
+    Retained,
+    RetentionPolicy,
+    add_hold,
+    apply,
+    holds_of,
+    plan,
+    release_hold,
+    retain,
+    segments_of,
+)
 from or_audit_logging.testing import FakeOpenRouter, capture_audit
 
 
@@ -116,11 +133,20 @@ assert_type(record.total_cost, Decimal | None)
 assert_type(record.to_dict(), dict[str, object])
 record.status = "error"  # type: ignore[misc]
 
-report = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
-report = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
-assert_type(report, VerificationReport)
-assert_type(report.exit_code, int)
-places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in report.findings]
+for one in query("audit_logs", user="u-42", since=date(2026, 11, 1), min_cost="0.01", limit=20):
+    cost: Decimal | None = one.total_cost
+skipped: dict[str, int] = query("audit_logs").skipped.bad
+found = verify("audit_logs", key="env:A", anchors=["elsewhere"], log_id=None, max_age=timedelta(hours=1))
+found = verify("audit_logs", public_key=["audit.pub"], anchors="elsewhere", jobs=2)
+assert_type(found, VerificationReport)
+assert_type(found.exit_code, int)
+places: list[tuple[str | None, int | None]] = [(finding.segment, finding.line) for finding in found.findings]
+month = report("audit_logs", since=date(2026, 11, 1), until="2026-11-30", engine="sqlite", verify=True)
+assert_type(month, Report)
+assert_type(month.summary.cost, Decimal)
+slowest: list[float | None] = [one.latency.p99 for one in month.by_model if one.latency]
+verdict: str | None = month.integrity.verdict if month.integrity else None
+html: str = page(month)
 
 
 def masked(finding: Finding, text: str) -> str:
@@ -163,3 +189,12 @@ with OpenRouterAPI("env:OPENROUTER_API_KEY", rate=5, retries=2) as api:
     assert_type(api.activity(date(2026, 11, 20)), tuple[ActivityRow, ...])
     assert_type(settle("log", api=api, give_up=timedelta(days=7), dry_run=True).cost, Decimal)
     assert_type(reconcile(Path("log"), since=date(2026, 11, 20), api=api).exit_code, int)
+
+policy = RetentionPolicy(archive_after_days=30, delete_after_days=90, name="ours")
+retained = retain("audit_logs", [policy, "hipaa", Path("ours.json")], key="env:A", actor="cron", dry_run=True)
+assert_type(retained, Retained)
+assert_type(retained["deleted"], list[str])
+actions = plan(segments_of("audit_logs"), PROFILES["hipaa"], date(2026, 11, 21), holds_of("audit_logs"))
+assert_type(apply(actions, key="env:A", reason="schedule"), Applied)
+assert_type(add_hold("audit_logs", "case-7", since=date(2026, 10, 1), reason="litigation"), Hold)
+assert_type(release_hold("audit_logs", "case-7"), Hold)
