@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -301,7 +302,7 @@ def test_a_report_on_nothing_exits_with_2(tmp_path: Path, capsys: pytest.Capture
     """An empty folder, a file of another program, a time without calls, a newer store."""
     (tmp_path / "empty").mkdir()
     other = tmp_path / "other.db"
-    with sqlite3.connect(other) as database:
+    with closing(sqlite3.connect(other)) as database:
         database.execute("CREATE TABLE t (x)")
     log = log_of_today(tmp_path / "log")
     for arguments in (
