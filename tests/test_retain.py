@@ -28,9 +28,9 @@ from or_audit_logging.evidence.deletions import MOST_ROWS, SEVERAL, continued, p
 from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention.history import History, history_of
 from or_audit_logging.evidence.retention.locking import LOCK_NAME, exclusive
-from or_audit_logging.evidence.sources import Survey, survey
 from or_audit_logging.log.handing_over import CHECKPOINT_LOGGER
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Survey, survey
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.retention import (
     Archive,

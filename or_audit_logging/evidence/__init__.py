@@ -1,9 +1,8 @@
 """What a log proves: read its lines, check what they claim, say what follows.
 
 Read in this order. Values: `report` (findings, notes, the verdict), `summary` (that in words), `anchors`
-(checkpoints kept elsewhere). Files: `streams` (a segment's lines), `sources` (which files there are),
-`identity` (whose log it is, which key sealed it), `signers` (whose signatures count). The chain: `position`
-(where a walk stands), `starts`, `tally`, `deletions` (what went), `certificates` and `claims` (what
+(checkpoints kept elsewhere). Whose log it is: `identity` (and which key sealed it), `signers` (whose
+signatures count); files are read through `log/`. The chain: `position` (where a walk stands), `starts`, `tally`, `deletions` (what went), `certificates` and `claims` (what
 control lines state), `bounds` (anchors met on the way), `breaks` (lines that do not follow), `chain`.
 The walk: `shape` and `stride` (slow and fast), `stretches` and `ahead` (other processes do the fast
 part), `walk` (one file), `folder` (all of them). What a collector gathered: `unwrap` (a line out of what

@@ -22,7 +22,6 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from types import TracebackType
 
 from or_audit_logging.evidence.position import Position
-from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.stretches import (
     NEVER,
     Context,
@@ -34,6 +33,7 @@ from or_audit_logging.evidence.stretches import (
     walk_part,
 )
 from or_audit_logging.log.segments import Segment
+from or_audit_logging.log.sources import Source
 
 PART = 8 << 20
 """A plain segment is cut into parts of so many bytes, an archive is one part."""

@@ -19,8 +19,8 @@ from or_audit_logging.evidence.claims import Claims
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Finding, Observations, Place, lines_are
 from or_audit_logging.evidence.shape import shape_trouble
-from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, stated_position
+from or_audit_logging.log.sources import Source
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.line import SealedLine, Stub
 

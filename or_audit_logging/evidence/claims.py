@@ -19,9 +19,9 @@ from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Note, Observations, Place, brief
 from or_audit_logging.evidence.signers import Signers
-from or_audit_logging.evidence.sources import Source
 from or_audit_logging.evidence.starts import START_RULE, Members, check_link, check_start
 from or_audit_logging.evidence.tally import Tally, timestamp_of
+from or_audit_logging.log.sources import Source
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import CheckpointNote, decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control

@@ -12,10 +12,10 @@ from datetime import timedelta
 from itertools import groupby
 
 from or_audit_logging.evidence.report import Observations, Place
-from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream, describe, same_bytes
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.log.segments import Segment
+from or_audit_logging.log.sources import Source
+from or_audit_logging.log.streams import LineStream, describe, same_bytes
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _SEALED_NAME = re.compile(rb'"segment":"([^"\\]*)"')

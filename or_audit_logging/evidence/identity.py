@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.log.sources import Source
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import LogKeys, genesis_prev, leaf_hash
 from or_audit_logging.sealing.checkpoint import ORIGIN
 from or_audit_logging.sealing.control import FORMAT_VERSION

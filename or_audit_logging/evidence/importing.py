@@ -26,10 +26,10 @@ from or_audit_logging.errors import (
 from or_audit_logging.evidence.arguments import PathText, find_log, open_ring
 from or_audit_logging.evidence.identity import Identity, identify
 from or_audit_logging.evidence.position import Position
-from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.starts import stated_position
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, parse_line, parse_stub

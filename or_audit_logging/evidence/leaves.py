@@ -16,8 +16,8 @@ from pathlib import Path
 from or_audit_logging.errors import ChainBrokenError, ConfigError, FormatError, ProofError
 from or_audit_logging.evidence.arguments import PathText, Target, find_log
 from or_audit_logging.evidence.identity import identify
-from or_audit_logging.evidence.sources import Source, survey
-from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine, parse_line, parse_stub

@@ -19,8 +19,8 @@ from or_audit_logging.evidence.arguments import PathText, find_log
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.reading import LogReader, StoreLines, layout_of, reader_of
-from or_audit_logging.evidence.sources import Source
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source
 from or_audit_logging.record import GENERATION
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from typing import Any
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.arguments import PathText, find_log
-from or_audit_logging.evidence.sources import Source, survey
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.streams import LineStream
 
 _BLOCK = 1 << 20
 _LAST = 1 << 18

@@ -9,7 +9,7 @@ from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.report import Finding, Place
-from or_audit_logging.evidence.sources import Source
+from or_audit_logging.log.sources import Source
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.checkpoint import ORIGIN
 from or_audit_logging.sealing.control import parse_control

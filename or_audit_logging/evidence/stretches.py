@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.position import Position
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stride import stride
 from or_audit_logging.evidence.unfinished import is_quiet
 from or_audit_logging.log.segments import Segment
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import STUB_START, SealedLine, parse_line, parse_stub

@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream
+from or_audit_logging.log.sources import Source
+from or_audit_logging.log.streams import LineStream
 
 _STARTED = b'.started",'
 _ENDED = b'"started_id":"'

@@ -45,12 +45,12 @@ from or_audit_logging.evidence.package.names import LINES, MANIFEST
 from or_audit_logging.evidence.package.opening import looks_like_document, looks_like_package
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.signers import PublicKeySources, Signers, open_signers
-from or_audit_logging.evidence.sources import Source, Survey, survey, was_replaced
 from or_audit_logging.evidence.stretches import Context
 from or_audit_logging.evidence.unfinished import unfinished_calls
 from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source, Survey, survey, was_replaced
 
 _ATTEMPTS = 3
 """So often a log is gone through whose files go or change at the same time: what a run of retention or

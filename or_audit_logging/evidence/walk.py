@@ -17,10 +17,10 @@ from or_audit_logging.evidence.bounds import Bounds
 from or_audit_logging.evidence.chain import Chain
 from or_audit_logging.evidence.report import Observations
 from or_audit_logging.evidence.shape import CUT, TOO_LONG, shape_trouble
-from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.evidence.stretches import Stretch
 from or_audit_logging.evidence.stride import stride
+from or_audit_logging.log.sources import Source
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START, SealedLine, parse_line, parse_stub
 
 _RECOVER_START = b'{"event_type":"log.recover",'

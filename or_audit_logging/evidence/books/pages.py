@@ -19,9 +19,9 @@ from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.books.columns import LOSS
 from or_audit_logging.evidence.books.period import Period
 from or_audit_logging.evidence.reading import seq_of
-from or_audit_logging.evidence.sources import Source, survey
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.record import CONTROL_PREFIX, GENERATION
 from or_audit_logging.sealing.line import STUB_START, parse_stub
 from or_audit_logging.store.columns import IN_THE_LINE, Columns, members_of

@@ -28,11 +28,11 @@ from or_audit_logging.evidence.retention.history import History
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, SegmentState
 from or_audit_logging.evidence.retention.rewriting import remove_unfinished
-from or_audit_logging.evidence.sources import survey
-from or_audit_logging.evidence.streams import LineStream, same_bytes
 from or_audit_logging.keys import KeySources
 from or_audit_logging.log.folder import OPEN_FLAGS, described_files, give_to_owner_of, sync_folder
 from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
+from or_audit_logging.log.sources import survey
+from or_audit_logging.log.streams import LineStream, same_bytes
 from or_audit_logging.record import utc_timestamp
 
 _UNFINISHED = ".unfinished.gz"

@@ -24,12 +24,12 @@ from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.retention.history import History, history_of
 from or_audit_logging.evidence.retention.locking import exclusive
 from or_audit_logging.evidence.retention.planning import SegmentState
-from or_audit_logging.evidence.sources import Source, survey
 from or_audit_logging.evidence.tally import timestamp_of
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.handing_over import hand_over
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source, survey
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import parse_control

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from or_audit_logging.errors import RetentionError
-from or_audit_logging.evidence.sources import Source
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.folder import OPEN_FLAGS, sync_folder
 from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
+from or_audit_logging.log.sources import Source
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.line import SealedLine, stub_of
 
 _UNFINISHED = "redacting"

@@ -19,9 +19,9 @@ from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.retention.opened import OpenedLog
 from or_audit_logging.evidence.retention.planning import SegmentState
-from or_audit_logging.evidence.sources import Source, survey
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import genesis_prev, leaf_hash
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import SealedLine, Stub, parse_line, parse_stub

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.streams import LineStream
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
+from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.line import SealedLine, parse_line
 
 Kind = Literal["lines", "empty", "fragment", "irregular", "unreadable"]
