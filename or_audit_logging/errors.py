@@ -104,6 +104,10 @@ class LegalHoldError(RetentionError):
     """Retention or redaction was refused because a legal hold covers the lines."""
 
 
+class DeliveryError(AuditError):
+    """A target does not take what is shipped to it, and will not by waiting: nothing was lost."""
+
+
 class GenerationError(AuditError):
     """OpenRouter did not say what was asked of it about past calls.
 

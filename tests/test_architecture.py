@@ -14,7 +14,7 @@ SOURCE = REPOSITORY / PACKAGE
 FLOORS: dict[int, tuple[str, ...]] = {
     0: ("errors", "record", "policy", "version"),
     1: ("redaction", "sealing", "formats", "digest", "hints", "pricing"),
-    2: ("context", "forks", "keys", "signing_keys", "log", "store", "openrouter"),
+    2: ("context", "forks", "keys", "pace", "signing_keys", "log", "store", "openrouter"),
     3: ("capture", "handlers", "evidence", "ship"),
     4: ("__init__", "__main__", "cli", "retention", "testing"),
 }

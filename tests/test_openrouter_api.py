@@ -30,7 +30,7 @@ from or_audit_logging.errors import (
 )
 from or_audit_logging.openrouter import ActivityRow, Generation, KeyUsage, OpenRouterAPI
 from or_audit_logging.openrouter.answers import parse_json
-from or_audit_logging.openrouter.pace import Pace, backoff, retry_after
+from or_audit_logging.pace import Pace, backoff, retry_after
 from or_audit_logging.record import moment
 from or_audit_logging.testing import FakeOpenRouter
 from or_audit_logging.testing.openrouter.http import Answer, LoopbackServer, Send

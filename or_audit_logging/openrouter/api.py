@@ -34,7 +34,7 @@ from or_audit_logging.errors import (
 from or_audit_logging.hints import KEY_PREFIX, STATUS_PAGE, Asked, hint, looks_like_key
 from or_audit_logging.keys import KeySource, read_source
 from or_audit_logging.openrouter.answers import ActivityRow, Generation, KeyUsage, parse_json
-from or_audit_logging.openrouter.pace import Pace, backoff, retry_after
+from or_audit_logging.pace import Pace, backoff, retry_after
 
 if TYPE_CHECKING:
     import requests

@@ -1,0 +1,194 @@
+"""`HTTPSender`: POSTs batches to one address; what the status means for a batch is decided here, once.
+
+    sender = HTTPSender("https://collector.example/audit", headers={"Authorization": "Bearer ..."})
+    response = sender.post(body, content_type="application/json")
+
+Certificates are verified, redirects refused, plain http goes to loopback alone. Headers, which hold the
+credentials, stand in no message and no repr.
+"""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.pace import retry_after
+from or_audit_logging.ship.target import RefusedError, TargetOptions, TooLargeError, TryLaterError
+
+if TYPE_CHECKING:
+    import requests
+
+_CONNECT = 10.0
+_LARGEST_ANSWER = 32 << 20
+_QUOTED = 200
+_LATER = frozenset({408, 425, 429})
+_REFUSED = frozenset({400, 422})
+_DENIED = frozenset({401, 403, 407})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer with a status from 200 to 299."""
+
+    status: int
+    body: bytes
+
+
+class HTTPSender:
+    """One connection to one address; for one thread."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        options: TargetOptions,
+        headers: Mapping[str, str] | None = None,
+        compress: bool = False,
+    ) -> None:
+        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
+        self.url = checked_url(url)
+        self.name = without_query(self.url)
+        """The address without its query string, which may hold a token."""
+        self._options = options
+        self._headers = dict(headers or {})
+        self._compress = compress
+        self._session: requests.Session | None = None
+
+    def __repr__(self) -> str:
+        return f"HTTPSender({self.name!r})"
+
+    def close(self) -> None:
+        """Close the connection; the next request would make another one."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def post(self, body: bytes, *, content_type: str) -> Response:
+        """Return the answer to *body*; raises `DeliveryError` and its kinds by what its status means.
+
+        A certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
+        """
+        import requests
+        import urllib3
+
+        headers = {"Content-Type": content_type, **self._headers}
+        if self._compress:
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            with self._open().post(
+                self.url,
+                data=body,
+                headers=headers,
+                timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = self._read(response)
+                if 200 <= response.status_code < 300:
+                    return Response(response.status_code, content)
+                self._refuse(response.status_code, response.headers.get("Retry-After"), content)
+        except requests.exceptions.SSLError as error:
+            raise DeliveryError(
+                f"{self.name}: the connection is not trusted ({_tls_reason(error)}); give the certificate of "
+                "whoever vouches for it with --ca"
+            ) from None
+        except requests.Timeout:
+            raise TryLaterError(f"{self.name} did not answer in {self._options.timeout:g} s") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise TryLaterError(f"{self.name} could not be reached ({type(error).__name__})") from None
+
+    def _open(self) -> requests.Session:
+        import requests
+
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.auth = _no_netrc  # or a .netrc would replace the Authorization header
+            if self._options.ca_file is not None:
+                self._session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
+                self._session.verify = str(self._options.ca_file)
+                self._session.proxies.update(getproxies())
+        return self._session
+
+    def _read(self, response: requests.Response) -> bytes:
+        """Return the answer's body, which is neither endless nor drop by drop."""
+        content, until = bytearray(), time.monotonic() + self._options.timeout
+        for piece in response.iter_content(1 << 16):
+            content += piece
+            if len(content) > _LARGEST_ANSWER or time.monotonic() > until:
+                raise TryLaterError(f"{self.name}: the answer does not come to its end")
+        return bytes(content)
+
+    def _refuse(self, status: int, wait: str | None, content: bytes) -> NoReturn:
+        said = f"{self.name} answered {status}"
+        if status == 413:
+            raise TooLargeError(said)
+        if status in _REFUSED:
+            raise RefusedError(f"{said}{_quoted(content)}")
+        if status in _LATER or status >= 500:
+            seconds = retry_after(wait, now=datetime.now(UTC))
+            raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
+        if status in _DENIED:
+            raise DeliveryError(f"{said}: check the credentials{_quoted(content)}")
+        if 300 <= status < 400:
+            raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
+        raise DeliveryError(f"{said}: check the address{_quoted(content)}")
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _quoted(content: bytes) -> str:
+    """Return the beginning of what a target said, for a message; nothing where it is no plain text."""
+    text = content[:_QUOTED].decode("utf-8", "replace").strip()
+    return f" ({text})" if text and text.isprintable() else ""
+
+
+def _tls_reason(error: Exception) -> str:
+    text = str(error)
+    for reason in ("certificate has expired", "Hostname mismatch", "self-signed", "self signed"):
+        if reason.lower() in text.lower():
+            return reason
+    return "its certificate does not hold"
+
+
+def without_query(url: str) -> str:
+    """Return *url* as it may stand in messages."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()
+
+
+def checked_url(url: str) -> str:
+    """Return *url*; raises `ConfigError`: no URL, credentials in it, lines in clear."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in ("https", "http") or not host:
+        raise ConfigError("the target's address is a URL such as https://collector.example/audit")
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "credentials do not stand in the address; name them in the environment (docs/targets.md)"
+        )
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigError(
+            "the address begins with https: over http the lines could be read and changed on the way"
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

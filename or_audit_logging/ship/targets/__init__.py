@@ -1,0 +1,41 @@
+"""The targets, one module each. `open_target` finds the module by the name in front of the colon.
+
+    open_target("cloudwatch:audit:host-1")      -> targets/cloudwatch.py, opened for the address audit:host-1
+
+Each module has `open_target(address, options)`, which returns a `Target` and raises `ConfigError`, or
+`MissingExtraError` where the target's library is not installed. Nothing is sent by opening.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.keys import read_source
+from or_audit_logging.ship.target import Target, TargetOptions
+
+TARGETS = {
+    "webhook": "webhook:https://collector.example/audit",
+    "file": "file:/mnt/elsewhere/audit.jsonl",
+    "stdout": "stdout",
+    "cloudwatch": "cloudwatch:GROUP:STREAM",
+    "gcp": "gcp:LOG",
+}
+"""Each target's name, and how it is written."""
+
+
+def open_target(text: str, options: TargetOptions | None = None) -> Target:
+    """Return the target that *text*, `name[:address]`, names; raises `ConfigError`, `MissingExtraError`.
+
+    An address that is a secret itself can stand elsewhere: `webhook:env:NAME`, `webhook:file:PATH`.
+    """
+    name, _, address = str(text).partition(":")
+    if name not in TARGETS:
+        known = ", ".join(TARGETS.values())
+        raise ConfigError(f"there is no target {name!r}; targets are {known}")
+    if name not in ("file", "stdout") and address.startswith(("env:", "file:")):
+        content, _where = read_source(address, what=f"{name} address")
+        address = content.decode("utf-8", "replace").strip()
+    module = importlib.import_module(f"{__name__}.{name}")
+    target: Target = module.open_target(address, options or TargetOptions())
+    return target
