@@ -13,11 +13,11 @@ import gzip
 import ipaddress
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 from or_audit_logging.errors import ConfigError, DeliveryError
@@ -37,7 +37,7 @@ _DENIED = frozenset({401, 403, 407})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with a status from 200 to 299."""
+    """An answer with a status from 200 to 299, or one that the target asked to see."""
 
     status: int
     body: bytes
@@ -72,10 +72,13 @@ class HTTPSender:
         if session is not None:
             session.close()
 
-    def post(self, body: bytes, *, content_type: str) -> Response:
+    def post(
+        self, body: bytes, *, content_type: str, path: str = "", known: Collection[int] = ()
+    ) -> Response:
         """Return the answer to *body*; raises `DeliveryError` and its kinds by what its status means.
 
-        A certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
+        *path* takes the place of the address's own; statuses in *known* the target itself understands. A
+        certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
         """
         import requests
         import urllib3
@@ -86,7 +89,7 @@ class HTTPSender:
             headers["Content-Encoding"] = "gzip"
         try:
             with self._open().post(
-                self.url,
+                urljoin(self.url, path) if path else self.url,
                 data=body,
                 headers=headers,
                 timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
@@ -94,7 +97,7 @@ class HTTPSender:
                 stream=True,
             ) as response:
                 content = self._read(response)
-                if 200 <= response.status_code < 300:
+                if 200 <= response.status_code < 300 or response.status_code in known:
                     return Response(response.status_code, content)
                 self._refuse(response.status_code, response.headers.get("Retry-After"), content)
         except requests.exceptions.SSLError as error:

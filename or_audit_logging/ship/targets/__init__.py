@@ -20,6 +20,9 @@ TARGETS = {
     "stdout": "stdout",
     "cloudwatch": "cloudwatch:GROUP:STREAM",
     "gcp": "gcp:LOG",
+    "splunk": "splunk:https://HOST:8088",
+    "datadog": "datadog:SITE",
+    "elastic": "elastic:https://HOST:9200/STREAM",
 }
 """Each target's name, and how it is written."""
 
