@@ -25,6 +25,7 @@ _SEVERITIES = frozenset(
 _SPECIAL = "logging.googleapis.com/"
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 _SPAN_ID = re.compile("[0-9a-f]{16}")
+_LEVELS = 30
 _MOST_LABELS = 64
 _LABEL_KEY_BYTES = 512
 _LABEL_BYTES = 64_000
@@ -42,7 +43,8 @@ def log_entry(item: Item, *, project: str) -> dict[str, Any]:
     payload.pop(f"{_SPECIAL}insertId", None)
     if item.time is not None:
         payload.pop("time", None)
-    if payload.get("severity") in _SEVERITIES:
+    severity = payload.get("severity")
+    if isinstance(severity, str) and severity in _SEVERITIES:
         entry["severity"] = payload.pop("severity")
     if _are_labels(payload.get(f"{_SPECIAL}labels")):
         entry["labels"] = payload.pop(f"{_SPECIAL}labels")
@@ -64,7 +66,7 @@ def _timestamp(time: datetime) -> str:
 
 
 def _members(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in *body*; None where there is none.
+    """Return the JSON object in *body*; None where there is none, or it is nested too deep for a payload.
 
     A payload is a protobuf Struct, whose numbers are doubles and whose strings are Unicode: a number that a
     double does not hold exactly comes as a string of its digits, half a surrogate pair as U+FFFD.
@@ -72,10 +74,12 @@ def _members(body: bytes) -> dict[str, Any] | None:
     try:
         text = body.decode("utf-8")
         members = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=str)
-        if "\\ud" in text or "\\uD" in text:
-            members = _unicode(members)
     except (ValueError, RecursionError):
         return None
+    if text.count("{") + text.count("[") > _LEVELS and not _is_within(members, _LEVELS):
+        return None
+    if "\\ud" in text or "\\uD" in text:
+        members = _unicode(members)
     return members if isinstance(members, dict) else None
 
 
@@ -88,6 +92,14 @@ def _number(digits: str) -> int | float | str:
         except ArithmeticError:
             return digits
     return int(digits) if digits.lstrip("-").isdigit() else float(digits)
+
+
+def _is_within(value: Any, levels: int) -> bool:
+    """Return whether *value* has at most *levels* levels: three of protobuf's, which reads 100, for each."""
+    if not isinstance(value, (dict, list)):
+        return True
+    members = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_within(member, levels - 1) for member in members)
 
 
 def _unicode(value: Any) -> Any:

@@ -46,8 +46,8 @@ _DENIED = frozenset({5, 7, 16})  # google.rpc.Code: NOT_FOUND, PERMISSION_DENIED
 _LATER = frozenset({1, 2, 4, 8, 10, 13, 14})  # CANCELLED, UNKNOWN, deadline, quota, ABORTED, INTERNAL, away
 _LATER_STATUS = frozenset({408, 409, 425, 429, 499})
 
-# An entry may have 256 KiB of Google's own encoding, about as much as its JSON; a request 10 MiB, of which
-# quotation marks and other characters that the client writes as \uXXXX can take three times their bytes.
+# An entry may have 256 KiB of Google's own encoding, about as much as its JSON unless it is mostly numbers.
+# A request may have 10 MiB, and what the client writes as \uXXXX takes three times the bytes of its UTF-8.
 # https://cloud.google.com/logging/quotas
 _ITEMS, _BYTES, _ITEM_BYTES, _OVERHEAD = 1_000, 3 << 20, 240_000, 250
 _RETENTION_DAYS = 30
