@@ -75,11 +75,10 @@ class FakeCloudLogging:
         """What a token was asked for."""
         self.signs_in = True
         """Whether a token is given to who asks for one."""
-        self.refused_ids: dict[str, int] = {}
-        """Entries that are refused by their insertId, with the google.rpc.Code."""
         self.token = token
         self._retention = retention
         self._tls = tls
+        self._refused: dict[str, int] = {}
         self._kept: list[dict[str, Any]] = []
         self._faults: list[str] = []
         self._lock = threading.Lock()
@@ -119,6 +118,10 @@ class FakeCloudLogging:
         """
         with self._lock:
             self._faults += faults
+
+    def refuse(self, *ids: str, code: int = _INVALID_ARGUMENT) -> None:
+        """Refuse entries by their insertId, with a google.rpc.Code."""
+        self._refused |= dict.fromkeys(ids, code)
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the entries as a query shows them: one of those that share timestamp and insertId."""
@@ -161,8 +164,8 @@ class FakeCloudLogging:
 
     def _wrong(self, request: Any, entry: Any) -> dict[str, Any] | None:
         """Return the google.rpc.Status of an entry that is refused."""
-        if entry.insert_id in self.refused_ids:
-            return {"code": self.refused_ids[entry.insert_id], "message": "Told to refuse it."}
+        if entry.insert_id in self._refused:
+            return {"code": self._refused[entry.insert_id], "message": "Told to refuse it."}
         ahead = (
             entry.timestamp.ToDatetime(UTC) - self.clock() if entry.HasField("timestamp") else timedelta(0)
         )

@@ -174,7 +174,7 @@ def test_what_is_within_the_limits_is_taken(fake: FakeCloudLogging, target: Targ
 def test_refused_without_saying_which(fake: FakeCloudLogging, target: Target) -> None:
     """Where nothing of a batch was written, Google names no entry; half of it might be taken."""
     items = [item(seq) for seq in range(2)]
-    fake.refused_ids = {each.id: 3 for each in items}
+    fake.refuse(*(each.id for each in items))
     with pytest.raises(RefusedError, match="Told to refuse it"):
         target.send(items)
 
@@ -182,7 +182,8 @@ def test_refused_without_saying_which(fake: FakeCloudLogging, target: Target) ->
 def test_some_of_a_batch_later(fake: FakeCloudLogging, target: Target) -> None:
     """An entry that failed for a passing reason is tried again, not refused."""
     items = [item(seq) for seq in range(3)]
-    fake.refused_ids = {items[1].id: 14, items[2].id: 3}
+    fake.refuse(items[1].id, code=14)
+    fake.refuse(items[2].id)
     answer = target.send(items)
     assert (list(answer.again), list(answer.refused)) == ([1], [2])
 
@@ -192,7 +193,7 @@ def test_an_entry_that_may_not_be_written_here_is_not_a_bad_entry(
 ) -> None:
     """A permission that is missing for some entries stops shipping; it is no reason to set them aside."""
     items = [item(seq) for seq in range(2)]
-    fake.refused_ids = {items[1].id: 7}
+    fake.refuse(items[1].id, code=7)
     with pytest.raises(DeliveryError, match=SAYS_TO_WHOM) as raised:
         target.send(items)
     assert type(raised.value) is DeliveryError
