@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("google.cloud.logging", reason="needs the extra gcp")
+pytest.importorskip("cryptography", reason="needs the extra sign")
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

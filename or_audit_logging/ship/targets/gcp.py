@@ -9,6 +9,7 @@ certificate that does not hold are the one status UNAVAILABLE; and its threads d
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -199,7 +200,7 @@ def _partial_errors(details: Sequence[Any], count: int) -> list[tuple[int, int, 
 
 def _wait(response: Any) -> float | None:
     seconds = retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
-    return None if seconds == float("inf") else seconds
+    return None if seconds == math.inf else seconds
 
 
 def _quoted(said: str) -> str:
