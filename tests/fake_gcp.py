@@ -114,7 +114,8 @@ class FakeCloudLogging:
     def fail(self, *faults: str) -> None:
         """Let each of the next requests have one fault: a status such as "500" (429 says when to come back),
         "slow" (kept, no answer while the client waits), "cut" (half an answer, nothing kept), "lost answer"
-        (kept, then the connection is cut), "garbage" (200, from somebody who is not the service).
+        (kept, then the connection is cut), "garbage" (200, from somebody who is not the service); a
+        JSON array or object is the body of a 400.
         """
         with self._lock:
             self._faults += faults
@@ -253,6 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ServiceError(400, "Invalid content type.")
             if self.headers["Authorization"] != (None if fake.token is None else f"Bearer {fake.token}"):
                 raise ServiceError(401, "Request had invalid authentication credentials.")
+            if fault is not None and fault[0] in "[{":
+                self._say(400, fault)
+                return
             if fault is not None and fault.isdigit():
                 raise ServiceError(int(fault), f"Told to: {fault}")
             if fault not in ("cut", "garbage"):

@@ -37,16 +37,38 @@ class GoogleSession:
     def request(
         self, method: str, url: str, *, data: str, headers: Mapping[str, str], timeout: object
     ) -> requests.Response:
-        """Return the answer. *timeout*, which is the client's own and cannot be set there, is not heeded."""
+        """Return the answer; raises `GoogleAPICallError` for an error that is not in Google's words.
+
+        *timeout*, which is the client's own and cannot be set there, is not heeded.
+        """
+        from google.api_core.exceptions import from_http_status
+
         response: requests.Response = self._session.request(
             method, url, data=data, headers=dict(headers), timeout=self._timeout, allow_redirects=False
         )
+        if not 200 <= response.status_code < 300 and not _is_googles(response):
+            raise from_http_status(
+                response.status_code, "", response=response
+            )  # a proxy's, which would fail there
         return response
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
         self._sign_in.close()
+
+
+def _is_googles(response: requests.Response) -> bool:
+    """Return whether an error is in the shape that Google's client takes for granted."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return False
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("message", ""), str):
+        return False
+    details = error.get("details", [])
+    return isinstance(details, list) and all(isinstance(detail, dict) for detail in details)
 
 
 def google_credentials(endpoint: str, *, scope: str) -> tuple[Any, str | None]:

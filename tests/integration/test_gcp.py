@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from fake_gcp import TOKEN, FakeCloudLogging
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.ship.target import (
@@ -234,6 +236,39 @@ def test_faults(fake: FakeCloudLogging, status: str, kind: type[Exception], says
     assert not target.send([sent]).refused
     assert sent.id in ids_of(fake)
     target.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["code", "message", "status", "0", "1", "-1", "\u00b2"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+PARTIAL_ERRORS = "type.googleapis.com/google.logging.v2.WriteLogEntriesPartialErrors"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    JSON.map(lambda any_json: [any_json])
+    | JSON.map(lambda any_json: {"error": any_json})
+    | JSON.map(lambda any_json: {"error": {"message": "no", "details": any_json}})
+    | JSON.map(
+        lambda any_json: {"error": {"details": [{"@type": PARTIAL_ERRORS, "logEntryErrors": any_json}]}}
+    )
+)
+def test_errors_in_other_words(fake: FakeCloudLogging, target: Target, answer: object) -> None:
+    """A proxy's, or nobody's: of 400 it is known that something is refused, and by index what is there."""
+    fake.fail(json.dumps(answer))
+    try:
+        said = target.send([item(0), item(1)])
+    except DeliveryError:
+        return
+    assert {*said.refused, *said.again} <= {0, 1}
+    assert said.refused or said.again
 
 
 def test_a_batch_that_is_too_large_for_one_request(fake: FakeCloudLogging, target: Target) -> None:

@@ -41,6 +41,7 @@ _SCOPE = "https://www.googleapis.com/auth/logging.write"
 _PARTIAL_ERRORS = "type.googleapis.com/google.logging.v2.WriteLogEntriesPartialErrors"
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z0-9-]{1,63}")
+_INDEX = re.compile("[0-9]{1,9}")
 _LOG_ID = re.compile(r"[A-Za-z0-9/_.-]{1,511}")
 
 _DENIED = frozenset({5, 7, 16})  # google.rpc.Code: NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED
@@ -193,8 +194,9 @@ def _partial_errors(details: Sequence[Any], count: int) -> list[tuple[int, int, 
         if isinstance(detail, dict) and detail.get("@type") == _PARTIAL_ERRORS:
             errors = detail.get("logEntryErrors")
             for index, status in errors.items() if isinstance(errors, dict) else ():
-                if index.isdecimal() and int(index) < count and isinstance(status, dict):
-                    found.append((int(index), status.get("code", 2), str(status.get("message", ""))))
+                code = status.get("code") if isinstance(status, dict) else None
+                if _INDEX.fullmatch(index) and int(index) < count and isinstance(code, int):
+                    found.append((int(index), code, str(status.get("message", ""))))
     return found
 
 
