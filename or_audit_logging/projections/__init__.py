@@ -21,7 +21,7 @@ from or_audit_logging.projections.kinds import quoted
 from or_audit_logging.projections.reading import Settings, read, reading_of
 from or_audit_logging.sealing.text import written
 
-__all__ = ["PROJECTIONS", "Settings", "encoder", "project"]
+__all__ = ["NAMES", "PROJECTIONS", "Settings", "encoder", "project"]
 
 _MODULES: dict[str, ModuleType] = {"ecs": ecs, "google": google, "datadog": datadog}
 
@@ -32,6 +32,7 @@ PROJECTIONS: Mapping[str, str] = {
     "datadog": "Datadog's reserved and standard attributes",
 }
 """Every format's name, and what it is."""
+NAMES = tuple(PROJECTIONS)
 
 
 def encoder(

@@ -30,7 +30,8 @@ REDACTED = "record.redacted"
 
 _STUB = frozenset({"log", "seq", "leaf"})
 _EXPONENT = re.compile(r"[eE]\+?(-?)0*(?=[0-9])")
-_CONTROL_LEVELS = {"log.lost": "ERROR", "log.recover": "WARNING"}
+_LEVELS = {"log.lost": "ERROR", "log.recover": "WARNING", "ship.notice": "WARNING"}
+"""Of events that have neither a status nor a level."""
 _OUTCOMES = {"success": "success", "error": "failure", "timeout": "failure", "blocked": "failure"}
 
 
@@ -90,7 +91,7 @@ def reading_of(members: dict[str, object], *, text: str | None = None, keep: boo
     tried = call or event == GENERATION or (event is not None and event.endswith(STARTED_SUFFIX))
     level = members.get("level")
     if type(level) is not str:
-        level = _CONTROL_LEVELS.get(event or "", "INFO") if control else level_name(status)
+        level = _LEVELS.get(event or "") or level_name(status)
     return Reading(
         members=members,
         event=event,

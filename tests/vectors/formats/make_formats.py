@@ -145,9 +145,10 @@ PLAIN: dict[str, Any] = {
 
 NOTICE: dict[str, Any] = {
     "event_type": "ship.notice",
-    "id": "00000000-0000-4000-8000-000000000009",
+    "v": 1,
+    "id": f"{LOG}-17-break",
     "timestamp": "2026-11-21T10:30:50.000000Z",
-    "level": "ERROR",
+    "kind": "break",
     "message": "seq 17 does not follow from seq 16",
     "log": LOG,
     "seq": 17,
