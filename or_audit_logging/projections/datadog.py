@@ -120,7 +120,6 @@ _FIELDS = fields(NAMES, latency_ms=nanoseconds, router=structure, redactions=str
 _CONTROL_FIELDS = fields(CONTROL_NAMES)
 _STUB_FIELDS = fields(STUB_NAMES)
 _HEX = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
-_path = lru_cache(maxsize=1024)(lambda name: tuple(name.split(".")))
 
 
 def project(reading: Reading, settings: Settings) -> dict[str, object]:
@@ -145,7 +144,7 @@ def project(reading: Reading, settings: Settings) -> dict[str, object]:
     if reading.original is not None:
         named["or_audit.original"] = reading.original
     for name, value in named.items():
-        *above, last = _path(name)
+        above, last = _path(name)
         place = out
         for step in above:
             place = place.setdefault(step, {})  # type: ignore[assignment]
@@ -157,6 +156,13 @@ def project(reading: Reading, settings: Settings) -> dict[str, object]:
         _add(out, "metadata", rest.pop("metadata", None))
         _add(out, "extra", rest or None)
     return out
+
+
+@lru_cache(maxsize=256)
+def _path(name: str) -> tuple[tuple[str, ...], str]:
+    """Return the names above an attribute, and its own."""
+    *above, last = name.split(".")
+    return tuple(above), last
 
 
 def _trace(members: dict[str, object]) -> dict[str, object]:

@@ -53,6 +53,7 @@ class Reading(NamedTuple):
     members: dict[str, object]
     event: str | None
     is_control: bool
+    """The log itself wrote it: what a format leaves out of it stands in `original`."""
     is_call: bool
     level: str
     """As the schema or the record has it: INFO, WARNING, ..."""
@@ -86,7 +87,7 @@ def reading_of(members: dict[str, object], *, text: str | None = None, keep: boo
     event, status = members.get("event_type"), members.get("status")
     event = event if type(event) is str else None
     status = status if type(status) is str else None
-    control = event is not None and event.startswith(CONTROL_PREFIX) and "mac" in members
+    control = text is not None and event is not None and event.startswith(CONTROL_PREFIX) and "mac" in members
     call = event is not None and is_call_event(event) and status is not None
     tried = call or event == GENERATION or (event is not None and event.endswith(STARTED_SUFFIX))
     level = members.get("level")
