@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 FAULTS = ("500", "503", "429", "slow", "cut", "lost answer")
 """For the next requests: statuses; an answer that comes too late; a connection that is cut in the middle of
 the answer, with nothing kept; the same with everything kept."""
@@ -245,8 +247,16 @@ class FileSite(Site):
         """Files are always there."""
 
 
+def _cloudwatch(folder: Path) -> Site:
+    pytest.importorskip("boto3", reason="boto3 is not installed (extra aws)")
+    from fake_cloudwatch import FakeCloudWatch
+
+    return FakeCloudWatch(folder)
+
+
 SITES: dict[str, Callable[[Path], Site]] = {
     "webhook": lambda folder: WebhookSite(),
     "file": FileSite,
+    "cloudwatch": _cloudwatch,
 }
 """Each target's site, made in a folder that is its own."""
