@@ -35,6 +35,23 @@ _BATCH, _OVERHEAD, _EVENTS = 1_048_576, 26, 10_000
 _AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([\w-]+)/logs/aws4_request, ")
 
 
+def environment(endpoint: str, folder: Path) -> dict[str, str]:
+    """Return all that boto3 looks at: it goes to *endpoint*, and nowhere else."""
+    configuration = folder / "aws_config"
+    configuration.write_text("[default]\n", "ascii")
+    return {
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint,
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_CONFIG_FILE": str(configuration),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_PROFILE": "default",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 class ServiceError(Exception):
     """An answer that is an error: its code and what the service says."""
 
@@ -61,19 +78,7 @@ class FakeCloudWatch(HTTPSite):
         self._refused: set[str] = set()
         self._lock = threading.Lock()
         super().__init__(tls)
-        configuration = folder / "aws_config"
-        configuration.write_text("[default]\n", "ascii")
-        self.environment = {  # all that boto3 looks at: it comes here, and nowhere else
-            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self.base,
-            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            "AWS_CONFIG_FILE": str(configuration),
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_PROFILE": "default",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self.environment = environment(self.base, folder)
 
     @property
     def text(self) -> str:

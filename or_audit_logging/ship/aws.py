@@ -15,6 +15,7 @@ import contextlib
 import functools
 import logging
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -73,14 +74,12 @@ def open_session(target: str) -> boto3.Session:
         logger.setLevel(logging.INFO)
     try:
         session = boto3.Session()
-        region = session.region_name
+        region = session.region_name or os.environ.get("AWS_REGION")  # which boto3 alone does not look at
+        if not region:
+            raise ConfigError(f"{target}: no AWS region is known; set AWS_REGION, or region in ~/.aws/config")
+        return boto3.Session(region_name=region)
     except BotoCoreError as error:
         raise ConfigError(f"{target}: boto3's configuration does not hold: {error}") from None
-    if not region:
-        raise ConfigError(
-            f"{target}: no AWS region is known; set AWS_DEFAULT_REGION, or region in ~/.aws/config"
-        )
-    return session
 
 
 def connect(session: boto3.Session, service: str, *, name: str, options: TargetOptions) -> Any:

@@ -368,8 +368,11 @@ def test_credentials_are_needed(monkeypatch: pytest.MonkeyPatch, fake: FakeCloud
 def test_set_up_mistakes_surface_at_opening(monkeypatch: pytest.MonkeyPatch, fake: FakeCloudWatch) -> None:
     """No region, no such profile."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(ConfigError, match="AWS_DEFAULT_REGION"):
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    with pytest.raises(ConfigError, match="AWS_REGION"):
         target_of(fake)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert target_of(fake).send([item(1)]) == Answer()
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(ConfigError, match="nobody"):
         target_of(fake)
