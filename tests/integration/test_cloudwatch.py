@@ -25,7 +25,7 @@ from or_audit_logging.ship.target import (
 )
 from or_audit_logging.ship.targets import open_target
 
-pytest.importorskip("boto3", reason="boto3 is not installed (extra aws)")
+pytest.importorskip("boto3", reason="needs the extra aws")
 
 from fake_cloudwatch import GROUP, STREAM, FakeCloudWatch
 

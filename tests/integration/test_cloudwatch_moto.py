@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("moto.server", reason="moto's server is not installed (extra integration)")
-pytest.importorskip("boto3", reason="boto3 is not installed (extra aws)")
+pytest.importorskip("moto.server", reason="needs the extra integration")
+pytest.importorskip("boto3", reason="needs the extra aws")
 
 import boto3
 from fake_cloudwatch import environment
