@@ -13,12 +13,8 @@ import gzip
 import ipaddress
 import math
 import time
-<<<<<<< HEAD
-from collections.abc import Collection, Mapping
-=======
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
->>>>>>> 5630b4cd31c1ecf111e73f6510da7dab13f67c30
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
 _CONNECT = 10.0
 _LARGEST_ANSWER = 32 << 20
 _QUOTED = 200
+_SMALL = 1_000
 _LATER = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 422})
 _DENIED = frozenset({401, 403, 407})
@@ -59,7 +56,7 @@ class HTTPSender:
         headers: Mapping[str, str] | None = None,
         compress: bool = False,
     ) -> None:
-        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
+        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip, but for small ones."""
         self.url = checked_url(url)
         self.name = without_query(self.url)
         """The address without its query string, which may hold a token."""
@@ -86,7 +83,7 @@ class HTTPSender:
         certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
         """
         headers = {"Content-Type": content_type, **self._headers}
-        if self._compress:
+        if self._compress and len(body) > _SMALL:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         with (

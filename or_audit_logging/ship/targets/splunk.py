@@ -1,12 +1,13 @@
 """`splunk:https://HOST:8088`: Splunk's HTTP Event Collector (HEC).
 
 Events, gzipped, to `/services/collector/event`, each with `time`, `host`, `source`, `sourcetype`, perhaps
-`index`, and the line as text, so that `_raw` is the sealed line. Index, sourcetype, source and host may stand
-in the address: `splunk:https://HOST:8088?index=audit&sourcetype=_json`.
+`index`, and the line as text, so that `_raw` is the sealed line. Host, source, sourcetype and index may stand
+in the address: `splunk:https://HOST:8088?index=audit&host=web-1`.
 
-HEC answers 200 before an event is indexed. Where the token asks for indexer acknowledgement, the answer has
+HEC answers 200 before an event is indexed. Where the token asks for indexer acknowledgment, the answer has
 an `ackId`, and a batch is confirmed only when that was acknowledged.
-(Splunk: Getting Data In, "About HTTP Event Collector Indexer Acknowledgment", "Troubleshoot HEC".)
+(Splunk, Getting Data In: "Format events for HTTP Event Collector", "About HTTP Event Collector Indexer
+Acknowledgment", "Troubleshoot HTTP Event Collector".)
 """
 
 from __future__ import annotations
@@ -17,19 +18,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.ship.address import named
 from or_audit_logging.ship.credentials import credential
 from or_audit_logging.ship.http import HTTPSender, Response
-from or_audit_logging.ship.target import (
-    Answer,
-    Item,
-    Limits,
-    RefusedError,
-    TargetOptions,
-    TryLaterError,
-)
+from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions, TryLaterError
 
 TOKEN_VARIABLE = "OR_AUDIT_SPLUNK_TOKEN"  # noqa: S105 - the name of a variable
 SOURCETYPE = "or_audit"
@@ -37,12 +32,15 @@ SOURCETYPE = "or_audit"
 _PATH = "/services/collector/event"
 _ACK_PATH = "/services/collector/ack"
 _NAMES = ("host", "source", "sourcetype", "index")
-_ENVELOPE = 600
-"""Bytes, at most, that an event adds to its line, quotes that are escaped left aside."""
-_LIMITS = Limits(items=1_000, bytes=800_000, item_bytes=400_000, overhead=_ENVELOPE)
-_INCORRECT_INDEX = 7
-_BUSY = frozenset({8, 9})
+
+# HEC's own limit, max_content_length, depends on its version and on who runs it: 1 MB is taken everywhere.
+# As text in JSON a line grows, by about a tenth and at most twofold.
+_LIMITS = Limits(items=1_000, bytes=800_000, item_bytes=400_000, overhead=400)
+
 _OF_ONE_EVENT = frozenset({6, 12, 13, 15})
+"""HEC's codes for what is wrong with one event: its JSON, no event, an empty one, its fields."""
+_WAITS = 4
+"""So many times `send` waits for the same acknowledgment, before the batch is taken for lost."""
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
 """Seconds between two questions whether a batch was indexed."""
 
@@ -67,60 +65,79 @@ class SplunkTarget:
         self._channel = channel
         self._timeout = timeout
         self._wait = wait or threading.Event().wait
-        self.name = f"splunk:{sender.name}"
+        self._unconfirmed: tuple[list[Item], int, int] | None = None
+        self.name = f"splunk:{sender.name.removesuffix(_PATH)}"
 
     def send(self, items: Sequence[Item], /) -> Answer:
-        """POST *items*; where the token asks for it, wait until they are indexed."""
-        body = b"\n".join(self._event(item) for item in items)
-        response = self._sender.post(body, content_type="application/json", path=_PATH, known=(400, 503))
-        said = _said(response)
-        if response.status in (400, 503):
-            return self._refused(said, len(items))
-        ack = said.get("ackId")
-        if isinstance(ack, int):
-            self._await_indexing(ack)
+        """POST *items*; where the token asks for it, wait until they are indexed.
+
+        What takes longer than the timeout is asked for again by the next try, and sent again only after
+        several: an indexer that lags would otherwise get each batch many times.
+        """
+        batch, (known, ack, waits) = list(items), self._unconfirmed or ([], 0, 0)
+        self._unconfirmed = None
+        if batch != known or waits >= _WAITS:
+            said, waits = self._post(batch), 0
+            if isinstance(said, Answer):
+                return said
+            if said is None:
+                return Answer()
+            ack = said
+        if not self._is_indexed(ack):
+            self._unconfirmed = batch, ack, waits + 1
+            raise TryLaterError(f"{self.name} did not say in {self._timeout:g} s that lines are indexed")
         return Answer()
 
     def close(self) -> None:
         """Close the connection."""
         self._sender.close()
 
+    def _post(self, items: Sequence[Item]) -> Answer | int | None:
+        """Return the id of the acknowledgment to wait for, None where there is none; or what was refused."""
+        body = b"\n".join(self._event(item) for item in items)
+        response = self._sender.post(body, content_type="application/json", known=(400,))
+        said = _said(response)
+        if response.status == 400:
+            return self._refused(said, len(items))
+        if said.get("code") != 0:
+            raise DeliveryError(f"{self.name} did not answer as HEC does: check the address")
+        ack = said.get("ackId")
+        return ack if isinstance(ack, int) else None
+
     def _event(self, item: Item) -> bytes:
         event: dict[str, object] = dict(self._metadata)
         if item.time is not None:
-            event["time"] = f"{item.time.timestamp():.6f}"
+            event["time"] = item.time.timestamp()
         event["event"] = item.body.decode("utf-8", "replace")
         event["fields"] = {"id": item.id, "seq": str(item.seq)}
         return json.dumps(event, separators=(",", ":")).encode("ascii")
 
     def _refused(self, said: Mapping[str, object], count: int) -> Answer:
-        """Return what a refusal means; the codes are those of HEC's own list."""
+        """Return what a 400 means. Of a batch, HEC may have kept the events before the one it names."""
         code, text = said.get("code"), str(said.get("text", ""))[:100]
+        if code not in _OF_ONE_EVENT:
+            why = f"{text} (code {code})" if isinstance(code, int) else "in words that are not HEC's"
+            raise DeliveryError(f"{self.name} answered 400, {why}: check the token's settings")
         number = said.get("invalid-event-number")
-        if code in _BUSY:
-            raise TryLaterError(f"{self.name} is busy")
-        if code == _INCORRECT_INDEX:
-            raise DeliveryError(f"{self.name} does not take this index with this token")
-        if code in _OF_ONE_EVENT and isinstance(number, int) and 0 <= number < count:
-            others = [index for index in range(count) if index != number]
-            return Answer(refused={number: f"Splunk refused it: {text}"}, again=others, retry_after=0.0)
-        if code is None:
-            raise TryLaterError(f"{self.name} answered in words that are not HEC's")
-        raise RefusedError(f"{self.name} refused a batch: {text} (code {code})")
+        if not isinstance(number, int) or not 0 <= number < count:
+            raise RefusedError(f"Splunk refused it: {text} (code {code})")
+        others = [index for index in range(count) if index != number]
+        return Answer(refused={number: f"Splunk refused it: {text} (code {code})"}, again=others)
 
-    def _await_indexing(self, ack: int) -> None:
-        """Return once the batch with the id *ack* was indexed; raises `TryLaterError` where it takes too long."""
+    def _is_indexed(self, ack: int) -> bool:
+        """Return whether the batch with the id *ack* is indexed, as soon as it is, or when time is up."""
         until, pause = time.monotonic() + self._timeout, _FIRST_LOOK
         question = json.dumps({"acks": [ack]}).encode("ascii")
+        path = f"{_ACK_PATH}?channel={self._channel}"
         while True:
-            path = f"{_ACK_PATH}?channel={self._channel}"
-            acks = _said(self._sender.post(question, content_type="application/json", path=path)).get("acks")
+            response = self._sender.post(question, content_type="application/json", path=path, known=(400,))
+            if response.status == 400:
+                raise TryLaterError(f"{self.name} knows of no acknowledgments any more")
+            acks = _said(response).get("acks")
             if isinstance(acks, dict) and acks.get(str(ack)) is True:
-                return
+                return True
             if time.monotonic() + pause > until:
-                raise TryLaterError(
-                    f"{self.name} did not confirm in {self._timeout:g} s that lines are indexed"
-                )
+                return False
             self._wait(pause)
             pause = min(2 * pause, _LONGEST_LOOK)
 
@@ -135,14 +152,13 @@ def _said(response: Response) -> Mapping[str, object]:
 
 def open_target(address: str, options: TargetOptions) -> SplunkTarget:
     """Return the target at the URL *address*; raises `ConfigError`. The token is in OR_AUDIT_SPLUNK_TOKEN."""
-    parts = urlsplit(address)
-    if parts.path not in ("", "/", _PATH):
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.netloc or parts.path not in ("", "/", _PATH) or parts.fragment:
         raise ConfigError("splunk is written splunk:https://HOST:8088, perhaps with ?index=NAME")
-    given = dict(parse_qsl(parts.query))
-    if unknown := set(given) - set(_NAMES):
-        raise ConfigError(
-            f"{min(unknown)} is none of {', '.join(_NAMES)}, which an address for splunk may have"
-        )
+    given = named(parts.query, _NAMES, target="splunk")
     channel = str(uuid.uuid4())
     token = credential(TOKEN_VARIABLE, what="splunk")
     headers = {"Authorization": f"Splunk {token}", "X-Splunk-Request-Channel": channel}
