@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from ship_sites import HTTPSite
 
 API_KEY = "VnVhQ2ZHY0JDZGJrUW0tZTVhT3g6dWkybHAyYXhUTm1zeWFrdzl0dk5udw=="
-STREAM = "logs-or_audit-default"
+STREAM = "or-audit"
 _ID_BYTES = 512
 
 

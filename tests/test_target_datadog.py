@@ -141,8 +141,8 @@ def test_what_is_too_large_together_is_cut_into_batches(datadog: FakeDatadog, tm
     builder = LogBuilder(day=None)
     builder.clock = datetime.now(UTC) - timedelta(hours=1)
     builder.open(DAY)
-    builder.user(7, text="x" * 900_000)
     builder.user(1_100)
+    builder.user(7, text="x" * 900_000)
     builder.save(tmp_path / "log")
     told: list[str] = []
     assert ship(datadog, tmp_path / "log", told=told.append).exit_code == 0

@@ -68,7 +68,7 @@ class ElasticTarget:
                 raise DeliveryError(f"{self.name}: {_reason(result)} ({status})")
             elif status >= 300 and status != _THERE_ALREADY:
                 refused[index] = f"{_reason(result)} ({status})"
-        return Answer(refused=refused, again=again)
+        return Answer(refused=refused, again=tuple(again))
 
     def close(self) -> None:
         """Close the connection."""
