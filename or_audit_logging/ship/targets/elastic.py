@@ -62,7 +62,7 @@ class ElasticTarget:
         again: list[int] = []
         for index, result in enumerate(results):
             status = result.get("status")
-            if not isinstance(status, int) or status in _LATER or status >= 500:
+            if not isinstance(status, int) or status in _LATER or not 200 <= status < 500:
                 again.append(index)
             elif status in _DENIED:
                 raise DeliveryError(f"{self.name}: {_reason(result)} ({status})")

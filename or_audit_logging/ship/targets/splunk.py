@@ -115,9 +115,10 @@ class SplunkTarget:
     def _refused(self, said: Mapping[str, object], count: int) -> Answer:
         """Return what a 400 means. Of a batch, HEC may have kept the events before the one it names."""
         code, text = said.get("code"), str(said.get("text", ""))[:100]
+        if not isinstance(code, int):
+            raise DeliveryError(f"{self.name} answered 400, and not as HEC does: check the address")
         if code not in _OF_ONE_EVENT:
-            why = f"{text} (code {code})" if isinstance(code, int) else "in words that are not HEC's"
-            raise DeliveryError(f"{self.name} answered 400, {why}: check the token's settings")
+            raise DeliveryError(f"{self.name} answered 400, {text} (code {code}): check the token's settings")
         number = said.get("invalid-event-number")
         if not isinstance(number, int) or not 0 <= number < count:
             raise RefusedError(f"Splunk refused it: {text} (code {code})")
