@@ -31,6 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(REPOSITORY / "tests")
 
+# Tests start hundreds of programs: let the first that compiles a module keep it for the others.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Whoever freezes the time looks through all modules; these have thousands, which only that would import.
 freezegun.configure(extend_ignore_list=["openai", "openrouter"])
 
