@@ -291,7 +291,7 @@ def test_a_signal_ends_a_long_answer_and_leaves_nothing_behind(
         assert process.stderr is not None
         while not any(temporary.iterdir()):
             time.sleep(0.05)
-        time.sleep(0.5)  # most often the statement runs by now; the end is the same if not
+        time.sleep(0.2)  # most often the statement runs by now; the end is the same if not
         process.send_signal(ending)
         assert process.wait(timeout=60) == 2
         assert process.stderr.read() == "or-audit: interrupted\n"
