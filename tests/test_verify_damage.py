@@ -70,7 +70,7 @@ def damaged(
 
 
 def strided(*others: Damage) -> list[Any]:
-    """Return (damage, stride): flips at every third byte and *others* at every fifth; all of them when slow."""
+    """Return (damage, stride): flips at every third byte, *others* at every fifth; or all, when slow."""
     return [
         pytest.param(flip, 3, id="flip some bytes"),
         *(pytest.param(other, 5, id=f"{other.__name__} some bytes") for other in others),
