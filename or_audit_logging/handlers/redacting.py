@@ -15,6 +15,7 @@ handlers:
 
 from __future__ import annotations
 
+import copy
 import importlib
 import logging
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ from or_audit_logging.policy import Redacts
 
 LLM_LOGGERS = ("openai", "httpx", "httpcore", "openrouter", "urllib3")
 """Loggers that may say what was asked, or with which key."""
+
+_PAIRS = {"address", "mailhost"}
+"""What handlers of the standard library take as tuples, for which YAML and JSON have lists only."""
 
 
 class RedactingHandler(logging.Handler):
@@ -70,12 +74,14 @@ class RedactingHandler(logging.Handler):
         return kept
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand on a redacted copy of *record*."""
-        copy = redacted_copy(record, self.redactor)
+        """Hand on a redacted copy of *record*; also where it was redacted before, since handlers write in it."""
+        redacted = redacted_copy(record, self.redactor)
+        if redacted is record:
+            redacted = copy.copy(record)
         if self.target is None:
-            self._to_root(copy)
-        elif copy.levelno >= self.target.level:
-            self.target.handle(copy)
+            self._to_root(redacted)
+        elif redacted.levelno >= self.target.level:
+            self.target.handle(redacted)
 
     def flush(self) -> None:
         """Flush the handler inside."""
@@ -113,6 +119,9 @@ def _made(description: Mapping[str, Any]) -> Any:
     named = members.pop("()", None) or members.pop("class", None)
     if named is None:
         raise ConfigError("target names a handler's class: {class: logging.StreamHandler}")
+    for name in _PAIRS & members.keys():
+        if isinstance(members[name], list):
+            members[name] = tuple(members[name])
     return (_resolved(named) if isinstance(named, str) else named)(**members)
 
 
