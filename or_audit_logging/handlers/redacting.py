@@ -48,13 +48,13 @@ class RedactingHandler(logging.Handler):
         None: the handlers of the root logger, as they are when a record comes. The redactor is *redactor*,
         or made of the options of `redactor_from`.
         """
-        super().__init__()
         if redactor is not None and options:
             raise ConfigError("RedactingHandler takes a redactor or options for one, not both")
         self.redactor = redactor or redactor_from(options)
         self.target = _made(target) if isinstance(target, Mapping) else target
         if not (self.target is None or isinstance(self.target, logging.Handler)):
             raise ConfigError(f"target is a handler or describes one, not {target!r}")
+        super().__init__()  # last: from then on, logging flushes and closes it at the process's end
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Set the formatter of the handler inside."""
@@ -74,9 +74,9 @@ class RedactingHandler(logging.Handler):
         return kept
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand on a redacted copy of *record*; also where it was redacted before, since handlers write in it."""
+        """Hand on a redacted copy of *record*."""
         redacted = redacted_copy(record, self.redactor)
-        if redacted is record:
+        if redacted is record:  # it was redacted before; others' handlers write in the records that they get
             redacted = copy.copy(record)
         if self.target is None:
             self._to_root(redacted)
