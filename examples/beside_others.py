@@ -6,8 +6,8 @@
     SYSLOG_PORT=514 python examples/beside_others.py  # CLOUDWATCH_GROUP=... for watchtower
     or-audit verify audit_logs --unanchored-ok
 
-Each stands behind a RedactingHandler, which gives it a redacted copy of its own, and has an AuditJsonFormatter,
-which makes one flat JSON object of it. What they lose or change is no matter for the sealed log.
+Each stands behind a RedactingHandler, which gives it a redacted copy of its own, and has an
+AuditJsonFormatter for flat JSON. What they lose or change is no matter for the sealed log.
 """
 
 import logging.config
