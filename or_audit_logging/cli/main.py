@@ -33,6 +33,7 @@ from or_audit_logging.cli import (
     retain,
     rotate_key,
     settle,
+    ship,
     sql,
     token,
     verify,
@@ -44,7 +45,7 @@ from or_audit_logging.version import __version__
 COMMANDS = (
     *(init, verify, checkpoint, anchors, prove, check_proof, close_day, rotate_key),
     *(retain, hold, redact_record, export),
-    *(query, sql, report, import_, settle, reconcile, redact, token, doctor, demo),
+    *(query, sql, report, import_, ship, settle, reconcile, redact, token, doctor, demo),
 )
 
 

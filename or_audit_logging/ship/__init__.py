@@ -1,1 +1,27 @@
-"""Shipping: sealed lines to whoever else is to have them, each at least once (docs/targets.md)."""
+"""Shipping: sealed lines to whoever else is to have them, each at least once (docs/targets.md).
+
+    from or_audit_logging.ship import Shipper
+
+    with Shipper("audit_logs", "webhook:https://collector.example/audit") as shipper:
+        shipped = shipper.run()
+
+Read in this order: `target` (what a target is), `targets` (each of them), `http`, `credentials`; `continuity`
+(do lines follow one another), `spool` (lines that wait), `cursor`, `items`, `batches`, `delivery`,
+`dead_letters`; `shipper`, `status`.
+"""
+
+from or_audit_logging.ship.shipper import Shipped, Shipper
+from or_audit_logging.ship.status import TargetStatus, ship_status
+from or_audit_logging.ship.target import Answer, Item, Limits, Target, TargetOptions
+
+__all__ = [
+    "Answer",
+    "Item",
+    "Limits",
+    "Shipped",
+    "Shipper",
+    "Target",
+    "TargetOptions",
+    "TargetStatus",
+    "ship_status",
+]

@@ -107,6 +107,8 @@ class Target(Protocol):
 class TargetOptions:
     """What the user chose besides the address. Credentials are in the environment, or in files it names."""
 
+    log_folder: Path | None = None
+    """The folder of the log that is shipped, where a target has no business."""
     create: bool = False
     """Whether what the lines are kept in may be made where that would cost or last (a log group)."""
     ca_file: Path | None = None

@@ -1,0 +1,181 @@
+"""`or-audit ship DIR --to TARGET`: bring a log's lines to whoever else is to have them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from or_audit_logging.cli.output import complain, printable, progress, table, warn
+from or_audit_logging.cli.values import day, positive, seconds
+from or_audit_logging.errors import ChainBrokenError, ConfigError
+from or_audit_logging.projections import NAMES
+from or_audit_logging.ship.delivery import MOST_REFUSED
+from or_audit_logging.ship.shipper import PATIENCE, Shipped, Shipper
+from or_audit_logging.ship.status import TargetStatus, ship_status
+from or_audit_logging.ship.target import TargetOptions
+from or_audit_logging.ship.targets import TARGETS
+
+HELP = "ship a log to CloudWatch, Google, a webhook, a file"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to *commands*."""
+    parser = commands.add_parser(
+        "ship",
+        help=HELP,
+        description="Bring the lines of a log to a target, each at least once and in their order, and "
+        "remember how far it came. An outage of the target costs time, not records. Lines are held "
+        "against each other on the way; no key is needed. Credentials come from the environment, or from "
+        "files that it names (docs/targets.md).",
+        epilog="targets: " + ", ".join(TARGETS.values()) + ". Exit codes: 0 delivered, 1 some lines were "
+        "refused for good (they stand among the dead letters), or deleted before, or do not follow; 2 could "
+        "not, and nothing is lost. "
+        "example: or-audit ship audit_logs --to webhook:https://collector.example/audit",
+    )
+    parser.add_argument("log", metavar="DIR", help="the log's folder")
+    parser.add_argument("--to", metavar="TARGET", help="name[:address]; see below")
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with what comes, until SIGTERM or SIGINT; wait for outages",
+    )
+    parser.add_argument(
+        "--status", action="store_true", help="say how far each target has the log, and its lag"
+    )
+    parser.add_argument("--format", choices=NAMES, help="default: the target's own")
+    parser.add_argument(
+        "--original", action="store_true", help="let other formats than native carry each sealed line as well"
+    )
+    parser.add_argument(
+        "--since", metavar="DATE", type=day, help="where nothing was shipped yet: begin with that UTC day"
+    )
+    parser.add_argument(
+        "--on-break",
+        choices=("stop", "flag"),
+        default="stop",
+        help="lines that do not follow one another: stop there (default), or send them along with a notice",
+    )
+    parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=seconds,
+        help=f"give up after so many seconds of failures in a row (default: {PATIENCE:.0f}; --follow: never)",
+    )
+    parser.add_argument(
+        "--max-refused",
+        metavar="N",
+        type=positive,
+        default=MOST_REFUSED,
+        help=f"stop where so many lines in a row are refused and none is taken (default: {MOST_REFUSED})",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default="30",
+        help="wait so long for an answer (default: 30)",
+    )
+    parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates that vouch for the target")
+    parser.add_argument("--create", action="store_true", help="make a CloudWatch group that is not there")
+    parser.add_argument(
+        "--state", metavar="DIR", help="where cursors and dead letters stand (default: DIR/ship)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ship, or say how far it came."""
+    if options.status:
+        return _print_status(ship_status(options.log, state=options.state), as_json=options.json)
+    if options.to is None:
+        raise ConfigError("name a target with --to, such as webhook:https://collector.example/audit")
+    if options.ca is not None and not options.ca.is_file():
+        raise ConfigError(f"there is no file {options.ca}")
+    patience = options.patience or (None if options.follow else PATIENCE)
+    with contextlib.ExitStack() as stack:
+        shipper = stack.enter_context(
+            Shipper(
+                options.log,
+                options.to,
+                state=options.state,
+                format=options.format,
+                original=options.original,
+                since=options.since,
+                on_break=options.on_break,
+                patience=patience,
+                most_refused=options.max_refused,
+                options=TargetOptions(create=options.create, ca_file=options.ca, timeout=options.timeout),
+                told=warn,
+                progress=stack.enter_context(progress("lines shipped")) or (lambda count: None),
+            )
+        )
+        stack.enter_context(_stopped_by_signals(shipper))
+        try:
+            shipped = shipper.follow() if options.follow else shipper.run()
+        except ChainBrokenError as error:
+            complain(f"{error}. Nothing behind it was shipped; --on-break flag ships it with a notice")
+            return 2
+    _print(shipped, options)
+    return shipped.exit_code
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(shipper: Shipper) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end shipping once the batch on its way has arrived, a second one at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        shipper.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print(shipped: Shipped, options: argparse.Namespace) -> None:
+    if options.to == "stdout":  # which is taken
+        return
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(shipped), "exit_code": shipped.exit_code}, indent=2))
+        return
+    print(f"delivered  {shipped.delivered:,} lines, up to seq {shipped.next_seq - 1}")
+    for word, count in (("refused", shipped.dead_letters), ("deleted", shipped.deleted)):
+        if count:
+            print(f"{word:<10} {count:,} lines")
+    for message in shipped.breaks:
+        print(f"break      {printable(message)}")
+
+
+def _print_status(found: list[TargetStatus], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps([{**dataclasses.asdict(one), "behind": one.behind} for one in found], indent=2))
+        return 0
+    if not found:
+        print("the log was not shipped to anybody yet")
+        return 0
+    rows = [["target", "behind", "lag", "last delivery", "delivered", "dead letters"]]
+    for one in found:
+        lag = f"{one.lag_seconds:,.0f} s" if one.behind else "-"
+        rows.append(
+            [
+                printable(one.target),
+                f"{one.behind:,}",
+                lag,
+                one.last_delivery or "-",
+                f"{one.delivered:,}",
+                f"{one.dead_letters:,}",
+            ]
+        )
+    print(table(rows, right=(1, 2, 4, 5)))
+    return 0

@@ -1,0 +1,120 @@
+"""`Delivery`: brings batches to a target: tries again, splits, and says what is refused for good.
+
+    delivery = Delivery(target, patience=300)
+    refused = delivery.deliver(items)       # {index: reason}; all others have arrived
+
+It returns only when each item was confirmed or refused. An outage costs time: as long as *patience* allows.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from or_audit_logging.errors import DeliveryError
+from or_audit_logging.pace import backoff
+from or_audit_logging.ship.target import Item, RefusedError, Target, TooLargeError, TryLaterError
+
+MOST_REFUSED = 100
+"""So many items refused one after the other, and none taken, are the target's fault and not the items'."""
+
+
+class StoppedError(Exception):
+    """`stop` was asked for while a batch waited to be tried again."""
+
+
+class Delivery:
+    """Delivers to one target."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        patience: float | None = None,
+        most_refused: int = MOST_REFUSED,
+        wait: Callable[[float], bool | None] = time.sleep,
+        told: Callable[[str], None] = lambda message: None,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """*patience*: seconds of failures in a row before giving up; None: never.
+
+        *wait* returns true where waiting was ended by a stop. *told* is called with the reason of each wait.
+        """
+        self._target = target
+        self._patience = patience
+        self._most_refused = most_refused
+        self._wait = wait
+        self._told = told
+        self._clock = clock
+        self._chance = chance
+        self._refused_in_a_row = 0
+
+    def deliver(self, items: Sequence[Item]) -> dict[int, str]:
+        """Return the items that are refused for good, by index, with the reasons.
+
+        Raises `DeliveryError` where the target takes nothing, for good or for longer than we are patient, and
+        `StoppedError`. Some of the items may have arrived then.
+        """
+        refused: dict[int, str] = {}
+        parts = [list(range(len(items)))]
+        tries, failing_since = 0, 0.0
+        while parts:
+            part = parts[0]
+            retry_after: float | None = None
+            try:
+                answer = self._target.send([items[index] for index in part])
+            except TryLaterError as error:
+                reason, retry_after = str(error), error.retry_after
+            except (TooLargeError, RefusedError) as error:
+                self._split_or_refuse(parts, refused, str(error))
+                continue
+            else:
+                for place, why in answer.refused.items():
+                    refused[part[place]] = why
+                again = sorted(part[place] for place in answer.again)
+                self._count_refused(
+                    len(answer.refused), taken=len(part) - len(answer.refused) - len(again), why=refused
+                )
+                if not again:
+                    parts.pop(0)
+                    tries = 0
+                    continue
+                if len(again) < len(part):
+                    tries = 0
+                parts[0], retry_after = again, answer.retry_after
+                reason = f"{self._target.name} did not take {len(again)} of {len(part)} items yet"
+            if not tries:
+                failing_since = self._clock()
+            tries += 1
+            self._pause(tries, retry_after, reason, failing_since)
+        return refused
+
+    def _split_or_refuse(self, parts: list[list[int]], refused: dict[int, str], reason: str) -> None:
+        """Put the halves of the first part in its place; a single item is refused."""
+        part = parts.pop(0)
+        if len(part) == 1:
+            refused[part[0]] = reason
+            self._count_refused(1, taken=0, why=refused)
+            return
+        middle = len(part) // 2
+        parts[:0] = [part[:middle], part[middle:]]
+
+    def _count_refused(self, count: int, *, taken: int, why: dict[int, str]) -> None:
+        self._refused_in_a_row = 0 if taken else self._refused_in_a_row + count
+        if self._refused_in_a_row >= self._most_refused:
+            raise DeliveryError(
+                f"{self._target.name} has refused {self._refused_in_a_row} lines one after the other, and "
+                f"taken none: the last with {next(reversed(why.values()))!r}. Mend the target, or allow more "
+                "with --max-refused"
+            )
+
+    def _pause(self, tries: int, retry_after: float | None, reason: str, failing_since: float) -> None:
+        pause = max(backoff(tries, chance=self._chance), retry_after or 0.0)
+        failing = self._clock() - failing_since
+        if self._patience is not None and failing + pause > self._patience:
+            raise DeliveryError(f"{reason}; given up after {failing:.0f} s and {tries} tries")
+        self._told(f"{reason}; trying again in {pause:.0f} s")
+        if self._wait(pause):
+            raise StoppedError

@@ -1,0 +1,322 @@
+"""`Shipper`: brings a log's lines to a target, each at least once, in their order, and remembers how far.
+
+    with Shipper("audit_logs", "cloudwatch:audit:host-1") as shipper:
+        shipped = shipper.run()             # what is there now
+        shipper.follow()                    # and what comes, until stop()
+
+The segments are the spool: an outage of the target costs time, not records. The cursor moves once the target
+has confirmed; what it refuses for good stands among the dead letters by then. Lines are held against each
+other on the way, without any secret: a break stops shipping, or is sent along, by choice.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from or_audit_logging.errors import AuditWriteError, ChainBrokenError, ConfigError, DeliveryError
+from or_audit_logging.log.lock import ProcessLock
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.projections import encoder
+from or_audit_logging.record import utc_timestamp
+from or_audit_logging.ship.batches import Batch, why_not
+from or_audit_logging.ship.continuity import Continuity, Position, parsed
+from or_audit_logging.ship.cursor import (
+    STATE_FOLDER,
+    Cursor,
+    beside,
+    cursor_path,
+    make_state_folder,
+    read_cursor,
+    write_cursor,
+)
+from or_audit_logging.ship.dead_letters import DeadLetters
+from or_audit_logging.ship.delivery import MOST_REFUSED, Delivery, StoppedError
+from or_audit_logging.ship.items import ItemMaker
+from or_audit_logging.ship.spool import Piece, Spool
+from or_audit_logging.ship.target import Item, TargetOptions
+from or_audit_logging.ship.targets import open_target
+
+PATIENCE = 300.0
+_POLL = 0.25
+_LONGEST_WAIT_FOR_MORE = 1.0
+"""Seconds that a line waits, while the log is followed, for others to go out with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """What came of it: how many lines the target has taken now, and how many it refused for good.
+
+    `deleted`: lines that retention had deleted before they were shipped. `breaks`: what does not follow.
+    `is_complete`: whether it was not stopped before its end. The next to be shipped is `next_seq`.
+    """
+
+    delivered: int = 0
+    dead_letters: int = 0
+    deleted: int = 0
+    breaks: tuple[str, ...] = ()
+    next_seq: int = 0
+    is_complete: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        """0: the target has all; 1: there are dead letters, deletions or breaks; 2: not all was shipped."""
+        if not self.is_complete:
+            return 2
+        return 1 if self.dead_letters or self.deleted or self.breaks else 0
+
+
+class Shipper:
+    """One log, one target. Use it from one thread; `stop` may be called from any, and by signal handlers."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        target: str,
+        *,
+        state: str | os.PathLike[str] | None = None,
+        format: str | None = None,  # noqa: A002 - what it is
+        original: bool = False,
+        since: date | None = None,
+        on_break: Literal["stop", "flag"] = "stop",
+        patience: float | None = PATIENCE,
+        most_refused: int = MOST_REFUSED,
+        options: TargetOptions | None = None,
+        told: Callable[[str], None] = lambda message: None,
+        progress: Callable[[int], None] = lambda count: None,
+        wait: Callable[[float], bool | None] | None = None,
+    ) -> None:
+        """Open the log in the folder *path* and the target that is written *target*; nothing is sent yet.
+
+        *state*: the folder for cursor and dead letters (default: `ship` in the log's folder). *format*:
+        native, ecs, google or datadog (default: the target's own); *original*: other formats carry each
+        sealed line as it is, too. *since*: where nothing was shipped yet, begin with that day's segment.
+        *on_break*: whether lines that do not follow stop shipping, or are sent along with a notice.
+        *patience*: seconds of failures in a row before giving up, None for never. *most_refused*: so many
+        lines refused in a row, and none taken, end shipping. *told* is called with what a person may want to
+        know meanwhile, *progress* with the number of lines shipped so far. *wait* is there to be replaced in
+        tests: it waits so many seconds until the next try.
+
+        Raises `ConfigError`, `MissingExtraError`, `OSError` where the folder cannot be read, and
+        `DeliveryError` where another process ships this log to this target.
+        """
+        if on_break not in ("stop", "flag"):
+            raise ConfigError("on_break is stop or flag")
+        layout = layout_at(path)
+        options = replace(options or TargetOptions(), log_folder=layout.folder)
+        self._target = open_target(target, options)
+        encode = encoder(format or self._target.format, original=original)
+        self._stops_at_breaks = on_break == "stop"
+        self._told = told
+        self._progress = progress
+        self._stopping = threading.Event()
+        self._delivery = Delivery(
+            self._target,
+            patience=patience,
+            most_refused=most_refused,
+            wait=wait or self._stopping.wait,
+            told=told,
+        )
+        self._batch = Batch(self._target.limits)
+        self._batch_began = 0.0
+        self._refused: list[tuple[Item, str]] = []
+        self._breaks: list[str] = []
+        self._delivered = self._refused_for_good = self._deleted = 0
+
+        state_folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
+        make_state_folder(state_folder)
+        log = Spool(layout, Continuity(Position())).log()
+        if log is None:
+            raise ConfigError(f"there is no sealed line in {layout.folder} yet")
+        self._maker = ItemMaker(log, encode)
+        self._cursor_path = cursor_path(state_folder, target=target, log=log)
+        self._dead_letters = DeadLetters(beside(self._cursor_path, ".dead.jsonl"), target=self._target.name)
+        self._lock = _locked(beside(self._cursor_path, ".lock"), self._target.name)
+        try:
+            found = read_cursor(self._cursor_path)
+            position = found.position if found is not None else _beginning(layout, log, since)
+        except BaseException:
+            self.close()
+            raise
+        self._is_new = found is None
+        self._begun = self._cursor = found or Cursor(target=self._target.name, position=position)
+        self._continuity = Continuity(position)
+        self._spool = Spool(layout, self._continuity)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the target and of the lock."""
+        self._lock.close()
+        self._target.close()
+
+    def stop(self) -> None:
+        """Let `run` or `follow` end once the batch that is on its way has arrived."""
+        self._stopping.set()
+
+    def run(self) -> Shipped:
+        """Ship what is there now; return what came of it.
+
+        Raises `DeliveryError` where the target does not take it, `ChainBrokenError` where a line does not
+        follow (and that is to stop), `OSError`, `ConfigError`. What had arrived by then is remembered.
+        """
+        try:
+            self._take_all()
+            self._send()
+        except StoppedError:
+            return replace(self._result(), is_complete=False)
+        return self._result()
+
+    def follow(self) -> Shipped:
+        """Ship what is there and what comes, until `stop`; return what came of it. Raises as `run` does."""
+        with suppress(StoppedError):
+            while not self._stopping.wait(_POLL):
+                self._take_all()
+                if time.monotonic() - self._batch_began >= _LONGEST_WAIT_FOR_MORE:
+                    self._send()
+            self._send()
+        return self._result()
+
+    def _result(self) -> Shipped:
+        return Shipped(
+            delivered=self._delivered,
+            dead_letters=self._refused_for_good,
+            deleted=self._deleted,
+            breaks=tuple(self._breaks),
+            next_seq=self._cursor.position.next_seq,
+        )
+
+    def _take_all(self) -> None:
+        """Put what is there now into batches, and send those that are full."""
+        while True:
+            try:
+                for piece in self._spool.pieces():
+                    self._take(piece)
+                return
+            except ChainBrokenError as error:
+                self._report_break(error)
+                self._spool.pass_break()
+
+    def _take(self, piece: Piece) -> None:
+        if self._stopping.is_set():
+            raise StoppedError
+        line = parsed(piece.raw)
+        if line is None:
+            self._continuity.take_piece(piece.raw)
+            return
+        self._note_deleted()
+        item = self._maker.of(line)
+        if not self._batch.has_room_for(item) or len(self._refused) >= self._target.limits.items:
+            self._send()
+        try:
+            self._continuity.take(line, segment=piece.segment, end=piece.end)
+        except ChainBrokenError as error:
+            self._report_break(error)
+            self._continuity.resume(line, segment=piece.segment, end=piece.end)
+        self._add(item)
+
+    def _add(self, item: Item) -> None:
+        reason = why_not(item, self._target.limits, now=datetime.now(UTC))
+        if reason is not None:
+            self._refused.append((item, reason))
+            return
+        if not self._batch.items:
+            self._batch_began = time.monotonic()
+        self._batch.add(item)
+
+    def _send(self) -> None:
+        """Deliver the batch, put aside what is refused, and move the cursor."""
+        items, position = self._batch.items, self._continuity.position
+        if not items and not self._refused:
+            return
+        answer = self._delivery.deliver(items) if items else {}
+        refused = self._refused + [(items[index], reason) for index, reason in sorted(answer.items())]
+        if refused:
+            self._dead_letters.add(refused)
+            self._told(f"seq {refused[-1][0].seq}: {refused[-1][1]}; see {self._dead_letters.path}")
+        self._delivered += len(items) - len(answer)
+        self._refused_for_good += len(refused)
+        self._batch, self._refused = Batch(self._target.limits), []
+        self._cursor = replace(
+            self._begun,
+            position=position,
+            delivered=self._begun.delivered + self._delivered,
+            dead_letters=self._begun.dead_letters + self._refused_for_good,
+            deleted=self._begun.deleted + self._deleted,
+            breaks=self._begun.breaks + len(self._breaks),
+            delivered_at=utc_timestamp(datetime.now(UTC)),
+        )
+        write_cursor(self._cursor_path, self._cursor)
+        self._progress(self._delivered)
+
+    def _report_break(self, error: ChainBrokenError) -> None:
+        """Send what stands before a break; then raise *error*, or go on with a notice in its place."""
+        if self._stops_at_breaks:
+            self._send()
+            raise error
+        self._breaks.append(str(error))
+        self._told(str(error))
+        self._add_notice("break", str(error))
+
+    def _note_deleted(self) -> None:
+        """Say which lines retention had deleted before they could be shipped."""
+        count = self._spool.deleted - self._deleted
+        if not count:
+            return
+        if self._is_new:
+            self._told(f"the log begins at seq {self._continuity.next_seq}: what stood before was deleted")
+            self._spool.deleted = 0
+            return
+        self._deleted += count
+        message = f"{count} lines before seq {self._continuity.next_seq} were deleted before they were sent"
+        self._told(message)
+        self._add_notice("deleted", message)
+
+    def _add_notice(self, kind: Literal["break", "deleted"], message: str) -> None:
+        """Put a line of our own into the stream, unsealed: so that a gap at the target explains itself."""
+        item = self._maker.notice(kind, message, seq=self._continuity.next_seq, now=datetime.now(UTC))
+        if not self._batch.has_room_for(item):
+            self._send()
+        self._add(item)
+
+
+def layout_at(path: str | os.PathLike[str]) -> LogLayout:
+    """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`."""
+    place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+    layout = LogLayout.discover(place) if place.is_dir() else LogLayout.from_filename(place)
+    if layout is None or not layout.files():
+        raise ConfigError(f"there is no audit log in {place}; give the folder that a handler writes to")
+    return layout
+
+
+def _beginning(layout: LogLayout, log: str, since: date | None) -> Position:
+    """Return where a log that was not shipped yet begins: with the first line, or a day's first."""
+    if since is None:
+        return Position(log=log)
+    source = Spool(layout, Continuity(Position())).first_since(since)
+    if source is None:
+        raise ConfigError(f"the log has no segment of {since} or later")
+    return Position(log=log, next_seq=source.first_seq)
+
+
+def _locked(path: Path, target: str) -> ProcessLock:
+    lock = ProcessLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except AuditWriteError:
+        raise DeliveryError(f"another process ships this log to {target} (it holds {path})") from None
+    return lock

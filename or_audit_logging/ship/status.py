@@ -1,0 +1,110 @@
+"""How far each target has a log, and by how much it lags.
+
+ship_status("audit_logs")  -> [TargetStatus(target="webhook:https://...", next_seq=4800, end_seq=5000, ...)]
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.streams import LineStream
+from or_audit_logging.record import moment
+from or_audit_logging.ship.continuity import Continuity, Position, parsed
+from or_audit_logging.ship.cursor import STATE_FOLDER, Cursor, cursor_paths, read_cursor
+from or_audit_logging.ship.items import time_of
+from or_audit_logging.ship.shipper import layout_at
+from or_audit_logging.ship.spool import Spool
+
+_LAST = 1 << 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatus:
+    """One target of a log: it has all lines before `next_seq`, of `end_seq` that there are.
+
+    `oldest_unshipped` is the time of the first line that it lacks (UTC), None where it has all; `lag_seconds`
+    how long ago that was. `delivered`, `dead_letters`, `deleted` and `breaks` count from the beginning.
+    """
+
+    target: str
+    log: str
+    next_seq: int
+    end_seq: int
+    oldest_unshipped: str | None
+    lag_seconds: float
+    last_delivery: str | None
+    delivered: int
+    dead_letters: int
+    deleted: int
+    breaks: int
+
+    @property
+    def behind(self) -> int:
+        """How many lines the target lacks."""
+        return max(0, self.end_seq - self.next_seq)
+
+
+def ship_status(
+    path: str | os.PathLike[str], *, state: str | os.PathLike[str] | None = None, now: datetime | None = None
+) -> list[TargetStatus]:
+    """Return the status of every target that the log in the folder *path* was shipped to, by name.
+
+    *state*: the folder of the cursors (default: `ship` in the log's folder). Raises `ConfigError`, `OSError`.
+    """
+    layout = layout_at(path)
+    folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
+    cursors = [cursor for file in cursor_paths(folder) if (cursor := read_cursor(file)) is not None]
+    log, end = _end(layout)
+    moment_now = now or datetime.now(UTC)
+    return [
+        _status(layout, cursor, end, moment_now)
+        for cursor in sorted(cursors, key=lambda cursor: cursor.target)
+        if cursor.position.log == log
+    ]
+
+
+def _status(layout: LogLayout, cursor: Cursor, end: int, now: datetime) -> TargetStatus:
+    oldest = _time_at(layout, cursor.position) if cursor.position.next_seq < end else None
+    since = moment(oldest)
+    return TargetStatus(
+        target=cursor.target,
+        log=cursor.position.log or "",
+        next_seq=cursor.position.next_seq,
+        end_seq=end,
+        oldest_unshipped=oldest,
+        lag_seconds=max(0.0, (now - since).total_seconds()) if since is not None else 0.0,
+        last_delivery=cursor.delivered_at,
+        delivered=cursor.delivered,
+        dead_letters=cursor.dead_letters,
+        deleted=cursor.deleted,
+        breaks=cursor.breaks,
+    )
+
+
+def _end(layout: LogLayout) -> tuple[str | None, int]:
+    """Return whose log it is, and the seq behind that of its last line."""
+    sources = Spool(layout, Continuity(Position())).sources()
+    for source in reversed(sources):
+        with LineStream(source.segment, source.size) as stream:
+            if not stream.is_archive:
+                stream.skip_to(max(0, source.size - _LAST))
+            last = None
+            for raw in stream:
+                last = parsed(raw.removesuffix(b"\n")) or last
+        if last is not None:
+            return last.log, last.seq + 1
+    return None, 0
+
+
+def _time_at(layout: LogLayout, position: Position) -> str | None:
+    """Return the time of the first line behind *position* that says one."""
+    spool = Spool(layout, Continuity(position))
+    for piece in spool.pieces():
+        said = time_of(piece.raw)
+        if said is not None:
+            return said
+    return None
