@@ -27,6 +27,7 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.anchor_files import gather, save
 from or_audit_logging.evidence.anchors import collect, read_anchors
+from or_audit_logging.projections import encoder
 from or_audit_logging.sealing.note import SigningKey
 
 ARRIVED = datetime(2020, 11, 21, 10, 0, 1, 500000, tzinfo=UTC)
@@ -50,6 +51,11 @@ def milliseconds(moment: datetime) -> int:
 def iso(moment: datetime) -> str:
     """Return *moment* with nine digits, as Google and Elasticsearch do."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def projected(name: str, line: str) -> Any:
+    """Return *line* as it is shipped in the format *name*."""
+    return json.loads(encoder(name)(line.encode("utf-8", "replace")))
 
 
 def cloudwatch(lines: Lines) -> Any:
@@ -95,7 +101,7 @@ def google_json(lines: Lines) -> Any:
     """The same of entries that shipped JSON with the line in it."""
     entries = google(lines)
     for entry in entries:
-        entry["jsonPayload"] = {"message": "x", "or_audit": {"original": entry.pop("textPayload")}}
+        entry["jsonPayload"] = projected("google", entry.pop("textPayload"))
     return entries
 
 
@@ -121,7 +127,7 @@ def datadog(lines: Lines) -> Any:
                 "attributes": {
                     "timestamp": iso(at),
                     "message": "x",
-                    "attributes": {"or_audit": {"original": line}},
+                    "attributes": projected("datadog", line),
                 },
             }
             for line, at in arrivals(lines)
@@ -147,7 +153,7 @@ def elastic(lines: Lines) -> Any:
 
 def elastic_flat(lines: Lines) -> Any:
     """Documents with dotted names, without their envelope."""
-    return [{"event.original": line, "event.ingested": iso(at)} for line, at in arrivals(lines)]
+    return [projected("ecs", line) | {"event.ingested": iso(at)} for line, at in arrivals(lines)]
 
 
 DATED: list[Callable[[Lines], Any]] = [

@@ -37,6 +37,7 @@ _NOTE_START = re.compile(
     r"^[A-Za-z0-9._/-]{1,200}\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=$", re.MULTILINE
 )
 _MAX_DEPTH = 64
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,15 @@ class _Search:
         self, members: dict[str, object], source: str | None, depth: int, kept: _Kept
     ) -> list[tuple[object, int, _Kept]]:
         """Take the checkpoint that *members* are, or return what stands in them."""
-        if members.get("event_type") == _EVENT:
+        if not kept.is_dated and keepers.states_time(members):
+            kept = _Kept(True, keepers.kept_at(members))
+        if (original := _original_in(members)) is not _ABSENT:
+            return [(original, depth, kept)]
+        if members.get("event_type") == _EVENT and not members.keys().isdisjoint(MEMBERS[_EVENT]):
             self._take(_of_members(members, source), kept)
             return []
         if _is_sealed(members):
             return []
-        if not kept.is_dated and keepers.states_time(members):
-            kept = _Kept(True, keepers.kept_at(members))
         inner = (*members.values(), *members)
         return [(each, depth, kept) for each in reversed(inner)]
 
@@ -193,6 +196,20 @@ _UNDATED = _Kept(False, None)
 def _is_sealed(members: Mapping[str, object]) -> bool:
     mac = members.get("mac")
     return members.keys() >= _SEALED and isinstance(mac, str) and _HASH.fullmatch(mac) is not None
+
+
+def _original_in(members: Mapping[str, object]) -> object:
+    """Return the sealed line that a projection of one (google, datadog, ecs) carries, None if it does not.
+
+    What else stands in it is a record's content. `_ABSENT` for all that is no projection.
+    """
+    if "event.hash" in members:
+        return members.get("event.original")
+    for place, mark in (("or_audit", "mac"), ("event", "hash")):
+        inner = members.get(place)
+        if isinstance(inner, dict) and mark in inner:
+            return inner.get("original")
+    return _ABSENT
 
 
 def _of_members(members: Mapping[str, object], source: str | None) -> Copy | None:
