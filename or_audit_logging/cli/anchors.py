@@ -26,8 +26,9 @@ def add_parser(commands: Any) -> None:
         "gzip, and keep each once with the time at which the service says that it arrived. Without -o, only "
         "say what is there.",
         epilog="exit codes: 0 done, 1 two checkpoints contradict each other, or something could not be used, "
-        "2 none found. example: aws logs filter-log-events --log-group-name audit > exported.json; "
-        "or-audit anchors --from exported.json -o anchors; or-audit verify audit_logs --anchor anchors",
+        "2 none found. example: or-audit anchors --from exported.json -o anchors, with what "
+        "'aws logs filter-log-events' or 'gcloud logging read --format=json' printed; "
+        "then or-audit verify audit_logs --anchor anchors",
     )
     parser.add_argument(
         "--from",
