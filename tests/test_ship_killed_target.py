@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ FEW = 20
 """Items in a batch, so that there are many."""
 LONGEST = 0.08
 """Seconds between two kills."""
+PATIENCE = 100
+"""Seconds after which something hangs."""
 HICCUP = 0.004
 """Seconds that the target may take before it keeps a body, and again before it says so."""
 
@@ -96,12 +99,21 @@ class Process:
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
+        self._pid: int | None = None
+
+    def __enter__(self) -> Process:
         self.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._pid is not None:
+            self.end(signal.SIGKILL)
 
     def start(self) -> None:
         self._pid = os.fork()
         if not self._pid:
             status = 1
+            signal.alarm(PATIENCE)  # where nobody is left to end it
             try:
                 self._function()
                 status = 0
@@ -112,8 +124,15 @@ class Process:
 
     def end(self, number: int) -> int:
         """Send the signal, and return what `waitpid` says."""
-        os.kill(self._pid, number)
-        return os.waitpid(self._pid, 0)[1]
+        assert self._pid is not None
+        pid, self._pid = self._pid, None
+        os.kill(pid, number)
+        return os.waitpid(pid, 0)[1]
+
+
+def next_in(folder: Path) -> Path:
+    """Return the file that a target, started now, keeps bodies in."""
+    return folder / f"kept-{len(list(folder.glob('kept-*'))):05}"
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
@@ -146,18 +165,19 @@ def scenario(folder: str, kills: int) -> None:
     def write_for(seconds: float) -> None:
         until = time.monotonic() + seconds
         for number in numbers:
-            writer.append(b'{"event_type":"x","id":"00000000-0000-4000-8000-%012d"}' % number)
+            writer.append(b'{"event_type":"x","v":1,"id":"00000000-0000-4000-8000-%012d"}' % number)
             time.sleep(0.001)
             if time.monotonic() > until:
                 break
 
     write_for(0)
-    with socket.socket() as reserved:  # bound, so that nobody else gets the port while the target is away
+    with ExitStack() as stack:
+        reserved = stack.enter_context(socket.socket())  # or somebody else could get the target's port
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
-        target = Process(lambda: serve(port, place / f"kept-{time.time_ns():020}"))
-        shipper = Process(lambda: ship(log, port))
+        target = stack.enter_context(Process(lambda: serve(port, next_in(place))))
+        shipper = stack.enter_context(Process(lambda: ship(log, port)))
         for _ in range(kills):
             write_for(random.uniform(0, LONGEST))
             struck = random.choice(([target], [shipper], [target, shipper], [shipper, target]))
@@ -168,14 +188,13 @@ def scenario(folder: str, kills: int) -> None:
             for process in random.sample(struck, len(struck)):
                 process.start()
         writer.stop()
-        wait_for(lambda: check(place) == len(sealed_lines(log)), patience=30)
+        wait_for(lambda: check(place) == len(sealed_lines(log)))
         assert shipper.end(signal.SIGTERM) == 0
-        target.end(signal.SIGKILL)
 
 
 def killed(folder: Path, *, kills: int) -> Counter[int]:
     """Run the scenario in a process that may fork; return how often each seq has arrived: all did."""
-    finished(start(scenario, folder / SAID, folder, kills), patience=40 + kills)
+    finished(start(scenario, folder / SAID, folder, kills), patience=PATIENCE)
     lines, wanted = kept(folder), members(folder / "log")
     came = {line["seq"]: line for line in reversed(lines)}
     assert [came[seq] for seq in sorted(came)] == wanted
