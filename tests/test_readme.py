@@ -60,6 +60,8 @@ def test_every_block_of_the_readme_has_a_test() -> None:
         'or-audit hold add audit_logs --name case-7 --since 2026-11-01 --reason "litigation"',
         'or-audit export audit_logs --reason "yearly audit" -o package.zip',
         "or-audit verify package.zip --anchor ELSEWHERE/audit.anchors",
+        "or-audit ship audit_logs --to file:ELSEWHERE/audit.jsonl",
+        "or-audit ship audit_logs --status",
     ]
 
 
@@ -104,6 +106,12 @@ def test_the_readme_s_first_use_works(
     assert "case-7" in asked[5]
     assert "package.zip" in asked[6]
     assert asked[7].startswith("VERIFIED")
+    assert asked[8].startswith("delivered")
+    assert "file:" in asked[9]
+    shipped = (tmp_path / "ELSEWHERE" / "audit.jsonl").read_bytes()
+    assert shipped == b"".join(
+        path.read_bytes() for path in sorted((tmp_path / "audit_logs").glob("*.jsonl"))
+    )
     assert "calls      5, 5 succeeded (100.0%), 0 failed" in asked[1]
     assert "Integrity: intact as it stands" in (tmp_path / "report.html").read_text("utf-8")
     assert "SUM(total_cost)".lower() in asked[3].lower()
