@@ -77,12 +77,10 @@ class SplunkTarget:
         batch, (known, ack, waits) = list(items), self._unconfirmed or ([], 0, 0)
         self._unconfirmed = None
         if batch != known or waits >= _WAITS:
-            said, waits = self._post(batch), 0
-            if isinstance(said, Answer):
-                return said
-            if said is None:
-                return Answer()
-            ack = said
+            answer, promised = self._post(batch)
+            if promised is None:
+                return answer
+            ack, waits = promised, 0
         if not self._is_indexed(ack):
             self._unconfirmed = batch, ack, waits + 1
             raise TryLaterError(f"{self.name} did not say in {self._timeout:g} s that lines are indexed")
@@ -92,17 +90,17 @@ class SplunkTarget:
         """Close the connection."""
         self._sender.close()
 
-    def _post(self, items: Sequence[Item]) -> Answer | int | None:
-        """Return the id of the acknowledgment to wait for, None where there is none; or what was refused."""
+    def _post(self, items: Sequence[Item]) -> tuple[Answer, int | None]:
+        """Return what became of *items*, and the id of the acknowledgment to wait for, if there is one."""
         body = b"\n".join(self._event(item) for item in items)
         response = self._sender.post(body, content_type="application/json", known=(400,))
         said = _said(response)
         if response.status == 400:
-            return self._refused(said, len(items))
+            return self._refused(said, len(items)), None
         if said.get("code") != 0:
             raise DeliveryError(f"{self.name} did not answer as HEC does: check the address")
         ack = said.get("ackId")
-        return ack if isinstance(ack, int) else None
+        return Answer(), ack if isinstance(ack, int) else None
 
     def _event(self, item: Item) -> bytes:
         event: dict[str, object] = dict(self._metadata)
