@@ -12,13 +12,14 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import math
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.parse import parse_qsl, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
@@ -58,6 +59,8 @@ class HTTPSender:
         self.url = checked_url(url)
         self.name = without_query(self.url)
         """The address without its query string, which may hold a token."""
+        if options.ca_file is not None:
+            _check_certificates(options.ca_file)
         self._options = options
         self._headers = dict(headers or {})
         self._compress = compress
@@ -116,7 +119,9 @@ class HTTPSender:
             if self._options.ca_file is not None:
                 self._session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
                 self._session.verify = str(self._options.ca_file)
-                self._session.proxies.update(getproxies())
+                self._session.proxies.update(requests.utils.get_environ_proxies(self.url))
+            elif self.url.startswith("http:"):
+                self._session.trust_env = False  # a proxy is not loopback
         return self._session
 
     def _read(self, response: requests.Response) -> bytes:
@@ -133,25 +138,40 @@ class HTTPSender:
         if status == 413:
             raise TooLargeError(said)
         if status in _REFUSED:
-            raise RefusedError(f"{said}{_quoted(content)}")
+            raise RefusedError(f"{said}{self._quoted(content)}")
         if status in _LATER or status >= 500:
             seconds = retry_after(wait, now=datetime.now(UTC))
             raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
         if status in _DENIED:
-            raise DeliveryError(f"{said}: check the credentials{_quoted(content)}")
+            raise DeliveryError(f"{said}: check the credentials{self._quoted(content)}")
         if 300 <= status < 400:
             raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
-        raise DeliveryError(f"{said}: check the address{_quoted(content)}")
+        raise DeliveryError(f"{said}: check the address{self._quoted(content)}")
+
+    def _quoted(self, content: bytes) -> str:
+        """Return the beginning of what the target said, for a message; nothing where it is no plain text.
+
+        Some repeat the credential that they do not know.
+        """
+        text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
+        for value in self._headers.values():
+            text = text.replace(value.rpartition(" ")[2], "...")
+        for _, value in parse_qsl(urlsplit(self.url).query):
+            text = text.replace(value, "...")
+        text = text[:_QUOTED]
+        return f" ({text})" if text and text.isprintable() else ""
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _quoted(content: bytes) -> str:
-    """Return the beginning of what a target said, for a message; nothing where it is no plain text."""
-    text = content[:_QUOTED].decode("utf-8", "replace").strip()
-    return f" ({text})" if text and text.isprintable() else ""
+def _check_certificates(path: Path) -> None:
+    """Raises `ConfigError` where *path* holds no certificates: else it would pass for an outage."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(f"{path} holds no certificates in PEM: {error.strerror}") from None
 
 
 def _tls_reason(error: Exception) -> str:

@@ -12,13 +12,13 @@ other on the way, without any secret: a break stops shipping, or is sent along, 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Literal, Self
 
@@ -74,6 +74,28 @@ class Shipped:
         return 1 if self.dead_letters or self.deleted or self.breaks else 0
 
 
+class _Stop:
+    """What `threading.Event` is, and may be set by a signal handler: an event's lock could be held then."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: SimpleQueue[None] = SimpleQueue()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        self._waiting.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it is set, at once where it is, else after so many *seconds* at the latest."""
+        if not self._is_set:
+            with suppress(Empty):
+                self._waiting.get(timeout=seconds)
+        return self._is_set
+
+
 class Shipper:
     """One log, one target. Use it from one thread; `stop` may be called from any, and by signal handlers."""
 
@@ -117,7 +139,7 @@ class Shipper:
         self._stops_at_breaks = on_break == "stop"
         self._told = told
         self._progress = progress
-        self._stopping = threading.Event()
+        self._stopping = _Stop()
         self._delivery = Delivery(
             self._target,
             patience=patience,
@@ -142,6 +164,8 @@ class Shipper:
         self._lock = _locked(beside(self._cursor_path, ".lock"), self._target.name)
         try:
             found = read_cursor(self._cursor_path)
+            if found is not None and found.position.log != log:
+                raise ConfigError(f"{self._cursor_path} is the cursor of another log; move it away")
             position = found.position if found is not None else _beginning(layout, log, since)
         except BaseException:
             self.close()
@@ -226,6 +250,8 @@ class Shipper:
             self._continuity.take(line, segment=piece.segment, end=piece.end)
         except ChainBrokenError as error:
             self._report_break(error)
+            if not self._batch.has_room_for(item):
+                self._send()
             self._continuity.resume(line, segment=piece.segment, end=piece.end)
         self._add(item)
 
@@ -274,10 +300,11 @@ class Shipper:
 
     def _note_deleted(self) -> None:
         """Say which lines retention had deleted before they could be shipped."""
-        count = self._spool.deleted - self._deleted
+        count, is_new = self._spool.deleted - self._deleted, self._is_new
+        self._is_new = False
         if not count:
             return
-        if self._is_new:
+        if is_new:
             self._told(f"the log begins at seq {self._continuity.next_seq}: what stood before was deleted")
             self._spool.deleted = 0
             return
