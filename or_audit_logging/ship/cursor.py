@@ -57,9 +57,9 @@ def cursor_path(state: Path, *, target: str, log: str) -> Path:
     return state / f"{kind}-{named}-{log}{_ENDING}"
 
 
-def cursor_paths(state: Path) -> list[Path]:
-    """Return the cursors in the folder *state*, by name."""
-    return sorted(state.glob(f"*{_ENDING}"))
+def cursor_paths(state: Path, *, log: str = "*") -> list[Path]:
+    """Return the cursors in the folder *state*, those of one *log* or all, by name."""
+    return sorted(state.glob(f"*-{log}{_ENDING}"))
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -57,8 +57,8 @@ class HTTPSender:
     ) -> None:
         """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
         self.url = checked_url(url)
-        self.name = without_query(self.url)
-        """The address without its query string, which may hold a token."""
+        self.name = without_query(self.url, hides_path=options.hides_address)
+        """The address without what may be a secret: its query string, or all but the host."""
         if options.ca_file is not None:
             _check_certificates(options.ca_file)
         self._options = options
@@ -154,10 +154,10 @@ class HTTPSender:
         Some repeat the credential that they do not know.
         """
         text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
-        for value in self._headers.values():
-            text = text.replace(value.rpartition(" ")[2], "...")
-        for _, value in parse_qsl(urlsplit(self.url).query):
-            text = text.replace(value, "...")
+        query = urlsplit(self.url).query
+        secrets = [value.rpartition(" ")[2] for value in self._headers.values()]
+        for secret in (*secrets, query, *(value for _, value in parse_qsl(query))):
+            text = text.replace(secret, "...") if secret else text
         text = text[:_QUOTED]
         return f" ({text})" if text and text.isprintable() else ""
 
@@ -182,9 +182,10 @@ def _tls_reason(error: Exception) -> str:
     return "its certificate does not hold"
 
 
-def without_query(url: str) -> str:
-    """Return *url* as it may stand in messages."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+def without_query(url: str, *, hides_path: bool = False) -> str:
+    """Return *url* as it may stand in messages; *hides_path*: the path is a secret, too."""
+    bare = urlsplit(url)._replace(query="", fragment="")
+    return (bare._replace(path="") if hides_path else bare).geturl()
 
 
 def checked_url(url: str) -> str:

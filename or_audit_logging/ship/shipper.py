@@ -164,8 +164,6 @@ class Shipper:
         self._lock = _locked(beside(self._cursor_path, ".lock"), self._target.name)
         try:
             found = read_cursor(self._cursor_path)
-            if found is not None and found.position.log != log:
-                raise ConfigError(f"{self._cursor_path} is the cursor of another log; move it away")
             position = found.position if found is not None else _beginning(layout, log, since)
         except BaseException:
             self.close()
