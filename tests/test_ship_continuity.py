@@ -85,7 +85,7 @@ def case(tmp_path: Path) -> Case:
     [pytest.param(attack, id=attack.name) for attack in ATTACKS if attack.name != "everything deleted"],
 )
 def test_of_what_is_done_to_a_log(case: Case, attack: Attack, tmp_path: Path) -> None:
-    """What can be seen stops shipping in its place; by choice all that is there is shipped, and it says so."""
+    """What can be seen stops shipping in its place; by choice all that is there is shipped, and says so."""
     attack.commit(case)
     stopped, flagged = MemoryTarget(), MemoryTarget()
     if attack.name in UNSEEN:
@@ -294,8 +294,7 @@ def test_whatever_is_read_is_a_piece_a_line_or_a_break(raws: list[bytes]) -> Non
         before = continuity.position
         try:
             continuity.take(line, segment="s", end=number)
-        except ChainBrokenError as error:
-            assert error.segment == "s"
+        except ChainBrokenError:
             assert (continuity.next_seq, continuity.position.offset) == (before.next_seq, before.offset)
             continuity.resume(line, segment="s", end=number)
         assert continuity.next_seq == line.seq + 1

@@ -77,7 +77,10 @@ class Spool:
                 self._read_from(source.name, 0)
 
     def pass_break(self) -> None:
-        """Let the next `pieces` go on behind what `pieces` has raised `ChainBrokenError` for."""
+        """Let the next `pieces` go on behind what `pieces` has raised `ChainBrokenError` for.
+
+        A file that lost lines is read from its beginning: who knows whether the others are what they were.
+        """
         self._way_on()
 
     def sources(self) -> list[Source]:
@@ -132,7 +135,7 @@ class Spool:
                 raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
             if size < self._offset:
                 message = f"{name} is shorter than it was when lines of it were shipped"
-                raise self._broken(message, name, lambda: self._pass_by_to(name, size))
+                raise self._broken(message, name, lambda: self._pass_by_to(name, 0))
         self._unended = 0
         if size == self._offset and not segment.archived:
             return
@@ -209,7 +212,7 @@ class Spool:
         offset, last = _place_of(due, source)
         if last < due - 1 and source is sources[-1]:
             message = f"the log ends at seq {last}, and lines up to seq {due - 1} were shipped"
-            raise self._broken(message, source.name, lambda: self._pass_by_to(source.name, offset))
+            raise self._broken(message, source.name, lambda: self._pass_by_to(source.name, 0))
         self._read_from(source.name, offset)
         return source
 
