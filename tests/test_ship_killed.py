@@ -1,4 +1,4 @@
-"""Shippers that end at any moment, beside a writer that rotates: nothing is lost, no file has a line twice."""
+"""Shippers that end at any moment, beside a writer that rotates: nothing is lost, nothing twice in files."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Literal, Self
 
@@ -47,6 +46,8 @@ from or_audit_logging.ship.targets import open_target
 
 PATIENCE = 300.0
 _POLL = 0.25
+_LOOK_UP = 0.1
+"""Seconds between looks at whether to stop."""
 _LONGEST_WAIT_FOR_MORE = 1.0
 """Seconds that a line waits, while the log is followed, for others to go out with it."""
 
@@ -79,20 +80,18 @@ class _Stop:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._waiting: SimpleQueue[None] = SimpleQueue()
 
     def is_set(self) -> bool:
         return self._is_set
 
     def set(self) -> None:
         self._is_set = True
-        self._waiting.put(None)
 
     def wait(self, seconds: float) -> bool:
-        """Return whether it is set, at once where it is, else after so many *seconds* at the latest."""
-        if not self._is_set:
-            with suppress(Empty):
-                self._waiting.get(timeout=seconds)
+        """Return whether it is set, soon after it is, else after so many *seconds*."""
+        while seconds > 0 and not self._is_set:
+            time.sleep(min(seconds, _LOOK_UP))
+            seconds -= _LOOK_UP
         return self._is_set
 
 
