@@ -60,6 +60,16 @@ def moment(value: object) -> datetime | None:
         return None
 
 
+def summary(event_type: str, status: str | None, model: str | None) -> str:
+    """Return a record in three words, as the message of its LogRecord has it: no content."""
+    return f"{event_type} {status or '-'} {model or '-'}"
+
+
+def level_name(status: str | None) -> str:
+    """Return the logging level's name for a record's *status*; None is that of a write-ahead record."""
+    return _LEVELS.get(status, "ERROR")
+
+
 def is_call_event(event_type: str) -> bool:
     """Return whether *event_type* is that of a call that ended, whatever came of it."""
     return not (
@@ -69,6 +79,13 @@ def is_call_event(event_type: str) -> bool:
     )
 
 
+_LEVELS = {
+    None: "INFO",
+    "success": "INFO",
+    "incomplete": "WARNING",
+    "cancelled": "WARNING",
+    UNRESOLVED: "WARNING",
+}
 _LONGEST_TIME = 200
 _RARE = {"rare": True}
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 FAULTS = ("500", "503", "429", "slow", "cut", "lost answer")
 """For the next requests: statuses; an answer that comes too late; a connection that is cut in the middle of
 the answer, with nothing kept; the same with everything kept."""
@@ -249,8 +251,51 @@ class FileSite(Site):
         """Files are always there."""
 
 
+def _cloudwatch(folder: Path) -> Site:
+    pytest.importorskip("boto3", reason="needs the extra aws")
+    from fake_cloudwatch import FakeCloudWatch
+
+    return FakeCloudWatch(folder)
+
+
+class GoogleSite(Site):
+    """Google Cloud Logging (tests/fake_gcp.py); what `ids` returns is what a query shows."""
+
+    deduplicates = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        pytest.importorskip("google.cloud.logging", reason="needs the extra gcp")
+        from fake_gcp import FakeCloudLogging
+
+        self._service = FakeCloudLogging()
+        self._service.start()
+        self.environment = {"OR_AUDIT_GCP_ENDPOINT": self._service.url, "GOOGLE_APPLICATION_CREDENTIALS": ""}
+
+    @property
+    def text(self) -> str:
+        return "gcp:projects/acme-prod/logs/audit"
+
+    def ids(self) -> list[str]:
+        return [entry["insertId"] for entry in self._service.entries()]
+
+    def fail(self, *faults: str) -> None:
+        self._service.fail(*faults)
+
+    def refuse(self, *ids: str) -> None:
+        self._service.refuse(*ids)
+
+    def stop(self) -> None:
+        self._service.stop()
+
+    def start(self) -> None:
+        self._service.start()
+
+
 SITES: dict[str, Callable[[Path], Site]] = {
     "webhook": lambda folder: WebhookSite(),
     "file": FileSite,
+    "cloudwatch": _cloudwatch,
+    "gcp": lambda folder: GoogleSite(),
 }
 """Each target's site, made in a folder that is its own."""

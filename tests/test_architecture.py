@@ -13,10 +13,10 @@ SOURCE = REPOSITORY / PACKAGE
 
 FLOORS: dict[int, tuple[str, ...]] = {
     0: ("errors", "record", "policy", "version"),
-    1: ("redaction", "sealing", "formats", "digest", "hints", "pricing"),
+    1: ("redaction", "sealing", "projections", "exact_json", "digest", "hints", "pricing"),
     2: ("context", "forks", "keys", "pace", "signing_keys", "log", "store", "openrouter"),
     3: ("capture", "handlers", "evidence", "ship"),
-    4: ("__init__", "__main__", "cli", "retention", "testing"),
+    4: ("__init__", "__main__", "cli", "formats", "retention", "testing"),
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 ROOMS = FLOORS[3]
@@ -33,7 +33,7 @@ PURE_NAMES = frozenset(["os.PathLike", "os.fspath", "uuid.UUID"])
 IO_CALLS = frozenset(["open", "print", "input", "now", "utcnow", "today", "exec", "eval"])
 
 LAZY_ONLY = frozenset(
-    ["requests", "openai", "httpx", "httpx2", "cryptography", "orjson", "duckdb", "boto3", "pytest"]
+    "boto3 botocore cryptography duckdb google httpx httpx2 openai orjson pytest requests".split()
 )
 """Packages that importing a module of ours must not import (fixtures for pytest users aside)."""
 

@@ -19,16 +19,9 @@ from or_audit_logging.capture.trouble import guarded, report
 from or_audit_logging.errors import AuditWriteError, ConfigError
 from or_audit_logging.keys import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyRing
 from or_audit_logging.policy import AuditSink, DigestKey, Policy, Redacts
-from or_audit_logging.record import AuditRecord
+from or_audit_logging.record import AuditRecord, level_name, summary
 
 AUDIT_LOGGER = "openrouter.audit"
-
-_LEVELS = {
-    None: logging.INFO,  # a write-ahead record
-    "success": logging.INFO,
-    "incomplete": logging.WARNING,
-    "cancelled": logging.WARNING,
-}
 
 
 class _Delivery:
@@ -245,8 +238,8 @@ def _probe(sink: AuditSink) -> None:
 
 def _log_record(logger: logging.Logger, record: AuditRecord, source: Source) -> logging.LogRecord:
     model = record.model_used or record.model_requested
-    message = f"{record.event_type} {record.status or '-'} {model or '-'}"
-    level = _LEVELS.get(record.status, logging.ERROR)
+    message = summary(record.event_type, record.status, model)
+    level = int(getattr(logging, level_name(record.status)))
     made = logger.makeRecord(
         logger.name, level, source.pathname, source.line, message, (), None, source.function
     )

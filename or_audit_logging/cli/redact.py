@@ -10,15 +10,15 @@ from typing import Any
 
 from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.exact_json import Written, decoder, quoted_ascii, write
 from or_audit_logging.handlers.redactors import redactor_from
 from or_audit_logging.policy import Redacts
-from or_audit_logging.redaction.values import Written
 
 HELP = "take personal data and secrets out of what comes on stdin"
 
+_decoder = decoder(constant=Written)  # NaN passes as it came
 _PIECE = 500_000
 """Characters that are read at once."""
-_LONGEST_INTEGER = 1_000
 
 
 def add_parser(commands: Any) -> None:
@@ -103,7 +103,7 @@ def _json_lines(redactor: Redacts, counts: Counter[str]) -> Any:
             yield line
             continue
         try:
-            value = json.loads(line, parse_float=Written, parse_int=_integer)
+            value = _decoder.decode(line)
         except (ValueError, RecursionError):
             complain(f"line {number} is no JSON; it is left out")
             counts["REDACTION_FAILED"] += 1
@@ -111,24 +111,12 @@ def _json_lines(redactor: Redacts, counts: Counter[str]) -> Any:
             continue
         copy, found = redactor.redact_value(value)
         counts.update(found)
-        yield _json(copy) + "\n"
+        yield write(copy, quoted=_quoted) + "\n"
 
 
-def _integer(digits: str) -> int | Written:
-    """Return the integer, or its digits where Python would write others, or not read so many."""
-    return Written(digits) if digits == "-0" or len(digits) > _LONGEST_INTEGER else int(digits)
-
-
-def _json(value: Any) -> str:
-    """Return *value* as JSON, its numbers in the digits that they came in."""
-    if isinstance(value, Written):
-        return value.digits
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_json, value)) + "]"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isascii() or _is_utf8(text) else json.dumps(value)
+def _quoted(text: str) -> str:
+    """Return *text* as JSON with its letters as they are, unless UTF-8 has no bytes for them."""
+    return json.dumps(text, ensure_ascii=False) if _is_utf8(text) else quoted_ascii(text)
 
 
 def _is_utf8(text: str) -> bool:

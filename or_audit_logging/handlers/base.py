@@ -26,6 +26,7 @@ from or_audit_logging.context import collect_waits, wait_elsewhere, wait_later
 from or_audit_logging.errors import AuditError, AuditWriteError, ConfigError
 from or_audit_logging.handlers.filters import RedactionFilter, redacted_copy
 from or_audit_logging.handlers.formatters import AuditJsonFormatter, audit_of
+from or_audit_logging.handlers.projected import ProjectionFormatter
 from or_audit_logging.handlers.shared import SharedLog
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.anchor_file import AnchorFile
@@ -151,6 +152,11 @@ class AuditHandler(logging.Handler, AuditSink):
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Set the formatter; a formatter that renames members is refused with `ConfigError`."""
+        if isinstance(fmt, ProjectionFormatter):
+            raise ConfigError(
+                f"{type(fmt).__name__} is not for audit handlers: a sealed log keeps the schema's names; "
+                "`or-audit ship` sends it in other formats"
+            )
         if isinstance(fmt, AuditJsonFormatter) and fmt.rename_fields:
             raise ConfigError(
                 "rename_fields is not for audit handlers: a sealed log keeps the schema's names"

@@ -49,7 +49,7 @@ class AuditJsonFormatter(JsonFormatter):
         audit = audit_of(record)
         if audit is not None and not self.static_fields and not audit.event_type.startswith(CONTROL_PREFIX):
             return encode_record(audit, limit=limit)
-        return encode(user_members(self._members(record)), limit=limit)
+        return encode(user_members(self.members(record)), limit=limit)
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
@@ -72,7 +72,8 @@ class AuditJsonFormatter(JsonFormatter):
         """Return the members for *text*: no JSON object, but what another formatter made of *record*."""
         return self._log_members(record) | {"message": text}
 
-    def _members(self, record: logging.LogRecord) -> Mapping[str, object]:
+    def members(self, record: logging.LogRecord) -> Mapping[str, object]:
+        """Return what is sealed of *record*, an audit record or not, under the schema's names."""
         audit = audit_of(record)
         return self._with_static(audit.to_dict() if audit is not None else self._log_members(record))
 

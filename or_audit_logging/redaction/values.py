@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
+from or_audit_logging.exact_json import Written
 from or_audit_logging.redaction.actions import FAILED
 from or_audit_logging.redaction.embedded import HIDDEN, is_json, redacted_json
 from or_audit_logging.sealing.text import MAX_DEPTH, MAX_ITEMS, unique_name
@@ -118,19 +119,6 @@ _LONGEST_KEY = 100
 _JSON_STARTS = frozenset("{[ \n\r\t")
 _NUMBER_STARTS = frozenset("0123456789+(")
 _NUMBERS = 10**6
-
-
-class Written(float):
-    """A number that keeps the digits it was written in: 0.10 and 1e-05 stay so. `walk` returns it itself."""
-
-    __slots__ = ("digits",)
-    digits: str
-
-    def __new__(cls, digits: str) -> Written:
-        """Return the number that *digits* say."""
-        number = super().__new__(cls, digits)
-        number.digits = digits
-        return number
 
 
 class Verdict(NamedTuple):

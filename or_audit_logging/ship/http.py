@@ -14,7 +14,8 @@ import ipaddress
 import math
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,48 +81,32 @@ class HTTPSender:
 
         A certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
         """
-        import requests
-        import urllib3
-
         headers = {"Content-Type": content_type, **self._headers}
         if self._compress:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        try:
-            with self._open().post(
+        with (
+            connection_errors(self.name, self._options),
+            self._open().post(
                 self.url,
                 data=body,
                 headers=headers,
                 timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                content = self._read(response)
-                if 200 <= response.status_code < 300:
-                    return Response(response.status_code, content)
+            ) as response,
+        ):
+            content = self._read(response)
+            if not 200 <= response.status_code < 300:
                 self._refuse(response.status_code, response.headers.get("Retry-After"), content)
-        except requests.exceptions.SSLError as error:
-            raise DeliveryError(
-                f"{self.name}: the connection is not trusted ({_tls_reason(error)}); give the certificate of "
-                "whoever vouches for it with --ca"
-            ) from None
-        except requests.Timeout:
-            raise TryLaterError(f"{self.name} did not answer in {self._options.timeout:g} s") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise TryLaterError(f"{self.name} could not be reached ({type(error).__name__})") from None
+            return Response(response.status_code, content)
 
     def _open(self) -> requests.Session:
         import requests
 
         if self._session is None:
             self._session = requests.Session()
-            self._session.auth = _no_netrc  # or a .netrc would replace the Authorization header
-            if self._options.ca_file is not None:
-                self._session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
-                self._session.verify = str(self._options.ca_file)
-                self._session.proxies.update(requests.utils.get_environ_proxies(self.url))
-            elif self.url.startswith("http:"):
-                self._session.trust_env = False  # a proxy is not loopback
+            prepare(self._session, self._options, url=self.url)
         return self._session
 
     def _read(self, response: requests.Response) -> bytes:
@@ -138,28 +123,58 @@ class HTTPSender:
         if status == 413:
             raise TooLargeError(said)
         if status in _REFUSED:
-            raise RefusedError(f"{said}{self._quoted(content)}")
+            raise RefusedError(f"{said}{quoted(content, secrets=self._secrets)}")
         if status in _LATER or status >= 500:
             seconds = retry_after(wait, now=datetime.now(UTC))
             raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
         if status in _DENIED:
-            raise DeliveryError(f"{said}: check the credentials{self._quoted(content)}")
+            raise DeliveryError(f"{said}: check the credentials{quoted(content, secrets=self._secrets)}")
         if 300 <= status < 400:
             raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
-        raise DeliveryError(f"{said}: check the address{self._quoted(content)}")
+        raise DeliveryError(f"{said}: check the address{quoted(content, secrets=self._secrets)}")
 
-    def _quoted(self, content: bytes) -> str:
-        """Return the beginning of what the target said, for a message; nothing where it is no plain text.
-
-        Some repeat the credential that they do not know.
-        """
-        text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
+    @property
+    def _secrets(self) -> list[str]:
+        """What some targets repeat in their answers, and may stand in no message."""
         query = urlsplit(self.url).query
-        secrets = [value.rpartition(" ")[2] for value in self._headers.values()]
-        for secret in (*secrets, query, *(value for _, value in parse_qsl(query))):
-            text = text.replace(secret, "...") if secret else text
-        text = text[:_QUOTED]
-        return f" ({text})" if text and text.isprintable() else ""
+        credentials = [value.rpartition(" ")[2] for value in self._headers.values()]
+        return [*credentials, query, *(value for _, value in parse_qsl(query))]
+
+
+def prepare(session: requests.Session, options: TargetOptions, *, url: str) -> None:
+    """Let *session* send no credentials but those in its headers, and trust whom *options* say.
+
+    *url*: the address that it is for. A proxy is none for plain http, which is to stay on this machine.
+    """
+    from requests.utils import get_environ_proxies
+
+    session.auth = _no_netrc  # or a .netrc would replace the Authorization header
+    if options.ca_file is not None:
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
+        session.verify = str(options.ca_file)
+        session.proxies.update(get_environ_proxies(url))
+    if urlsplit(url).scheme == "http":
+        session.trust_env = False
+        session.proxies.clear()
+
+
+@contextmanager
+def connection_errors(name: str, options: TargetOptions) -> Iterator[None]:
+    """Raise what requests raises as `DeliveryError` (no trust) or `TryLaterError` (no answer) of *name*."""
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise DeliveryError(
+            f"{name}: the connection is not trusted ({_tls_reason(error)}); give the certificate of "
+            "whoever vouches for it with --ca"
+        ) from None
+    except requests.Timeout:
+        raise TryLaterError(f"{name} did not answer in {options.timeout:g} s") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise TryLaterError(f"{name} could not be reached ({type(error).__name__})") from None
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -172,6 +187,18 @@ def _check_certificates(path: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
         raise ConfigError(f"{path} holds no certificates in PEM: {error.strerror}") from None
+
+
+def quoted(content: bytes, *, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of what a target said, for a message; nothing where it is no plain text.
+
+    *secrets* are taken out of it, before it is cut.
+    """
+    text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
+    for secret in secrets:
+        text = text.replace(secret, "...") if secret else text
+    text = text[:_QUOTED]
+    return f" ({text})" if text and text.isprintable() else ""
 
 
 def _tls_reason(error: Exception) -> str:
@@ -201,14 +228,15 @@ def checked_url(url: str) -> str:
         raise ConfigError(
             "credentials do not stand in the address; name them in the environment (docs/targets.md)"
         )
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
             "the address begins with https: over http the lines could be read and changed on the way"
         )
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine, as far as its name or address says."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

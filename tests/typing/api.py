@@ -33,6 +33,14 @@ from or_audit_logging.evidence.html import page
 from or_audit_logging.evidence.reconcile import reconcile
 from or_audit_logging.evidence.reporting.figures import Report
 from or_audit_logging.evidence.settle import settle
+from or_audit_logging.formats import (
+    DatadogFormatter,
+    EcsFormatter,
+    GoogleFormatter,
+    Settings,
+    encoder,
+    project,
+)
 from or_audit_logging.handlers.redacting import redact_loggers
 from or_audit_logging.openrouter import ActivityRow, OpenRouterAPI
 from or_audit_logging.redaction import Finding
@@ -175,6 +183,12 @@ RedactionFilter(redactor=redactor)
 assert_type(RedactingHandler(StreamHandler(), redactor=redactor).redactor.digest, str)
 RedactingHandler({"class": "logging.StreamHandler"}, packs=["de"], actions={"EMAIL": "drop"})
 assert_type(redact_loggers("httpx", allow=["a"]), RedactingHandler)
+
+StreamHandler().setFormatter(EcsFormatter(service="checkout"))
+StreamHandler().setFormatter(GoogleFormatter(project_id="my-project", environment="prod"))
+StreamHandler().setFormatter(DatadogFormatter(tags="team:billing"))
+assert_type(encoder("datadog", original=True, settings=Settings(tags="a:b"))(b"{}"), bytes)
+assert_type(project("ecs", {"event_type": "log"}), dict[str, object])
 
 with FakeOpenRouter() as server, capture_audit() as records:
     assert_type(server.base_url, str)
