@@ -20,7 +20,10 @@ from or_audit_logging.ship.target import Item
 NOTICE = "ship.notice"
 """The event type of a line of the shipper's own, which is not sealed."""
 
-_ID = re.compile(rb'"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"')
+_ID = re.compile(
+    rb'\{"event_type":"[^"\\]*","v":[0-9]+,'
+    rb'"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
+)
 _TIME = re.compile(rb'"timestamp":"([0-9T:.Z-]{20,27})"')
 
 
@@ -32,8 +35,12 @@ class ItemMaker:
         self._encode = encode
 
     def of(self, line: SealedLine | Stub) -> Item:
-        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are."""
-        named = _ID.search(line.raw)
+        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are.
+
+        What other formatters call an id may be that of a user, which would be one for all of that user's
+        records: so it counts only where our records have theirs.
+        """
+        named = _ID.match(line.raw)
         item_id = named[1].decode("ascii") if named is not None else f"{line.log}-{line.seq}"
         return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, self._encode(line.raw))
 

@@ -113,5 +113,7 @@ class TargetOptions:
     """Whether what the lines are kept in may be made where that would cost or last (a log group)."""
     ca_file: Path | None = None
     """Certificates that vouch for the target, instead of the usual ones."""
+    hides_address: bool = False
+    """Whether the address came from where secrets stand, and is not to be named."""
     timeout: float = 30.0
     """Seconds to wait for an answer."""
