@@ -340,3 +340,15 @@ def test_status_of_a_log_that_is_broken(folder: Path, site: WebhookSite) -> None
     (status,) = ship_status(folder, now=datetime(2026, 11, 25, tzinfo=UTC))
     assert status.behind == 4
     assert status.lag_seconds > 0
+
+
+def test_a_line_that_is_no_json_is_put_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It bears a seal and somebody has written it: other formats cannot say it, and the others go on."""
+    builder = LogBuilder()
+    builder.seal(b'{"event_type":"chat_completion","v":1,"note":tru}')
+    builder.user(2)
+    folder = builder.save(tmp_path / "log")
+    target = f"file:{tmp_path}/shipped.jsonl"
+    assert main(["ship", str(folder), "--to", target, "--format", "ecs"]) == 1
+    assert "seq 2: not JSON" in capsys.readouterr().err
+    assert len((tmp_path / "shipped.jsonl").read_bytes().splitlines()) == 4

@@ -8,10 +8,12 @@ maker.notice("break", "seq 20 stands where ...", seq=18, now=...)
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
+from or_audit_logging.errors import FormatError
 from or_audit_logging.record import SCHEMA_VERSION, moment, utc_timestamp
 from or_audit_logging.sealing.line import SealedLine, Stub
 from or_audit_logging.sealing.text import written
@@ -42,11 +44,15 @@ class ItemMaker:
         """
         named = _ID.match(line.raw)
         item_id = named[1].decode("ascii") if named is not None else f"{line.log}-{line.seq}"
-        return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, self._encode(line.raw))
+        try:
+            body = self._encode(line.raw)
+        except FormatError:  # somebody has written it: no line of ours is other than JSON
+            body = b""
+        return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, body)
 
     def notice(self, kind: Literal["break", "deleted"], message: str, *, seq: int, now: datetime) -> Item:
         """Return a notice that stands before *seq*, so that a gap at the target explains itself."""
-        name = f"{self._log}-{seq}-{kind}"
+        name = str(uuid.uuid4())
         members = {
             "event_type": NOTICE,
             "v": SCHEMA_VERSION,

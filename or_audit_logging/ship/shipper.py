@@ -54,7 +54,7 @@ _LONGEST_WAIT_FOR_MORE = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """What came of it: how many lines the target has taken now, and how many it refused for good.
+    """What came of it: how many lines (and notices) the target has taken now, how many it refused for good.
 
     `deleted`: lines that retention had deleted before they were shipped. `breaks`: what does not follow.
     `is_complete`: whether it was not stopped before its end. The next to be shipped is `next_seq`.
