@@ -56,6 +56,9 @@ class Said:
     def post(self, body: bytes, **options: Any) -> Response:
         return self._response
 
+    def without_secrets(self, text: str) -> str:
+        return text
+
     def close(self) -> None:
         pass
 

@@ -141,7 +141,7 @@ def test_an_index_that_the_token_may_not_write_ends_it(
 ) -> None:
     """It is so for every line: none of them is put aside. Splunk counts these from one."""
     target = opened(splunk, monkeypatch, f"splunk:{splunk.base}?index=secret")
-    with pytest.raises(DeliveryError, match=r"Incorrect index \(code 7\)") as caught:
+    with pytest.raises(DeliveryError, match=r"incorrect index \(code 7\)") as caught:
         target.send([item(1), item(2)])
     assert type(caught.value) is DeliveryError
 

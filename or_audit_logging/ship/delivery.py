@@ -22,6 +22,10 @@ MOST_REFUSED = 100
 """So many items refused one after the other, and none taken, are the target's fault and not the items'."""
 
 
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds: a target that asks for more is asked again each hour, since it may be back long before."""
+
+
 class StoppedError(Exception):
     """`stop` was asked for while a batch waited to be tried again."""
 
@@ -61,16 +65,16 @@ class Delivery:
         """
         refused: dict[int, str] = {}
         parts = [list(range(len(items)))]
-        tries, failing_since = 0, 0.0
+        tries, failing_since, has_waited = 0, 0.0, False
         while parts:
             part = parts[0]
-            if tries and (outlived := self._outlived(items, part)):
+            if has_waited and (outlived := self._outlived(items, part)):
                 refused |= outlived
                 part = parts[0] = [index for index in part if index not in outlived]
-                if not part:
-                    parts.pop(0)
-                    tries = 0
-                    continue
+            if not part:
+                parts.pop(0)
+                tries = 0
+                continue
             retry_after: float | None = None
             try:
                 answer = self._target.send([items[index] for index in part])
@@ -78,11 +82,12 @@ class Delivery:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
                 self._split_or_refuse(parts, refused, str(error))
+                tries = 0
                 continue
             else:
                 for place, why in answer.refused.items():
                     refused[part[place]] = why
-                again = sorted(part[place] for place in answer.again)
+                again = sorted({part[place] for place in answer.again} - refused.keys())
                 self._count_refused(
                     len(answer.refused), taken=len(part) - len(answer.refused) - len(again), why=refused
                 )
@@ -98,6 +103,7 @@ class Delivery:
                 failing_since = self._clock()
             tries += 1
             self._pause(tries, retry_after, reason, failing_since)
+            has_waited = True
         return refused
 
     def _outlived(self, items: Sequence[Item], part: Sequence[int]) -> dict[int, str]:
@@ -126,7 +132,8 @@ class Delivery:
             )
 
     def _pause(self, tries: int, retry_after: float | None, reason: str, failing_since: float) -> None:
-        pause = max(backoff(tries, chance=self._chance), retry_after or 0.0)
+        asked_for = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        pause = max(backoff(tries, chance=self._chance), asked_for)
         failing = self._clock() - failing_since
         if self._patience is not None and failing + pause > self._patience:
             raise DeliveryError(f"{reason}; given up after {failing:.0f} s and {tries} tries")

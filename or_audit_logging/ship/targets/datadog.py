@@ -39,10 +39,10 @@ class DatadogTarget:
     limits = _LIMITS
     format = "datadog"
 
-    def __init__(self, sender: HTTPSender, *, site: str, settings: Settings) -> None:
+    def __init__(self, sender: HTTPSender, *, settings: Settings) -> None:
         self._sender = sender
         self.settings = settings
-        self.name = f"datadog:{site}"
+        self.name = f"datadog:{sender.name.removesuffix(_PATH)}"
 
     def send(self, items: Sequence[Item], /) -> Answer:
         """POST *items* as one array."""
@@ -73,4 +73,4 @@ def open_target(address: str, options: TargetOptions) -> DatadogTarget:
     key = key or credential(KEY_VARIABLE, what="datadog")  # which says what to set
     sender = HTTPSender(url, options=options, headers={"DD-API-KEY": key}, compress=True)
     settings = Settings(service=given.get("service"), tags=given.get("tags"))
-    return DatadogTarget(sender, site=site, settings=settings)
+    return DatadogTarget(sender, settings=settings)

@@ -38,6 +38,7 @@ _LIMITS = Limits(items=1_000, bytes=5 << 20, item_bytes=5 << 20, overhead=120)
 _THERE_ALREADY = 409
 _DENIED = frozenset({401, 403, 404})
 _LATER = frozenset({408, 425, 429})
+_KIND = re.compile("[a-z_]{1,100}")
 _FIELD = re.compile(r"field \[([\w.@-]{1,100})\]")
 
 
@@ -65,14 +66,23 @@ class ElasticTarget:
             if not isinstance(status, int) or status in _LATER or not 200 <= status < 500:
                 again.append(index)
             elif status in _DENIED:
-                raise DeliveryError(f"{self.name}: {_reason(result)} ({status})")
+                raise DeliveryError(f"{self.name}: {self._reason(result)} ({status})")
             elif status >= 300 and status != _THERE_ALREADY:
-                refused[index] = f"{_reason(result)} ({status})"
+                refused[index] = f"{self._reason(result)} ({status})"
         return Answer(refused=refused, again=tuple(again))
 
     def close(self) -> None:
         """Close the connection."""
         self._sender.close()
+
+    def _reason(self, result: Mapping[str, object]) -> str:
+        """Return the type of an item's error, and the field that it names; its other words quote the item."""
+        error = result.get("error")
+        kind = str(error.get("type")) if isinstance(error, dict) else ""
+        if not isinstance(error, dict) or not _KIND.fullmatch(kind):
+            return "refused without a reason"
+        field = _FIELD.search(self._sender.without_secrets(str(error.get("reason"))))
+        return f"{kind} in {field[1]}" if field else kind
 
 
 def _document(item: Item) -> bytes:
@@ -88,16 +98,6 @@ def _results(body: bytes) -> list[Mapping[str, object]] | None:
         return [result for item in items for result in item.values() if isinstance(result, dict)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def _reason(result: Mapping[str, object]) -> str:
-    """Return the type of an item's error, and the field that it names; for the rest it may quote the item."""
-    error = result.get("error")
-    if not isinstance(error, dict):
-        return "refused without a reason"
-    kind = str(error.get("type", "refused"))[:100]
-    field = _FIELD.search(str(error.get("reason", "")))
-    return f"{kind} in {field[1]}" if field else kind
 
 
 def open_target(address: str, options: TargetOptions) -> ElasticTarget:

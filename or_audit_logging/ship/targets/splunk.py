@@ -37,8 +37,14 @@ _NAMES = ("host", "source", "sourcetype", "index")
 # As text in JSON a line grows, by about a tenth and at most twofold.
 _LIMITS = Limits(items=1_000, bytes=800_000, item_bytes=400_000, overhead=400)
 
-_OF_ONE_EVENT = frozenset({6, 12, 13, 15})
-"""HEC's codes for what is wrong with one event: its JSON, no event, an empty one, its fields."""
+_OF_ONE_EVENT = {
+    6: "invalid data format",
+    12: "event field is required",
+    13: "event field cannot be blank",
+    15: "error in handling indexed fields",
+}
+_OF_ALL = {7: "incorrect index", 10: "data channel is missing", 11: "invalid data channel"}
+"""What HEC's codes mean, beside a 400."""
 _WAITS = 4
 """So many times `send` waits for the same acknowledgment, before the batch is taken for lost."""
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0
@@ -112,16 +118,16 @@ class SplunkTarget:
 
     def _refused(self, said: Mapping[str, object], count: int) -> Answer:
         """Return what a 400 means. Of a batch, HEC may have kept the events before the one it names."""
-        code, text = said.get("code"), str(said.get("text", ""))[:100]
+        code, number = said.get("code"), said.get("invalid-event-number")
         if not isinstance(code, int):
             raise DeliveryError(f"{self.name} answered 400, and not as HEC does: check the address")
         if code not in _OF_ONE_EVENT:
-            raise DeliveryError(f"{self.name} answered 400, {text} (code {code}): check the token's settings")
-        number = said.get("invalid-event-number")
+            why = f"{_OF_ALL.get(code, 'refused')} (code {code})"
+            raise DeliveryError(f"{self.name} answered 400, {why}: check the token's settings")
+        why = f"Splunk refused it: {_OF_ONE_EVENT[code]} (code {code})"
         if not isinstance(number, int) or not 0 <= number < count:
-            raise RefusedError(f"Splunk refused it: {text} (code {code})")
-        others = [index for index in range(count) if index != number]
-        return Answer(refused={number: f"Splunk refused it: {text} (code {code})"}, again=others)
+            raise RefusedError(why)
+        return Answer(refused={number: why}, again=[index for index in range(count) if index != number])
 
     def _is_indexed(self, ack: int) -> bool:
         """Return whether the batch with the id *ack* is indexed, as soon as it is, or when time is up."""
