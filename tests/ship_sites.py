@@ -202,7 +202,7 @@ class WebhookSite(HTTPSite):
 
     @property
     def text(self) -> str:
-        return f"webhook:{self.base}/audit?token=hidden"
+        return f"webhook:{self.base}/audit"
 
     def ids(self) -> list[str]:
         return [item["id"] if "id" in item else f"{item['log']}-{item['seq']}" for item in self.items]

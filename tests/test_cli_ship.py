@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conftest import lines_of
 from log_builder import LogBuilder, three_segments
 from samples import REPOSITORY
 from ship_sites import WebhookSite
+from shipping import LIMITS, MemoryTarget, ship
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
@@ -94,10 +96,11 @@ def test_dead_letters(folder: Path, site: WebhookSite, capsys: pytest.CaptureFix
     assert run(folder, "--to", site.text) == 1
     out, error = capsys.readouterr()
     assert out == "delivered  13 lines, up to seq 14\nrefused    2 lines\n"
-    assert "seq 7: http://127.0.0.1" in error
-    assert "answered 422 (there is one that I do not take); see " in error
+    assert "2 lines from seq 3 on, refused; see " in error
     (letters,) = (folder / "ship").glob("*.dead.jsonl")
     assert f"{letters}\n" in error
+    reasons = {json.loads(letter)["reason"] for letter in letters.read_text("ascii").splitlines()}
+    assert reasons == {f"{site.base}/audit answered 422 (there is one that I do not take)"}
     assert run(folder, "--to", site.text) == 0
 
 
@@ -207,7 +210,7 @@ def test_an_outage(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixtur
     assert run(folder, "--to", site.text, "--patience", "0.1") == 2
     out, error = capsys.readouterr()
     assert out == ""
-    assert "could not be reached (ConnectionError); given up after 0 s and 1 tries" in error
+    assert "could not be reached: nobody listens there; given up after 0 s and 1 tries" in error
     site.start()
     assert run(folder, "--to", site.text) == 0
 
@@ -262,7 +265,7 @@ def test_a_full_disk_behind_stdout(folder: Path) -> None:
         child = process(folder, "--to", "stdout", stdout=full)
         _, error = child.communicate()
     assert (child.returncode, error) == (2, b"or-audit: standard output cannot be written: OSError\n")
-    assert ship_status(folder) == []
+    assert ship_status(folder)[0].next_seq == 0
 
 
 def test_a_stdout_that_is_closed(
@@ -281,7 +284,8 @@ def test_a_stdout_that_is_closed(
 def test_status_before_anything_was_shipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """0: that is no failure. Nothing is made."""
     assert run(folder, "--status") == 0
-    assert capsys.readouterr().out == "the log was not shipped to anybody yet\n"
+    said = f"no target has a cursor in {folder}/ship: the log was not shipped to anybody yet\n"
+    assert capsys.readouterr().out == said
     assert run(folder, "--status", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
     assert not (folder / "ship").exists()
@@ -350,5 +354,86 @@ def test_a_line_that_is_no_json_is_put_aside(tmp_path: Path, capsys: pytest.Capt
     folder = builder.save(tmp_path / "log")
     target = f"file:{tmp_path}/shipped.jsonl"
     assert main(["ship", str(folder), "--to", target, "--format", "ecs"]) == 1
-    assert "seq 2: not JSON" in capsys.readouterr().err
+    assert "1 line from seq 2 on, not sent: not JSON" in capsys.readouterr().err
     assert len((tmp_path / "shipped.jsonl").read_bytes().splitlines()) == 4
+
+
+@pytest.mark.parametrize("form", ["native", "ecs"])
+def test_a_line_that_would_break_an_array_is_not_sent(tmp_path: Path, site: WebhookSite, form: str) -> None:
+    """It bears a seal, and two objects: the receiver gets the others, as many as there are."""
+    builder = LogBuilder()
+    builder.seal(b'{"id":"planted"},{"event_type":"chat_completion"}')
+    builder.user(2)
+    folder = builder.save(tmp_path / "log")
+    assert run(folder, "--to", site.text, "--format", form) == 1
+    assert [body.count(b"planted") for body in site.bodies] == [0]
+    assert len(site.items) == 4
+
+
+def test_a_target_that_was_never_reached_is_seen_to_lag(
+    folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a last delivery that there was none of; --since counts until there is one."""
+    site.stop()
+    assert run(folder, "--to", site.text, "--patience", "0.1") == 2
+    capsys.readouterr()
+    assert run(folder, "--status", "--json") == 0
+    (status,) = json.loads(capsys.readouterr().out)
+    assert (status["behind"], status["last_delivery"], status["delivered"]) == (15, None, 0)
+    assert status["lag_seconds"] > 0
+    site.start()
+    assert run(folder, "--to", site.text, "--since", "2026-11-22") == 0
+    assert site.items[0]["seq"] == 5
+
+
+def test_a_file_has_one_cursor_however_its_path_is_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And two files of one name in two folders have one each."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert run(folder, "--to", "file:copy.jsonl") == 0
+        assert run(folder, "--to", f"file:{tmp_path / name}/copy.jsonl") == 0
+        assert (tmp_path / name / "copy.jsonl").read_bytes().splitlines() == lines_of(folder)
+
+
+def test_what_a_service_would_not_keep_is_not_copied(tmp_path: Path) -> None:
+    """One letter says it of all lines that are too old; they stand in the log."""
+    builder = LogBuilder()
+    builder.user(40)
+    folder = builder.save(tmp_path / "log")
+    target = MemoryTarget(limits=replace(LIMITS, oldest=timedelta(hours=1)))
+    shipped = ship(folder, target)
+    assert (shipped.delivered, shipped.dead_letters) == (0, 42)
+    (letters,) = (folder / "ship").glob("*.dead.jsonl")
+    (letter,) = map(json.loads, letters.read_text("ascii").splitlines())
+    assert (letter["seq"], letter["last_seq"], letter["count"]) == (0, 41, 42)
+    assert "older than an hour" in letter["reason"]
+    assert "line" not in letter
+
+
+def test_what_a_target_repeats_of_a_line_is_not_printed(
+    folder: Path, site: WebhookSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands among the dead letters, where the line stands as well."""
+    monkeypatch.setattr(site, "answer", lambda *_: (400, b'unknown field in "note":"plain"'))
+    assert run(folder, "--to", site.text, "--max-refused", "3") == 2
+    assert run(folder, "--to", site.text) == 1
+    assert "plain" not in "".join(capsys.readouterr())
+    (letters,) = (folder / "ship").glob("*.dead.jsonl")
+    assert '"note\\":\\"plain' in letters.read_text("ascii")
+
+
+def test_a_secret_on_the_command_line_is_noticed(
+    folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "--to", f"{site.text}?token=k3y") == 0
+    out, error = capsys.readouterr()
+    assert "webhook:env:NAME" in error
+    assert "k3y" not in out + error
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "none", "--to", "stdout") == 2
+    assert "there is no audit log in" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from ship_sites import SITES, Site
 from or_audit_logging.errors import DeliveryError
 from or_audit_logging.ship import Shipped, Shipper, TargetOptions
 from or_audit_logging.ship import shipper as shipper_module
-from or_audit_logging.ship.cursor import cursor_paths
+from or_audit_logging.ship.cursor import cursor_paths, read_cursor
 from or_audit_logging.ship.targets import TARGETS
 
 WITHOUT_A_SITE = {"stdout"}
@@ -166,7 +166,10 @@ def test_a_target_that_refuses_everything_is_not_fed(site: Site, log: tuple[Path
     with pytest.raises(DeliveryError, match="taken none"):
         ship(site, folder, most_refused=5)
     assert not list((folder / "ship").glob("*.dead.jsonl"))
-    assert not cursor_paths(folder / "ship")
+    (cursor,) = cursor_paths(folder / "ship")
+    found = read_cursor(cursor)
+    assert found is not None
+    assert (found.position.next_seq, found.delivered_at) == (0, None)
 
 
 def test_it_goes_on_where_it_was_stopped(site: Site, log: tuple[Path, list[str]]) -> None:

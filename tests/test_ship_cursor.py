@@ -230,11 +230,11 @@ def test_a_full_disk_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
     def fail(*_arguments: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    (folder / "ship").mkdir()
-    with monkeypatch.context() as patch:
+    with shipper_to(target, folder) as shipper, monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match=os.strerror(error)):
-            ship(folder, target)
+        with pytest.raises(OSError, match=os.strerror(error)) as caught:
+            shipper.run()
+    assert str(caught.value.filename).endswith(".cursor.json")
     assert len(target.lines) == 1
     assert not [name for name in os.listdir(folder / "ship") if name.startswith(".cursor")]
     assert ship(folder, target).delivered == 15

@@ -17,6 +17,7 @@ from or_audit_logging.errors import DeliveryError
 from or_audit_logging.ship import Answer, Item, Limits
 from or_audit_logging.ship.batches import Batch, why_not
 from or_audit_logging.ship.delivery import LONGEST_RETRY_AFTER, Delivery, StoppedError
+from or_audit_logging.ship.items import time_of
 from or_audit_logging.ship.target import RefusedError, TooLargeError, TryLaterError
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -402,3 +403,11 @@ def test_a_stop_may_come_in_the_middle_of_a_wait() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_time_in_somebodys_metadata_is_not_the_lines() -> None:
+    """Only where our records have theirs counts; one with an offset does, too."""
+    said = "2026-11-21T12:00:00.5+02:00"
+    head = b'{"event_type":"chat_completion","v":1,"id":"r-1","timestamp":"2026-11-21T12:00:00.5+02:00",'
+    assert time_of(head + b'"metadata":{"timestamp":"2035-01-01T00:00:00.000000Z"}}') == said
+    assert time_of(b'{"level":"INFO","metadata":{"timestamp":"2035-01-01T00:00:00.000000Z"}}') is None

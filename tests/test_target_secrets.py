@@ -18,7 +18,7 @@ from ship_sites import HTTPSite
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import DeliveryError
-from or_audit_logging.ship import Shipper, TargetOptions
+from or_audit_logging.ship import Shipper, TargetOptions, ship_status
 
 FAKES: dict[str, Callable[..., HTTPSite]] = {
     "splunk": FakeSplunk,
@@ -56,7 +56,7 @@ def test_a_wrong_credential_ends_it_and_is_not_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2 at once; no cursor was written."""
+    """Exit code 2 at once, and nothing counts as delivered."""
     with fake() as site:
         (variable,) = site.environment
         monkeypatch.setenv(variable, WRONG)
@@ -65,7 +65,7 @@ def test_a_wrong_credential_ends_it_and_is_not_told(
     printed = capsys.readouterr()
     assert "credentials" in printed.err
     assert WRONG not in printed.out + printed.err
-    assert not list((log / "ship").glob("*.cursor*"))
+    assert ship_status(log)[0].next_seq == 0
 
 
 def test_credentials_stand_nowhere(

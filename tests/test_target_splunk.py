@@ -123,7 +123,7 @@ def test_a_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         open_target("splunk:https://splunk.example:8088")
 
 
-@pytest.mark.parametrize(("token", "said"), [("another", "Invalid token"), (DISABLED, "Token disabled")])
+@pytest.mark.parametrize(("token", "said"), [("another", "invalid token"), (DISABLED, "token disabled")])
 def test_a_wrong_token_ends_it(
     splunk: FakeSplunk, monkeypatch: pytest.MonkeyPatch, token: str, said: str
 ) -> None:

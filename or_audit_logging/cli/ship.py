@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from or_audit_logging.cli.output import complain, printable, progress, table, wa
 from or_audit_logging.cli.values import day, positive, seconds
 from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.projections import NAMES
+from or_audit_logging.ship.cursor import STATE_FOLDER
 from or_audit_logging.ship.delivery import MOST_REFUSED
 from or_audit_logging.ship.shipper import PATIENCE, Shipped, Shipper
 from or_audit_logging.ship.status import TargetStatus, ship_status
@@ -94,11 +96,13 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Ship, or say how far it came."""
     if options.status:
-        return _print_status(ship_status(options.log, state=options.state), as_json=options.json)
+        return _print_status(ship_status(options.log, state=options.state), options)
     if options.to is None:
         raise ConfigError("name a target with --to, such as webhook:https://collector.example/audit")
     if options.ca is not None and not options.ca.is_file():
         raise ConfigError(f"there is no file {options.ca}")
+    if options.to.startswith("webhook:") and "?" in options.to:
+        warn("others see the command line: an address that is a secret is named as webhook:env:NAME")
     patience = options.patience or (None if options.follow else PATIENCE)
     with contextlib.ExitStack() as stack:
         shipper = stack.enter_context(
@@ -124,6 +128,8 @@ def run(options: argparse.Namespace) -> int:
             complain(f"{error}. Nothing behind it was shipped; --on-break flag ships it with a notice")
             return 2
     _print(shipped, options)
+    if options.follow and not shipped.is_complete:  # stopped in order, while it waited for an outage to end
+        return dataclasses.replace(shipped, is_complete=True).exit_code
     return shipped.exit_code
 
 
@@ -149,33 +155,36 @@ def _print(shipped: Shipped, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({**dataclasses.asdict(shipped), "exit_code": shipped.exit_code}, indent=2))
         return
-    print(f"delivered  {shipped.delivered:,} lines, up to seq {shipped.next_seq - 1}")
+    upto = f", up to seq {shipped.next_seq - 1}" if shipped.next_seq else ""
+    print(f"delivered  {shipped.delivered:,} lines{upto}")
     for word, count in (("refused", shipped.dead_letters), ("deleted", shipped.deleted)):
         if count:
             print(f"{word:<10} {count:,} lines")
     for message in shipped.breaks:
         print(f"break      {printable(message)}")
+    if not shipped.is_complete:
+        print("stopped    what is left is shipped the next time")
 
 
-def _print_status(found: list[TargetStatus], *, as_json: bool) -> int:
-    if as_json:
+def _print_status(found: list[TargetStatus], options: argparse.Namespace) -> int:
+    if options.json:
         print(json.dumps([{**dataclasses.asdict(one), "behind": one.behind} for one in found], indent=2))
         return 0
     if not found:
-        print("the log was not shipped to anybody yet")
+        place = options.state or os.path.join(options.log, STATE_FOLDER)
+        print(f"no target has a cursor in {printable(place)}: the log was not shipped to anybody yet")
         return 0
-    rows = [["target", "behind", "lag", "last delivery", "delivered", "dead letters"]]
-    for one in found:
-        lag = f"{one.lag_seconds:,.0f} s" if one.behind else "-"
-        rows.append(
-            [
-                printable(one.target),
-                f"{one.behind:,}",
-                lag,
-                printable(one.last_delivery or "-"),
-                f"{one.delivered:,}",
-                f"{one.dead_letters:,}",
-            ]
-        )
-    print(table(rows, right=(1, 2, 4, 5)))
+    head = ["target", "behind", "lag", "last delivery", "delivered", "dead letters", "deleted", "breaks"]
+    rows = [
+        [
+            printable(one.target),
+            f"{one.behind:,}",
+            f"{one.lag_seconds:,.0f} s" if one.behind else "-",
+            one.last_delivery or "-",
+            *(f"{count:,}" for count in (one.delivered, one.dead_letters, one.deleted, one.breaks)),
+        ]
+        for one in found
+    ]
+    width = len(head) if any(one.deleted or one.breaks for one in found) else len(head) - 2
+    print(table([row[:width] for row in (head, *rows)], right=(1, 2, 4, 5, 6, 7)))
     return 0

@@ -19,7 +19,7 @@ from or_audit_logging.exact_json import write
 from or_audit_logging.projections import datadog, ecs, google
 from or_audit_logging.projections.kinds import quoted
 from or_audit_logging.projections.reading import Settings, read, reading_of
-from or_audit_logging.sealing.text import written
+from or_audit_logging.sealing.text import orjson, written
 
 __all__ = ["NAMES", "PROJECTIONS", "Settings", "encoder", "project"]
 
@@ -44,11 +44,11 @@ def encoder(
     adds the line itself as text; the log's own lines (`log.*`), whose checkpoints anchor it, have it always.
 
     Raises `ConfigError` for an unknown *name*; what is returned raises `FormatError` for bytes that are no
-    JSON object, and nothing else. "native" returns the line as it is and does not look at it.
+    JSON object, and nothing else. "native" returns the line as it is.
     """
     module = _module(name)
     if module is None:
-        return bytes
+        return _unchanged
     chosen = settings or Settings()
 
     def encode(line: bytes) -> bytes:
@@ -78,6 +78,22 @@ def project(
         return plain
     projected: dict[str, object] = module.project(reading_of(plain), settings or Settings())
     return projected
+
+
+def _unchanged(line: bytes) -> bytes:
+    """Return *line*; raises `FormatError` where it is no JSON object, which would break an array of lines."""
+    try:
+        if orjson is not None and type(orjson.loads(line)) is dict:
+            return line
+    except ValueError:  # or it has what orjson does not read: half of a surrogate pair
+        pass
+    try:
+        read(line.decode("utf-8"))
+    except RecursionError:
+        raise FormatError("a line that is nested too deep") from None
+    except UnicodeDecodeError:
+        raise FormatError("a line that is not UTF-8") from None
+    return line
 
 
 def _module(name: str) -> ModuleType | None:

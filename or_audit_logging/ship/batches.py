@@ -68,4 +68,6 @@ def why_not(item: Item, limits: Limits, *, now: datetime) -> str | None:
 
 def _words(span: timedelta) -> str:
     hours = span // timedelta(hours=1)
+    if hours == 1:
+        return "an hour"
     return f"{hours // 24} days" if hours % 24 == 0 and hours >= 48 else f"{hours} hours"

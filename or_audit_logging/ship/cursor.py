@@ -94,9 +94,12 @@ def write_cursor(path: Path, cursor: Cursor) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(unfinished)
+        if isinstance(error, OSError):
+            reason = f"{error.strerror}; the last batch will be sent again"
+            raise OSError(error.errno, reason, os.fspath(path)) from error
         raise
 
 

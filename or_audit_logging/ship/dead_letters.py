@@ -1,14 +1,16 @@
 """`DeadLetters`: lines that a target refuses for good, kept with the reason, beside the cursor.
 
-Each is a JSON object in a line: seq, id, target, reason, refused_at, and the line itself. They are in the
-file, on disk, before the cursor moves past them.
+Each is a JSON object in a line: seq, id, target, reason, refused_at, and the line itself. Of lines that were
+not sent, since the target would not have kept them: seq, last_seq and count in place of id and line. They are
+in the file, on disk, before the cursor moves past them.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +26,15 @@ class DeadLetters:
         self.path = path
         self._target = target
 
-    def add(self, refused: Iterable[tuple[Item, str]]) -> None:
-        """Add items with the reasons why they were refused; raises `OSError`."""
+    def add(self, refused: Iterable[tuple[Item, str]], *, unsent: Sequence[tuple[Item, str]] = ()) -> None:
+        """Add items with the reasons why they were refused; raises `OSError`.
+
+        Those that were not even sent stand in the log, and may be many (all that is older than a service
+        keeps): one letter says it of each run of them, and does not repeat the lines.
+        """
         now = utc_timestamp(datetime.now(UTC))
-        data = b"".join(self._letter(item, reason, now) for item, reason in refused)
+        data = b"".join(self._letters_of_runs(unsent, now))
+        data += b"".join(self._letter(item, reason, now) for item, reason in refused)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o600)
         try:
             give_to_owner_of(self.path.parent, descriptor)
@@ -39,16 +46,22 @@ class DeadLetters:
         finally:
             os.close(descriptor)
 
+    def _letters_of_runs(self, unsent: Sequence[tuple[Item, str]], now: str) -> Iterator[bytes]:
+        for reason, run in itertools.groupby(unsent, key=lambda pair: pair[1]):
+            seqs = [item.seq for item, _ in run]
+            place = {"seq": seqs[0], "last_seq": seqs[-1], "count": len(seqs)}
+            yield _written(place | self._said(reason, now))
+
     def _letter(self, item: Item, reason: str, now: str) -> bytes:
-        members = {
-            "seq": item.seq,
-            "id": item.id,
-            "target": self._target,
-            "reason": reason,
-            "refused_at": now,
-            "line": item.line.decode("ascii", "replace"),
-        }
-        return json.dumps(members).encode("ascii") + b"\n"
+        line = {"line": item.line.decode("ascii", "replace")}
+        return _written({"seq": item.seq, "id": item.id} | self._said(reason, now) | line)
+
+    def _said(self, reason: str, now: str) -> dict[str, object]:
+        return {"target": self._target, "reason": reason, "refused_at": now}
+
+
+def _written(members: Mapping[str, object]) -> bytes:
+    return json.dumps(members).encode("ascii") + b"\n"
 
 
 def _ends_in_newline(descriptor: int) -> bool:

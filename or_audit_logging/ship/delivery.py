@@ -81,7 +81,7 @@ class Delivery:
             except TryLaterError as error:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
-                self._split_or_refuse(parts, refused, str(error))
+                self._split_or_refuse(parts, refused, str(error) + getattr(error, "said", ""))
                 tries = 0
                 continue
             else:
@@ -127,8 +127,8 @@ class Delivery:
         if self._refused_in_a_row >= self._most_refused:
             raise DeliveryError(
                 f"{self._target.name} has refused {self._refused_in_a_row} lines one after the other, and "
-                f"taken none: the last with {next(reversed(why.values()))!r}. Mend the target, or allow more "
-                "with --max-refused"
+                f"taken none{_unless_quoting(next(reversed(why.values())))}. Mend the target, or allow more "
+                "with --max-refused: then the reasons stand among the dead letters"
             )
 
     def _pause(self, tries: int, retry_after: float | None, reason: str, failing_since: float) -> None:
@@ -140,3 +140,8 @@ class Delivery:
         self._told(f"{reason}; trying again in {pause:.0f} s")
         if self._wait(pause):
             raise StoppedError
+
+
+def _unless_quoting(reason: str) -> str:
+    """Return *reason* for a message, unless it quotes something: that may be out of a line."""
+    return "" if '"' in reason or "'" in reason else f" ({reason})"

@@ -35,6 +35,13 @@ _QUOTED = 200
 _SMALL = 1_000
 _LATER = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 422})
+_NETWORK_REASONS = {
+    "NameResolutionError": "its host's name is not known",
+    "Failed to resolve": "its host's name is not known",
+    "Connection refused": "nobody listens there",
+    "Network is unreachable": "there is no network",
+    "ProxyError": "the proxy does not answer",
+}
 _DENIED = frozenset({401, 403, 407})
 
 
@@ -127,7 +134,7 @@ class HTTPSender:
         if status == 413:
             raise TooLargeError(said)
         if status in _REFUSED:
-            raise RefusedError(f"{said}{quoted(content, secrets=self._secrets)}")
+            raise RefusedError(said, said=excerpt(content, secrets=self._secrets))
         if status in _LATER or status >= 500:
             seconds = retry_after(wait, now=datetime.now(UTC))
             raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
@@ -182,7 +189,7 @@ def connection_errors(name: str, options: TargetOptions) -> Iterator[None]:
     except requests.Timeout:
         raise TryLaterError(f"{name} did not answer in {options.timeout:g} s") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise TryLaterError(f"{name} could not be reached ({type(error).__name__})") from None
+        raise TryLaterError(f"{name} could not be reached: {_network_reason(error)}") from None
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -198,7 +205,13 @@ def _check_certificates(path: Path) -> None:
 
 
 def quoted(content: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """Return the beginning of what a target said, for a message; nothing where it is no plain text.
+    """Return what a target said, for a message; nothing where it quotes something, as it might a line."""
+    text = excerpt(content, secrets=secrets)
+    return "" if '"' in text or "'" in text else text
+
+
+def excerpt(content: bytes, *, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of what a target said, in brackets; nothing where it is no plain text.
 
     *secrets* are taken out of it, before it is cut.
     """
@@ -210,6 +223,15 @@ def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "...") if secret else text
     return text
+
+
+def _network_reason(error: Exception) -> str:
+    """Return why there is no connection, in words."""
+    text = str(error)
+    for sign, reason in _NETWORK_REASONS.items():
+        if sign in text:
+            return reason
+    return f"the connection was lost ({type(error).__name__})"
 
 
 def _tls_reason(error: Exception) -> str:

@@ -22,11 +22,12 @@ from or_audit_logging.ship.target import Item
 NOTICE = "ship.notice"
 """The event type of a line of the shipper's own, which is not sealed."""
 
-_ID = re.compile(
-    rb'\{"event_type":"[^"\\]*","v":[0-9]+,'
-    rb'"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
+_HEAD = re.compile(
+    rb'\{"event_type":"[^"\\]*","v":[0-9]+,"id":"([^"\\]*)"'
+    rb'(?:,"started_id":"[^"\\]*")?(?:,"timestamp":"([0-9T:.Z+-]{20,35})")?'
 )
-_TIME = re.compile(rb'"timestamp":"([0-9T:.Z-]{20,27})"')
+"""What our own records begin with: id and time count there alone, not where somebody else's text has them."""
+_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class ItemMaker:
@@ -37,18 +38,16 @@ class ItemMaker:
         self._encode = encode
 
     def of(self, line: SealedLine | Stub) -> Item:
-        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are.
-
-        What other formatters call an id may be that of a user, which would be one for all of that user's
-        records: so it counts only where our records have theirs.
-        """
-        named = _ID.match(line.raw)
-        item_id = named[1].decode("ascii") if named is not None else f"{line.log}-{line.seq}"
+        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are."""
+        item_id, time = f"{line.log}-{line.seq}", None
+        if (head := _HEAD.match(line.raw)) is not None:
+            item_id = head[1].decode("ascii") if _UUID.fullmatch(head[1]) else item_id
+            time = moment(head[2].decode("ascii")) if head[2] is not None else None
         try:
             body = self._encode(line.raw)
         except FormatError:  # somebody has written it: no line of ours is other than JSON
             body = b""
-        return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, body)
+        return Item(line.seq, item_id, time, line.raw, body)
 
     def notice(self, kind: Literal["break", "deleted"], message: str, *, seq: int, now: datetime) -> Item:
         """Return a notice that stands before *seq*, so that a gap at the target explains itself."""
@@ -69,5 +68,5 @@ class ItemMaker:
 
 def time_of(line: bytes) -> str | None:
     """Return the timestamp that *line* bears; None where it has none, as the stub of a redacted line."""
-    said = _TIME.search(line)
-    return said[1].decode("ascii") if said is not None else None
+    head = _HEAD.match(line)
+    return head[2].decode("ascii") if head is not None and head[2] is not None else None

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -57,7 +56,8 @@ class Shipped:
     """What came of it: how many lines (and notices) the target has taken now, how many it refused for good.
 
     `deleted`: lines that retention had deleted before they were shipped. `breaks`: what does not follow.
-    `is_complete`: whether it was not stopped before its end. The next to be shipped is `next_seq`.
+    `is_complete`: whether it was not stopped while something waited to be sent. The line that is next to be
+    shipped is `next_seq`.
     """
 
     delivered: int = 0
@@ -149,7 +149,8 @@ class Shipper:
         )
         self._batch = Batch(self._target.limits)
         self._batch_began = 0.0
-        self._refused: list[tuple[Item, str]] = []
+        self._unsent: list[tuple[Item, str]] = []
+        """What the target would not keep, with the reasons."""
         self._breaks: list[str] = []
         self._delivered = self._refused_for_good = self._deleted = 0
 
@@ -159,18 +160,23 @@ class Shipper:
         if log is None:
             raise ConfigError(f"there is no sealed line in {layout.folder} yet")
         self._maker = ItemMaker(log, encode)
-        self._cursor_path = cursor_path(state_folder, target=target, log=log)
+        named = self._target.name if target.startswith("file:") else target  # a path may be relative
+        self._cursor_path = cursor_path(state_folder, target=named, log=log)
         self._dead_letters = DeadLetters(beside(self._cursor_path, ".dead.jsonl"), target=self._target.name)
         self._lock = _locked(beside(self._cursor_path, ".lock"), self._target.name)
         try:
             found = read_cursor(self._cursor_path)
-            position = found.position if found is not None else _beginning(layout, log, since)
+            self._is_new = found is None or found.delivered_at is None
+            if found is None or self._is_new:
+                found = Cursor(target=self._target.name, position=_beginning(layout, log, since))
+                write_cursor(
+                    self._cursor_path, found
+                )  # so that a target that is never reached is seen to lag
         except BaseException:
             self.close()
             raise
-        self._is_new = found is None
-        self._begun = self._cursor = found or Cursor(target=self._target.name, position=position)
-        self._continuity = Continuity(position)
+        self._begun = self._cursor = found
+        self._continuity = Continuity(found.position)
         self._spool = Spool(layout, self._continuity)
 
     def __enter__(self) -> Self:
@@ -205,12 +211,14 @@ class Shipper:
 
     def follow(self) -> Shipped:
         """Ship what is there and what comes, until `stop`; return what came of it. Raises as `run` does."""
-        with suppress(StoppedError):
+        try:
             while not self._stopping.wait(_POLL):
                 self._take_all()
                 if time.monotonic() - self._batch_began >= _LONGEST_WAIT_FOR_MORE:
                     self._send()
             self._send()
+        except StoppedError:
+            return replace(self._result(), is_complete=False)
         return self._result()
 
     def _result(self) -> Shipped:
@@ -242,7 +250,7 @@ class Shipper:
             return
         self._note_deleted()
         item = self._maker.of(line)
-        if not self._batch.has_room_for(item) or len(self._refused) >= self._target.limits.items:
+        if not self._batch.has_room_for(item) or len(self._unsent) >= self._target.limits.items:
             self._send()
         try:
             self._continuity.take(line, segment=piece.segment, end=piece.end)
@@ -256,7 +264,7 @@ class Shipper:
     def _add(self, item: Item) -> None:
         reason = why_not(item, self._target.limits, now=datetime.now(UTC))
         if reason is not None:
-            self._refused.append((item, reason))
+            self._unsent.append((item, reason))
             return
         if not self._batch.items:
             self._batch_began = time.monotonic()
@@ -265,16 +273,15 @@ class Shipper:
     def _send(self) -> None:
         """Deliver the batch, put aside what is refused, and move the cursor."""
         items, position = self._batch.items, self._continuity.position
-        if not items and not self._refused:
+        if not items and not self._unsent:
             return
         answer = self._delivery.deliver(items) if items else {}
-        refused = self._refused + [(items[index], reason) for index, reason in sorted(answer.items())]
-        if refused:
-            self._dead_letters.add(refused)
-            self._told(f"seq {refused[-1][0].seq}: {refused[-1][1]}; see {self._dead_letters.path}")
+        refused = [(items[index], reason) for index, reason in sorted(answer.items())]
+        if refused or self._unsent:
+            self._put_aside(refused)
         self._delivered += len(items) - len(answer)
-        self._refused_for_good += len(refused)
-        self._batch, self._refused = Batch(self._target.limits), []
+        self._refused_for_good += len(refused) + len(self._unsent)
+        self._batch, self._unsent = Batch(self._target.limits), []
         self._cursor = replace(
             self._begun,
             position=position,
@@ -286,6 +293,17 @@ class Shipper:
         )
         write_cursor(self._cursor_path, self._cursor)
         self._progress(self._delivered)
+
+    def _put_aside(self, refused: list[tuple[Item, str]]) -> None:
+        """Add what is refused, and what was not sent, to the dead letters, and say so."""
+        self._dead_letters.add(refused, unsent=self._unsent)
+        for found, why in (
+            (refused, "refused"),
+            (self._unsent, f"not sent: {self._unsent[0][1]}" if self._unsent else ""),
+        ):
+            if found:
+                lines = "1 line" if len(found) == 1 else f"{len(found):,} lines"
+                self._told(f"{lines} from seq {found[0][0].seq} on, {why}; see {self._dead_letters.path}")
 
     def _report_break(self, error: ChainBrokenError) -> None:
         """Send what stands before a break; then raise *error*, or go on with a notice in its place."""
@@ -322,7 +340,9 @@ class Shipper:
 def layout_at(path: str | os.PathLike[str]) -> LogLayout:
     """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`."""
     place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
-    layout = LogLayout.discover(place) if place.is_dir() else LogLayout.from_filename(place)
+    layout = LogLayout.discover(place) if place.is_dir() else None
+    if layout is None and place.parent.is_dir() and place.suffix:
+        layout = LogLayout.from_filename(place)
     if layout is None or not layout.files():
         raise ConfigError(f"there is no audit log in {place}; give the folder that a handler writes to")
     return layout

@@ -33,6 +33,8 @@ class TargetStatus:
     """
 
     target: str
+    cursor: str
+    """The name of its cursor's file, which tells targets of one name apart."""
     log: str
     next_seq: int
     end_seq: int
@@ -61,17 +63,23 @@ def ship_status(
     folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
     sources = Spool(layout, Continuity(Position())).sources()
     log = next((source.first.log for source in sources if source.first is not None), "")
-    found = (read_cursor(file) for file in cursor_paths(folder, log=log))
-    cursors = sorted((one for one in found if one is not None), key=lambda cursor: cursor.target)
-    moment_now = now or datetime.now(UTC)
-    return [_status(layout, cursor, log, _end(sources), moment_now) for cursor in cursors]
+    end, moment_now = _end(sources), now or datetime.now(UTC)
+    found = [
+        _status(file.name, cursor, layout=layout, log=log, end=end, now=moment_now)
+        for file in cursor_paths(folder, log=log)
+        if (cursor := read_cursor(file)) is not None
+    ]
+    return sorted(found, key=lambda status: (status.target, status.cursor))
 
 
-def _status(layout: LogLayout, cursor: Cursor, log: str, end: int, now: datetime) -> TargetStatus:
+def _status(
+    name: str, cursor: Cursor, *, layout: LogLayout, log: str, end: int, now: datetime
+) -> TargetStatus:
     oldest = _time_at(layout, cursor.position) if cursor.position.next_seq < end else None
     since = moment(oldest)
     return TargetStatus(
         target=cursor.target,
+        cursor=name,
         log=log,
         next_seq=cursor.position.next_seq,
         end_seq=end,

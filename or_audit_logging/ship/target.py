@@ -79,7 +79,15 @@ class TooLargeError(DeliveryError):
 
 
 class RefusedError(DeliveryError):
-    """Something in the batch is refused for good, and the target does not say what (400, 422)."""
+    """Something in the batch is refused for good, and the target does not say what (400, 422).
+
+    `said` is what the target said of it: it may repeat what is in a line, and so stands in no message, but
+    among the dead letters, beside the line.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        self.said = said
+        super().__init__(message)
 
 
 class Target(Protocol):

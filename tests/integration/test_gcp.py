@@ -178,8 +178,9 @@ def test_refused_without_saying_which(fake: FakeCloudLogging, target: Target) ->
     """Where nothing of a batch was written, Google names no entry; half of it might be taken."""
     items = [item(seq) for seq in range(2)]
     fake.refuse(*(each.id for each in items))
-    with pytest.raises(RefusedError, match="Told to refuse it"):
+    with pytest.raises(RefusedError) as raised:
         target.send(items)
+    assert "Told to refuse it" in raised.value.said
 
 
 def test_some_of_a_batch_later(fake: FakeCloudLogging, target: Target) -> None:
@@ -205,7 +206,7 @@ def test_an_entry_that_may_not_be_written_here_is_not_a_bad_entry(
 @pytest.mark.parametrize(
     ("status", "kind", "says"),
     [
-        ("400", RefusedError, "Told to: 400"),
+        ("400", RefusedError, "answered 400"),
         ("401", DeliveryError, "InvalidOperation"),
         ("403", DeliveryError, SAYS_TO_WHOM),
         ("404", DeliveryError, "acme-prod, which must exist"),
@@ -294,8 +295,9 @@ def test_a_clock_that_runs_ahead_of_googles(fake: FakeCloudLogging, target: Targ
     fake.clock = lambda: datetime.now(UTC) - timedelta(hours=1)
     assert not target.send([item()]).refused
     fake.clock = lambda: datetime.now(UTC) - timedelta(days=2)
-    with pytest.raises(RefusedError, match="24 hours in the future"):
+    with pytest.raises(RefusedError) as raised:
         target.send([item(), item()])
+    assert "24 hours in the future" in raised.value.said
 
 
 def test_entries_older_than_the_retention(

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 from or_audit_logging.errors import ConfigError, DeliveryError, MissingExtraError
 from or_audit_logging.pace import retry_after
 from or_audit_logging.ship.google_session import GoogleSession, google_credentials, refuse_sign_in
-from or_audit_logging.ship.http import checked_url, connection_errors, quoted
+from or_audit_logging.ship.http import checked_url, connection_errors, excerpt, quoted
 from or_audit_logging.ship.log_entry import log_entry
 from or_audit_logging.ship.target import (
     Answer,
@@ -106,25 +106,25 @@ class CloudLoggingTarget:
             if code in _LATER:
                 again.append(index)
             else:
-                refused[index] = f"{self.name} refused it{_quoted(reason)}"
+                refused[index] = f"{self.name} refused it{excerpt(_bytes(reason))}"
         if refused or again:
             return Answer(refused=refused, again=again, retry_after=_wait(error.response))
         text = f"{self.name} answered {error.code}"
         if error.code == 413 or (error.code == 400 and "payload size exceeds" in said):
             raise TooLargeError(text) from None
         if error.code in (400, 422):
-            raise RefusedError(f"{text}{_quoted(said)}") from None
+            raise RefusedError(text, said=excerpt(_bytes(said))) from None
         if error.code in _LATER_STATUS or error.code >= 500:
             raise TryLaterError(text, retry_after=_wait(error.response)) from None
         if error.code in (401, 403, 404):
             self._denied(said)
-        raise DeliveryError(f"{text}: check {ENDPOINT_VARIABLE}{_quoted(said)}") from None
+        raise DeliveryError(f"{text}: check {ENDPOINT_VARIABLE}{quoted(_bytes(said))}") from None
 
     def _denied(self, said: str) -> NoReturn:
         raise DeliveryError(
             f"{self.name}: Google does not let these credentials write to this log; they need "
             f"roles/logging.logWriter in the project {self._project}, which must exist and have the Cloud "
-            f"Logging API enabled{_quoted(said)}"
+            f"Logging API enabled{quoted(_bytes(said))}"
         ) from None
 
 
@@ -205,5 +205,5 @@ def _wait(response: Any) -> float | None:
     return None if seconds == math.inf else seconds
 
 
-def _quoted(said: str) -> str:
-    return quoted(said.encode("utf-8", "replace"))
+def _bytes(said: str) -> bytes:
+    return said.encode("utf-8", "replace")

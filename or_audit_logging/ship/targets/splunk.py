@@ -43,6 +43,7 @@ _OF_ONE_EVENT = {
     13: "event field cannot be blank",
     15: "error in handling indexed fields",
 }
+_DENIED = {1: "token disabled", 2: "token is required", 3: "invalid authorization", 4: "invalid token"}
 _OF_ALL = {7: "incorrect index", 10: "data channel is missing", 11: "invalid data channel"}
 """What HEC's codes mean, beside a 400."""
 _WAITS = 4
@@ -99,8 +100,11 @@ class SplunkTarget:
     def _post(self, items: Sequence[Item]) -> tuple[Answer, int | None]:
         """Return what became of *items*, and the id of the acknowledgment to wait for, if there is one."""
         body = b"\n".join(self._event(item) for item in items)
-        response = self._sender.post(body, content_type="application/json", known=(400,))
+        response = self._sender.post(body, content_type="application/json", known=(400, 401, 403))
         said = _said(response)
+        if response.status in (401, 403):
+            why = _DENIED.get(_code(said), "denied")
+            raise DeliveryError(f"{self.name} answered {response.status}, {why}: check the credentials")
         if response.status == 400:
             return self._refused(said, len(items)), None
         if said.get("code") != 0:
@@ -118,8 +122,8 @@ class SplunkTarget:
 
     def _refused(self, said: Mapping[str, object], count: int) -> Answer:
         """Return what a 400 means. Of a batch, HEC may have kept the events before the one it names."""
-        code, number = said.get("code"), said.get("invalid-event-number")
-        if not isinstance(code, int):
+        code, number = _code(said), said.get("invalid-event-number")
+        if code < 0:
             raise DeliveryError(f"{self.name} answered 400, and not as HEC does: check the address")
         if code not in _OF_ONE_EVENT:
             why = f"{_OF_ALL.get(code, 'refused')} (code {code})"
@@ -145,6 +149,12 @@ class SplunkTarget:
                 return False
             self._wait(pause)
             pause = min(2 * pause, _LONGEST_LOOK)
+
+
+def _code(said: Mapping[str, object]) -> int:
+    """Return HEC's own code for what became of a request, -1 where there is none."""
+    code = said.get("code")
+    return code if isinstance(code, int) else -1
 
 
 def _said(response: Response) -> Mapping[str, object]:
