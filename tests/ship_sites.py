@@ -247,6 +247,13 @@ class FileSite(Site):
         """Files are always there."""
 
 
+def _cloudwatch(folder: Path) -> Site:
+    pytest.importorskip("boto3", reason="needs the extra aws")
+    from fake_cloudwatch import FakeCloudWatch
+
+    return FakeCloudWatch(folder)
+
+
 class GoogleSite(Site):
     """Google Cloud Logging (tests/fake_gcp.py); what `ids` returns is what a query shows."""
 
@@ -284,6 +291,7 @@ class GoogleSite(Site):
 SITES: dict[str, Callable[[Path], Site]] = {
     "webhook": lambda folder: WebhookSite(),
     "file": FileSite,
+    "cloudwatch": _cloudwatch,
     "gcp": lambda folder: GoogleSite(),
 }
 """Each target's site, made in a folder that is its own."""

@@ -32,7 +32,9 @@ PURE_NAMES = frozenset(["os.PathLike", "os.fspath", "uuid.UUID"])
 
 IO_CALLS = frozenset(["open", "print", "input", "now", "utcnow", "today", "exec", "eval"])
 
-LAZY_ONLY = frozenset("requests openai httpx httpx2 cryptography orjson duckdb boto3 google pytest".split())
+LAZY_ONLY = frozenset(
+    "boto3 botocore cryptography duckdb google httpx httpx2 openai orjson pytest requests".split()
+)
 """Packages that importing a module of ours must not import (fixtures for pytest users aside)."""
 
 

@@ -183,10 +183,12 @@ def test_it_goes_on_where_it_was_stopped(site: Site, log: tuple[Path, list[str]]
 def test_what_comes_is_followed(site: Site, log: tuple[Path, list[str]]) -> None:
     """`follow` delivers what is there, and ends by `stop`."""
     folder, ids = log
-    with open_shipper(site, folder) as shipper:
-        thread = threading.Timer(1.0, shipper.stop)
-        thread.start()
+
+    def end(count: int) -> None:
+        if count == len(ids):
+            threading.Timer(0.1, shipper.stop).start()
+
+    with open_shipper(site, folder, progress=end) as shipper:
         shipped = shipper.follow()
-        thread.join()
     assert shipped.delivered == len(ids)
     assert site.ids() == ids
