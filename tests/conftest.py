@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from samples import REPOSITORY, SECRET
 from sinks import Sink, attached
 
 from or_audit_logging.capture import trouble
+from or_audit_logging.evidence.books import opening
 
-for name, examples in (("brief", 50), ("long", 500)):  # a busy machine is no failure
+for name, examples in (("brief", 30), ("long", 500)):  # a busy machine is no failure
     settings.register_profile(
         name, deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow]
     )
@@ -30,6 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 # there be none, also for the programs that tests start.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(REPOSITORY / "tests")
+
+# Tests start hundreds of programs: let the first that compiles a module keep it for the others.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Whoever freezes the time looks through all modules; these have thousands, which only that would import.
 freezegun.configure(extend_ignore_list=["openai", "openrouter"])
@@ -104,6 +108,12 @@ def watched_sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
+def sqlite_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite answer where no engine is asked for: for a few lines, DuckDB takes far longer to start."""
+    monkeypatch.setattr(opening, "has_duckdb", lambda: False)
+
+
+@pytest.fixture
 def vectors() -> Any:
     """Return a function that reads one of the vector files."""
 
@@ -164,6 +174,14 @@ def run_endings(
         return subprocess.CompletedProcess(name, int(code), out, error), folder / name / "log"
 
     return ended
+
+
+def first(count: int, values: Iterable[Any]) -> list[Any]:
+    """Return *values* to run a test with; all but the first *count* are for the slow run."""
+    return [
+        value if number < count else pytest.param(value, marks=pytest.mark.slow)
+        for number, value in enumerate(values)
+    ]
 
 
 def lines_of(folder: Path) -> list[bytes]:

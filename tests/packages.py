@@ -100,7 +100,7 @@ def contents(package: Path) -> dict[str, bytes]:
 
 def pack(files: Mapping[str, bytes], package: Path) -> Path:
     """Write *files* as a package of the same form and return its path."""
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return package

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -80,31 +81,44 @@ async def outcome(use: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return plain(error)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("surface", [send, stream], ids=lambda surface: surface.__name__)
-@pytest.mark.parametrize(
-    ("scenario", "status"),
-    [
-        ("ok", "success"),
-        ("byok", "success"),
-        ("free", "success"),
-        ("nousage", "success"),
-        ("choiceerr", "error"),
-        ("nullchoices", "error"),
-        ("e200body", "error"),
-        ("notjson", "error"),
-        ("blank", "error"),
-        ("html502", "error"),
-        ("drop", "error"),
-        ("timeout", "timeout"),
-        ("e400nocode", "error"),
-        ("e403", "blocked"),
-        ("e429", "error"),
-        ("e500", "error"),
-        ("midusage", None),
-        ("midstr", None),
-    ],
-)
+ENDINGS = [
+    ("ok", "success"),
+    ("byok", "success"),
+    ("free", "success"),
+    ("nousage", "success"),
+    ("choiceerr", "error"),
+    ("nullchoices", "error"),
+    ("e200body", "error"),
+    ("notjson", "error"),
+    ("blank", "error"),
+    ("html502", "error"),
+    ("drop", "error"),
+    ("timeout", "timeout"),
+    ("e400nocode", "error"),
+    ("e403", "blocked"),
+    ("e429", "error"),
+    ("e500", "error"),
+    ("midusage", None),
+    ("midstr", None),
+]
+
+
+def in_pairs() -> Iterator[Any]:
+    """Yield each ending with both surfaces and both kinds, but not all of these together, or slowly."""
+    for number, (scenario, status) in enumerate(ENDINGS):
+        for surface, kind in itertools.product((send, stream), KINDS):
+            is_slow = (number + (surface is stream) + KINDS.index(kind)) % 2
+            yield pytest.param(
+                scenario,
+                status,
+                surface,
+                kind,
+                id=f"{scenario}-{surface.__name__}-{kind}",
+                marks=[pytest.mark.slow] * is_slow,
+            )
+
+
+@pytest.mark.parametrize(("scenario", "status", "surface", "kind"), list(in_pairs()))
 def test_every_ending_reaches_the_caller_as_without_us(
     sink: Sink,
     server: FakeOpenRouter,

@@ -43,6 +43,7 @@ from or_audit_logging.errors import (
     ConfigError,
     ProofError,
 )
+from or_audit_logging.evidence.books import opening
 from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.package import gathering, names
 from or_audit_logging.evidence.package.exporting import export
@@ -60,6 +61,7 @@ from or_audit_logging.sealing.note import SigningKey
 from or_audit_logging.store.writer import StoreWriter
 
 pytest.importorskip("cryptography", reason="needs the extra sign")
+pytestmark = pytest.mark.usefixtures("sqlite_books")
 
 SIGNER = SigningKey.generate()
 KEYS = [lambda: OTHER_SECRET, lambda: SECRET]
@@ -202,7 +204,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("kind", ["range", "selection"])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_one_changed_byte_is_always_found(
     made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ) -> None:
@@ -607,6 +609,21 @@ def test_packages_are_made_alike(tmp_path: Path) -> None:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
+def test_either_engine_makes_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB where it is installed, else SQLite."""
+    pytest.importorskip("duckdb")
+    log, made = rich_log(), {}
+    place = log.save(tmp_path / "log")
+    for engine in ("duckdb", "sqlite"):
+        monkeypatch.setattr(opening, "has_duckdb", lambda engine=engine: engine == "duckdb")
+        package = tmp_path / f"{engine}.zip"
+        export(place, package, now=KEPT_AT)
+        assert both(package) == 2
+        made[engine] = contents(package)
+        assert json.loads(made[engine]["report.json"])["engine"] == engine
+    assert made["duckdb"]["report.csv"] == made["sqlite"]["report.csv"]
+
+
 def test_a_time_without_calls_has_no_report(tmp_path: Path) -> None:
     """Plain records are lines like others."""
     log = LogBuilder()
@@ -716,7 +733,7 @@ _ACTS = ("call", "call", "call", "hold", "redact", "rotate", "checkpoint", "midn
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happened_to_a_log_its_packages_hold(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -860,7 +877,7 @@ def test_a_package_of_another_log_is_not_the_one_asked_for(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["range", "selection"])
 @given(data=st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_verifiers_agree_on_what_is_made_to_fit(
     made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ) -> None:

@@ -190,7 +190,7 @@ def test_other_files_are_what_they_were(tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(0, 1 << 32))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_archive_raises_nothing(
     honest: Path, tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
@@ -246,7 +246,7 @@ json_values = st.recursive(
 
 
 @given(name=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_manifest_is_parsed_or_refused(honest: Path, name: st.DataObject) -> None:
     """Any value in any place: a manifest, or a FormatError."""
     members = json.loads(contents(honest)["manifest.json"])

@@ -267,7 +267,7 @@ def test_extra_data_changes_nothing(tmp_path: Path) -> None:
 STEPS = ("user", "users", "checkpoint", "unsigned", "open", "torn")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(STEPS), max_size=14), st.data())
 def test_whatever_a_log_went_through_its_lines_are_proven(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], data: st.DataObject

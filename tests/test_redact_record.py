@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import run_endings
 from freezegun import freeze_time
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, key
 from samples import audit_record
@@ -377,13 +378,16 @@ def test_writers_go_on_beside_it(tmp_path: Path) -> None:
 
 # interrupted
 
-CHILD = """
-import os, signal, sys
+IMPORTS = """
+import os, signal
 from freezegun import freeze_time
 from or_audit_logging.evidence.retention import redacting, rewriting
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.evidence.retention.rewriting import Rewrite
 
+freeze_time("2026-11-23T12:00:00Z").start()
+"""
+PROGRAM = """
 def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 def after(owner, name):
     real = getattr(owner, name)
@@ -392,14 +396,13 @@ def after(owner, name):
         kill()
     setattr(owner, name, then_kill)
 
-folder, step = sys.argv[1:]
-if step == "before the file is written": rewriting._read_back = kill
-if step == "before it is said": LogWriter.act = kill
-if step == "between the lines that say it": after(LogWriter, "_write_control")
-if step == "after it was said": after(LogWriter, "act")
-if step == "before the first rename": Rewrite.finish = kill
-if step == "after the first rename": after(os, "replace")
-with freeze_time("2026-11-23T12:00:00Z"):
+def redact(folder, step):
+    if step == "before the file is written": rewriting._read_back = kill
+    if step == "before it is said": LogWriter.act = kill
+    if step == "between the lines that say it": after(LogWriter, "_write_control")
+    if step == "after it was said": after(LogWriter, "act")
+    if step == "before the first rename": Rewrite.finish = kill
+    if step == "after the first rename": after(os, "replace")
     secret = open(os.path.join(folder, os.pardir, "secret"), "rb").read()
     redacting.redact_record(folder, [3, 8], actor="dpo", reason="request 7", key=lambda: secret)
 """
@@ -413,19 +416,31 @@ STEPS = {
 }
 
 
+@pytest.fixture(scope="module", params=FORMS)
+def killed(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str], tuple[subprocess.CompletedProcess[str], Log]]:
+    """Return a function from a step to what became of a process killed there, and its log."""
+    folder, runs = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("runs")
+    (folder / "secret").write_bytes(SECRET)
+    with freeze_time(NOW):
+        logs = {step: Log(folder / step) for step in STEPS}
+        for log in logs.values():
+            if request.param == "archived":
+                log.archive(FIRST)
+                log.archive(SECOND)
+    endings = {step: f"redact({str(log.folder)!r}, {step!r})" for step, log in logs.items()}
+    ended = run_endings(runs, IMPORTS, PROGRAM, endings)
+    return lambda step: (ended(step)[0], logs[step])
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_anywhere_it_is_finished_by_the_next_run(tmp_path: Path, step: str, form: str) -> None:
+def test_killed_anywhere_it_is_finished_by_the_next_run(
+    killed: Callable[[str], tuple[subprocess.CompletedProcess[str], Log]], step: str
+) -> None:
     """The log verifies in between, and nothing is said twice."""
-    log = Log(tmp_path / "log")
-    if form == "archived":
-        log.archive(FIRST)
-        log.archive(SECOND)
-    (tmp_path / "secret").write_bytes(SECRET)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(log.folder), step], capture_output=True, text=True, check=False
-    )
+    done, log = killed(step)
     assert done.returncode == -signal.SIGKILL, done.stderr
     said, replaced = STEPS[step]
     assert len(log.events()) == said

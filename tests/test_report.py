@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from books import HOSTILE, Raw, line, odd_log, write_segment
+from conftest import first
 from log_builder import LogBuilder, key
 
 from or_audit_logging.cli.main import main
@@ -111,7 +112,7 @@ def test_the_figures_are_those_worked_out_by_hand(tmp_path: Path, engine: Any) -
 
 
 @DUCKDB
-@pytest.mark.parametrize("seed", range(20, 28))
+@pytest.mark.parametrize("seed", first(3, range(20, 28)))
 def test_both_engines_give_equal_reports(tmp_path: Path, seed: int) -> None:
     """Of logs with all oddities, to the last digit."""
     odd_log(tmp_path, seed, strangeness=seed % 3 / 5)

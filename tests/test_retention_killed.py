@@ -60,11 +60,18 @@ def check(log: LivedLog, whole: LivedLog) -> None:
     assert [hold.name for hold in holds_of(log.folder)] == ["far"]
 
 
-def test_a_run_that_ends_at_any_call(tmp_path: Path) -> None:
+SOME_OR_ALL = pytest.mark.parametrize(
+    "stride", [pytest.param(3, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+)
+"""Every third call of a run: they come in pairs, a change and its fsync, and of both some are met."""
+
+
+@SOME_OR_ALL
+def test_a_run_that_ends_at_any_call(tmp_path: Path, stride: int) -> None:
     """Nothing works any more from the call on, as for a process that was killed."""
     made, whole = whole_run(tmp_path / "whole")
     assert {"unlink", "replace", "fsync", "write"} <= set(made)
-    for call in range(len(made)):
+    for call in range(0, len(made), stride):
         with lived(tmp_path / str(call)) as log:
             grown(log.folder, log)
             with suppress(Killed), ending_at(call, killed):
@@ -102,14 +109,15 @@ def test_each_file_is_gone_for_good_before_the_next_one_goes(tmp_path: Path) -> 
     assert all(made[place + 1] == "fsync" for place, name in enumerate(made) if name == "unlink")
 
 
-def test_a_disk_that_fails_at_any_call(tmp_path: Path) -> None:
+@SOME_OR_ALL
+def test_a_disk_that_fails_at_any_call(tmp_path: Path, stride: int) -> None:
     """From some call on there is an error each time: it is raised, and nothing is lost."""
 
     def fails() -> NoReturn:
         raise OSError(errno.EIO, "broken disk")
 
     made, whole = whole_run(tmp_path / "whole")
-    for call in range(len(made)):
+    for call in range(0, len(made), stride):
         with lived(tmp_path / str(call)) as log:
             grown(log.folder, log)
             with pytest.raises((OSError, AuditError)), ending_at(call, fails):

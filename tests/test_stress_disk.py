@@ -31,10 +31,11 @@ from stress import (
     source,
     start,
     torn,
+    verify,
     write,
 )
 
-from or_audit_logging import AuditFileHandler, verify
+from or_audit_logging import AuditFileHandler
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log import segment_file
 from or_audit_logging.log.commit import GroupCommit

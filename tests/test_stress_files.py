@@ -30,10 +30,10 @@ from stress import (
     sealed_lines,
     source,
     torn,
+    verify,
     wait_for,
 )
 
-from or_audit_logging import verify
 from or_audit_logging.errors import AuditWriteError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.line import parse_line

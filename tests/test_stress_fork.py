@@ -87,7 +87,7 @@ def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> N
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(0.4, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
+    "seconds", [pytest.param(0.2, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("ending", ["os._exit", "exit"])
 @pytest.mark.parametrize("durability", ["flush", "fsync"])

@@ -34,7 +34,7 @@ from or_audit_logging import AuditFileHandler
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and flock are POSIX")
 
-SECONDS = [pytest.param(0.4, id="short"), pytest.param(3, id="long", marks=pytest.mark.slow)]
+SECONDS = [pytest.param(0.2, id="short"), pytest.param(3, id="long", marks=pytest.mark.slow)]
 DURABILITIES = ["flush", "fsync"]
 IN_WRITE_PATH = ("/or_audit_logging/log/", "/or_audit_logging/handlers/file.py")
 
@@ -114,7 +114,7 @@ def enter_again(folder: str, durability: str, outer: str, inner: str, stride: in
 @pytest.mark.parametrize(
     ("inner", "stride"),
     [
-        pytest.param("write", 3, id="write within"),
+        pytest.param("write", 5, id="write within"),
         pytest.param("probe", 3, id="probe within", marks=pytest.mark.slow),
         pytest.param("close", 3, id="close within", marks=pytest.mark.slow),
         pytest.param("write", 1, id="write within, everywhere", marks=pytest.mark.slow),
@@ -142,7 +142,7 @@ def test_the_handler_may_be_entered_again_at_every_line(
 def test_another_handler_on_the_log_may_be_entered_at_every_line(tmp_path: Path, durability: str) -> None:
     """It would wait for a lock that only the thread it interrupts can let go of."""
     folder, said = tmp_path / "log", tmp_path / SAID
-    finished(start(enter_again, said, folder, durability, "write", THROUGH_ANOTHER, 3), patience=40)
+    finished(start(enter_again, said, folder, durability, "write", THROUGH_ANOTHER, 5), patience=40)
     assert_once(folder, acknowledged(said))
     assert_honest(folder, lost=0)
 
@@ -280,7 +280,7 @@ def interrupt_everywhere(folder: str, durability: str, stride: int, places: list
 @pytest.mark.parametrize(
     ("stride", "places"),
     [
-        pytest.param(2, ["/or_audit_logging/log/"], id="short"),
+        pytest.param(5, ["/or_audit_logging/log/"], id="short"),
         pytest.param(1, ["/log/tail.py", "/log/commit.py"], id="what is in memory"),
         pytest.param(1, ["/or_audit_logging/log/"], id="long", marks=pytest.mark.slow),
     ],

@@ -614,7 +614,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@settings(deadline=None, database=None, derandomize=True)
 @given(
     event=st.sampled_from(["log.delete", "log.redact", "log.rotate"]),
     values=st.lists(VALUES, min_size=6, max_size=6),

@@ -26,9 +26,7 @@ from or_audit_logging.sealing.control import first_line_body
 OTHER_ID = bytes(range(16, 32))
 THIRD_ID = bytes(range(32, 48))
 
-every_file = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+every_file = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def stream_log(users: int = 3, *, log_id: bytes = LOG_ID, stop: bool = True, **options: Any) -> LogBuilder:

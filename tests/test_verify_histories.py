@@ -57,7 +57,6 @@ STEPS = st.lists(
 )
 
 quick = settings(
-    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, first
 from hypothesis import given
 from hypothesis import strategies as st
 from log_builder import NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, key
@@ -145,7 +145,7 @@ def test_keys_that_change_and_keys_that_are_missing(tmp_path: Path, taken: list[
             assert taken
 
 
-@pytest.mark.parametrize("stride", [499, pytest.param(97, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [997, pytest.param(97, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("damage", [flip, delete, insert])
 def test_every_kind_of_damage_gives_the_same_report(
     tmp_path: Path, damage: Callable[[bytes, int], bytes], stride: int
@@ -161,7 +161,7 @@ def test_every_kind_of_damage_gives_the_same_report(
         same(tmp_path, anchors=[log.anchor()])
 
 
-@pytest.mark.parametrize("step", range(1, 12))
+@pytest.mark.parametrize("step", first(4, range(1, 12)))
 def test_lines_in_another_order_give_the_same_report(tmp_path: Path, step: int) -> None:
     """Lines left out, doubled, swapped, repeated in bulk."""
     log = busy_log()
