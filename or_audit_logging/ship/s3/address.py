@@ -27,6 +27,7 @@ _MOST_DAYS = 36_500
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9!_.*'()=-]+/)*")
 _LONGEST_PREFIX = 512
+_DAYS = re.compile(r"[1-9][0-9]{0,4}")
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_DAY = re.compile(r"_([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[1-9][0-9]*)?\.[A-Za-z0-9]+")
 _CHECKPOINT = re.compile(r"dt=[^/]+/host=[^/]+/checkpoints/[0-9a-f]{16}-[0-9]{19}\.json")
@@ -88,7 +89,7 @@ def parse_address(text: str) -> Address:
     lock, days = options.pop("lock", "none"), options.pop("days", None)
     if options or lock not in _MODES:
         raise ConfigError(_HOW)
-    if days is not None and (lock == "none" or not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS):
+    if days is not None and (lock == "none" or not _DAYS.fullmatch(days) or int(days) > _MOST_DAYS):
         raise ConfigError(
             f"days goes with a lock, and is 1 to {_MOST_DAYS:,}: s3:BUCKET/PREFIX?lock=...&days=N"
         )

@@ -1,7 +1,7 @@
 """`Bucket`: the requests that are made of S3, one method each, and what came of them.
 
     bucket = Bucket(address, session, options)
-    version = bucket.put_new(key, file, size=size, sha256=digest, metadata={}, lock={})   # ThereError: it is there
+    version = bucket.put_new(key, file, size=size, sha256=digest, metadata={}, lock={})
     bucket.look(key).sha256
 
 Nothing is tried again here, and nothing is overwritten. Raises `DeliveryError` and its kinds.
@@ -114,7 +114,7 @@ class Bucket:
             yield from iter(lambda: body.read(_BLOCK), b"")
 
     def keys(self, prefix: str, *, most: int | None = None) -> Iterator[Listed]:
-        """Yield the objects whose keys begin with *prefix*, by key; the newest version of each, *most* of them."""
+        """Yield the objects whose keys begin with *prefix*, by key: *most* of them, the newest of each."""
         limits = {} if most is None else {"MaxKeys": most}
         for page in self._pages("list_objects_v2", most, Prefix=prefix, **limits):
             for entry in page.get("Contents", ()):

@@ -3,8 +3,8 @@
     lock = Lock(mode="COMPLIANCE", until=datetime(2027, 5, 24, tzinfo=UTC), is_held=True)
     confirm(bucket, key, version, lock)     # DeliveryError: the store does not say that it is locked so
 
-There are stores that take the words and do nothing. One gives no versions, and writes what is to lock an object
-over the object itself: so nothing is changed before the store has shown that it keeps versions.
+There are stores that take the words and do nothing. One keeps no versions, and writes what is to lock an
+object over the object itself: so nothing is changed before the store has shown that it keeps versions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SOON = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """What is asked for: kept until then in that mode (None: that time is over), and under a legal hold or not."""
+    """What is asked for: to be kept *until* then (None: that time is over), under a legal hold or none."""
 
     mode: Mode
     until: datetime | None
@@ -109,6 +109,6 @@ def _words(found: tuple[str, datetime] | None) -> str:
 
 def _not_locked(bucket: Bucket, key: str, why: str) -> DeliveryError:
     return DeliveryError(
-        f"{bucket.name} took {key} and did not lock it: {why}. Object Lock has to be switched on when the bucket "
-        "is made, and some stores take the words alone; without a lock: lock=none (docs/targets.md)"
+        f"{bucket.name} took {key} and did not lock it: {why}. Object Lock has to be "
+        "switched on for the bucket, and some stores take the words alone (docs/targets.md)"
     )

@@ -54,8 +54,8 @@ class Packed:
 def pack(segment: Segment, closing: SealedLine) -> Iterator[Packed]:
     """Yield *segment* as an object.
 
-    Raises `RefusedError` where its lines do not follow one another, or *closing* not them, and `TryLaterError`
-    where it cannot be read or there is no room for the temporary file.
+    Raises `RefusedError` where its lines do not follow one another, or *closing* does not follow them, and
+    `TryLaterError` where it cannot be read, or there is no room for the temporary file.
     """
     try:
         with tempfile.TemporaryFile(prefix="or-audit-") as file:
@@ -87,12 +87,14 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
         raise RefusedError(f"it is not stored: {error}") from None
     except (FormatError, ValueError) as error:
         raise RefusedError(f"{segment.name} is not stored: {error}; run or-audit verify") from None
-    size = file.tell()
+    digest, size = hashlib.sha256(), file.tell()
     file.seek(0)
+    while piece := file.read(_BLOCK):
+        digest.update(piece)
     content = Content(
         file=file,
         size=size,
-        sha256=hashlib.file_digest(file, "sha256").digest(),
+        sha256=digest.digest(),
         lines=lines.digest(),
         is_compressed=True,
         metadata={

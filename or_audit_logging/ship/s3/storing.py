@@ -7,11 +7,10 @@ Raises `RefusedError` where another object stands there: nothing is overwritten.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -25,6 +24,7 @@ LOG = "log"
 """The member of an object's metadata that says whose log it is of: 16 hex digits."""
 
 _BLOCK = 1 << 18
+_NO_LINE = b"\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,43 +81,32 @@ def _same(bucket: Bucket, key: str, content: Content) -> Found:
     other = found.metadata.get(LOG)
     if other is not None and other != content.metadata.get(LOG):
         raise DeliveryError(
-            f"{bucket.name}: {key} is of another log, {other}; give each log a prefix of its own, or each host its name"
+            f"{bucket.name}: {key} is of another log, {other}; give each log a prefix of its own"
         )
     digest = hashlib.sha256()
     for block in _lines(bucket.read(key, found.version), content):
         digest.update(block)
     if digest.digest() != content.lines:
         raise RefusedError(
-            f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is: somebody else has "
-            "put it there, or lines were redacted here since"
+            f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is: somebody "
+            "else has put it there, or lines were redacted here since"
         )
     return found
 
 
-def _lines(blocks: Iterator[bytes], content: Content) -> Iterator[bytes]:
-    """Yield the lines in an object's *blocks*; as far as they can be had, if it is no archive."""
+def _lines(blocks: Iterable[bytes], content: Content) -> Iterator[bytes]:
+    """Yield the lines in an object's *blocks*, and what is like no line where they are not as they should."""
     if not content.is_compressed:
         yield from blocks
         return
+    inflated = zlib.decompressobj(wbits=31)
     try:
-        with gzip.GzipFile(fileobj=_Blocks(blocks)) as archive:  # type: ignore[arg-type]
-            yield from iter(lambda: archive.read(_BLOCK), b"")
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        yield b"not an archive"
-
-
-class _Blocks:
-    """Blocks as the file that `gzip` wants to read."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return b""
-            self._rest = block
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
+        for block in blocks:
+            rest = block
+            while rest:
+                yield inflated.decompress(rest, _BLOCK)
+                rest = inflated.unconsumed_tail
+    except zlib.error:
+        yield _NO_LINE
+    if not inflated.eof or inflated.unused_data:
+        yield _NO_LINE

@@ -1,4 +1,4 @@
-"""Target `s3:BUCKET/PREFIX`: closed segments and checkpoints as objects of S3, locked if asked for (extra `aws`).
+"""Target `s3:BUCKET/PREFIX`: closed segments and checkpoints as objects, locked if asked for (extra `aws`).
 
     PUT llm/dt=2026-11-21/host=h1/audit_2026-11-21.jsonl.gz       If-None-Match: *, x-amz-checksum-sha256
 
@@ -82,17 +82,19 @@ class S3Target:
 
     def _pass(self, raw: bytes) -> None:
         line = parsed(raw)
-        try:
-            members = parse_control(raw)
-        except FormatError as error:
-            raise RefusedError(str(error)) from None
         if not isinstance(line, SealedLine):
             raise RefusedError("a control line that is not sealed")
-        act = self._acts.get(str(members["event_type"]))
-        if act is not None:
-            act(line, members)
-        if self._mode is not None:
+        try:
+            members = parse_control(raw)
+            act = self._acts.get(str(members["event_type"]), _nothing)
+            try:
+                act(line, members)
+            except RefusedError:
+                self._terms.take(line.seq, members)
+                raise
             self._terms.take(line.seq, members)
+        except FormatError as error:
+            raise RefusedError(f"{error}; run or-audit verify") from None
 
     @property
     def _mode(self) -> Any:
@@ -164,9 +166,8 @@ class S3Target:
         """Return the host that the log's first lines state."""
         if self._host is None:
             try:
-                first = next(
-                    (line for _, file in self._layout.segments() if (line := file.first_line())), None
-                )
+                lines = (file.first_line() for _, file in self._layout.segments())
+                first = next((line for line in lines if line is not None), None)
             except OSError as error:
                 raise TryLaterError(f"the log's folder cannot be read: {error.strerror}") from None
             if first is None:
@@ -176,6 +177,10 @@ class S3Target:
             except (FormatError, KeyError):
                 raise RefusedError("the log's first line does not say of which host it is") from None
         return self._host
+
+
+def _nothing(line: SealedLine, members: dict[str, Any]) -> None:
+    """Most control lines are lines like others."""
 
 
 def open_target(address: str, options: TargetOptions) -> S3Target:
