@@ -200,6 +200,8 @@ def _answered(name: str, error: ClientError) -> DeliveryError:
     metadata = error.response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode", 0))
     said = f"{name} answered {code or status}"
+    if code == "500" and "etag" in metadata.get("HTTPHeaders", {}):  # botocore's word for what it cannot read
+        return DeliveryError(f"{name} brings an object where it is asked for its lock: it has no Object Lock")
     if code in _MISSING:
         return MissingError(said)
     if code in _THERE:
