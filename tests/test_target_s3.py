@@ -204,6 +204,21 @@ class TestWhatIsStored:
         assert kept.where == f"s3:{BUCKET}/{s3.checkpoints()[0]}"
         assert list(list_checkpoints(f"{BUCKET}/elsewhere")) == []
 
+    def test_checkpoints_of_what_is_stored(self, s3: FakeS3, tmp_path: Path) -> None:
+        """What covers a line of the open segment is left out, for whoever has a copy of the bucket."""
+        log = LogBuilder()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        assert list(list_checkpoints(f"{BUCKET}/llm", stored=True)) == []
+        for day in (NEXT_DAY, THIRD_DAY):
+            log.open(day)
+            log.save(folder)
+            ship(s3, folder)
+        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in list_checkpoints(f"{BUCKET}/llm")]
+        assert sizes == [1, 3, 5]
+        found = list(list_checkpoints(f"{BUCKET}/llm", stored=True))
+        assert [kept.text.encode() for kept in found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
+
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
         with pytest.raises(DeliveryError, match="native"):

@@ -52,7 +52,7 @@ class Service:
                 return error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou"
             return True
 
-        eventually(made, seconds=60)
+        eventually(made)
 
     def ship(self, folder: Path, query: str = "", *more: str) -> int:
         """Ship the log in *folder*, and return the exit code."""
@@ -110,12 +110,11 @@ def test_a_log_goes_there_and_comes_back(locked: Service, tmp_path: Path) -> Non
     copy = locked.download(tmp_path / "copy")
     anchors = tmp_path / "anchors"
     anchors.mkdir()
-    (address := f"{locked.bucket}/llm")
-    for number, kept in enumerate(list_checkpoints(address)):
-        assert datetime.now(UTC) - kept.kept_at < timedelta(minutes=10)
-        if (size := int(kept.where.rpartition("-")[2].removesuffix(".json"))) <= 15:
-            assert size
-            (anchors / f"{number}.json").write_text(kept.text)
+    found = list(list_checkpoints(f"{locked.bucket}/llm"))
+    assert [kept.where.rpartition("-")[2] for kept in found] == [f"{size:019d}.json" for size in (11, 16)]
+    assert all(datetime.now(UTC) - kept.kept_at < timedelta(minutes=10) for kept in found)
+    assert list(list_checkpoints(f"{locked.bucket}/llm", stored=True)) == found[:1]
+    (anchors / "first.json").write_text(found[0].text)
     report = verify(copy, key=lambda: SECRET, anchors=anchors)
     assert (report.exit_code, len([*query(copy)])) == (0, 9)
 
@@ -144,7 +143,7 @@ def test_governance_is_for_who_may(locked: Service, tmp_path: Path) -> None:
 
 
 def test_a_hold_is_put_and_taken_away(locked: Service, tmp_path: Path) -> None:
-    """A log.hold line reaches what is stored; nobody deletes it, with whatever right, until it is released."""
+    """A log.hold line reaches what is stored; nobody deletes it, whatever they may, until it is released."""
     log = LogBuilder()
     log.open(NEXT_DAY)
     folder = log.save(tmp_path / "log")
@@ -177,9 +176,9 @@ def test_what_is_stored_under_a_hold_is_held(locked: Service, tmp_path: Path) ->
 def test_shipped_again_it_is_there_once(locked: Service, tmp_path: Path) -> None:
     """The cursor is lost: every object is compared, none is put again."""
     folder = three_segments().save(tmp_path / "log")
-    for query_ in ("", "", f"?lock=compliance&days={YEARS}"):
+    for lock in ("", "", f"?lock=compliance&days={YEARS}"):
         shutil.rmtree(folder / "ship", ignore_errors=True)
-        assert locked.ship(folder, query_) == 0
+        assert locked.ship(folder, lock) == 0
         assert len(locked.versions()) == 3
     refused(locked.client.delete_object, **locked.versions()[0])
 
@@ -194,20 +193,20 @@ def test_other_bytes_stay(locked: Service, tmp_path: Path) -> None:
     assert len(locked.versions()) == 3
 
 
-@pytest.mark.parametrize("query_", ["", f"?lock=compliance&days={YEARS}"])
+@pytest.mark.parametrize("lock", ["", f"?lock=compliance&days={YEARS}"])
 def test_a_bucket_without_object_lock(
     weed: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    query_: str,
+    lock: str,
 ) -> None:
     """It will do where no lock is asked for; else that is said, and nothing is there."""
     service = Service(weed, tmp_path, monkeypatch)
     service.make(lock=False)
-    assert service.ship(three_segments().save(tmp_path / "log"), query_) == (2 if query_ else 0)
-    assert ("Object Lock" in capsys.readouterr().err) == bool(query_)
-    assert len(service.keys()) == (0 if query_ else 3)
+    assert service.ship(three_segments().save(tmp_path / "log"), lock) == (2 if lock else 0)
+    assert ("Object Lock" in capsys.readouterr().err) == bool(lock)
+    assert len(service.keys()) == (0 if lock else 3)
 
 
 def test_no_bucket(
