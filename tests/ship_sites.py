@@ -153,7 +153,11 @@ class HTTPSite(Site):
         """Answer one request, or fail as told."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers[":method"] = request.command
-        body = request.rfile.read(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        body = request.rfile.read(length)
+        if len(body) < length:  # the client was killed
+            request.close_connection = True
+            return
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         self.requests.append(headers)

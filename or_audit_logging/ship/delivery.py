@@ -20,6 +20,10 @@ MOST_REFUSED = 100
 """So many items refused one after the other, and none taken, are the target's fault and not the items'."""
 
 
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds: a target that asks for more is asked again each hour, since it may be back long before."""
+
+
 class StoppedError(Exception):
     """`stop` was asked for while a batch waited to be tried again."""
 
@@ -69,11 +73,12 @@ class Delivery:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
                 self._split_or_refuse(parts, refused, str(error))
+                tries = 0
                 continue
             else:
                 for place, why in answer.refused.items():
                     refused[part[place]] = why
-                again = sorted(part[place] for place in answer.again)
+                again = sorted({part[place] for place in answer.again} - refused.keys())
                 self._count_refused(
                     len(answer.refused), taken=len(part) - len(answer.refused) - len(again), why=refused
                 )
@@ -111,7 +116,8 @@ class Delivery:
             )
 
     def _pause(self, tries: int, retry_after: float | None, reason: str, failing_since: float) -> None:
-        pause = max(backoff(tries, chance=self._chance), retry_after or 0.0)
+        asked_for = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        pause = max(backoff(tries, chance=self._chance), asked_for)
         failing = self._clock() - failing_since
         if self._patience is not None and failing + pause > self._patience:
             raise DeliveryError(f"{reason}; given up after {failing:.0f} s and {tries} tries")

@@ -12,14 +12,15 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import math
+import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.parse import parse_qsl, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
@@ -57,8 +58,10 @@ class HTTPSender:
     ) -> None:
         """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
         self.url = checked_url(url)
-        self.name = without_query(self.url)
-        """The address without its query string, which may hold a token."""
+        self.name = without_query(self.url, hides_path=options.hides_address)
+        """The address without what may be a secret: its query string, or all but the host."""
+        if options.ca_file is not None:
+            _check_certificates(options.ca_file)
         self._options = options
         self._headers = dict(headers or {})
         self._compress = compress
@@ -103,7 +106,7 @@ class HTTPSender:
 
         if self._session is None:
             self._session = requests.Session()
-            prepare(self._session, self._options)
+            prepare(self._session, self._options, url=self.url)
         return self._session
 
     def _read(self, response: requests.Response) -> bytes:
@@ -120,24 +123,39 @@ class HTTPSender:
         if status == 413:
             raise TooLargeError(said)
         if status in _REFUSED:
-            raise RefusedError(f"{said}{quoted(content)}")
+            raise RefusedError(f"{said}{quoted(content, secrets=self._secrets)}")
         if status in _LATER or status >= 500:
             seconds = retry_after(wait, now=datetime.now(UTC))
             raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
         if status in _DENIED:
-            raise DeliveryError(f"{said}: check the credentials{quoted(content)}")
+            raise DeliveryError(f"{said}: check the credentials{quoted(content, secrets=self._secrets)}")
         if 300 <= status < 400:
             raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
-        raise DeliveryError(f"{said}: check the address{quoted(content)}")
+        raise DeliveryError(f"{said}: check the address{quoted(content, secrets=self._secrets)}")
+
+    @property
+    def _secrets(self) -> list[str]:
+        """What some targets repeat in their answers, and may stand in no message."""
+        query = urlsplit(self.url).query
+        credentials = [value.rpartition(" ")[2] for value in self._headers.values()]
+        return [*credentials, query, *(value for _, value in parse_qsl(query))]
 
 
-def prepare(session: requests.Session, options: TargetOptions) -> None:
-    """Let *session* send no credentials but those in its headers, and trust whom *options* say."""
+def prepare(session: requests.Session, options: TargetOptions, *, url: str) -> None:
+    """Let *session* send no credentials but those in its headers, and trust whom *options* say.
+
+    *url*: the address that it is for. A proxy is none for plain http, which is to stay on this machine.
+    """
+    from requests.utils import get_environ_proxies
+
     session.auth = _no_netrc  # or a .netrc would replace the Authorization header
     if options.ca_file is not None:
         session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
         session.verify = str(options.ca_file)
-        session.proxies.update(getproxies())
+        session.proxies.update(get_environ_proxies(url))
+    if urlsplit(url).scheme == "http":
+        session.trust_env = False
+        session.proxies.clear()
 
 
 @contextmanager
@@ -163,9 +181,23 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def quoted(content: bytes) -> str:
-    """Return the beginning of what a target said, for a message; nothing where it is no plain text."""
-    text = content[:_QUOTED].decode("utf-8", "replace").strip()
+def _check_certificates(path: Path) -> None:
+    """Raises `ConfigError` where *path* holds no certificates: else it would pass for an outage."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(f"{path} holds no certificates in PEM: {error.strerror}") from None
+
+
+def quoted(content: bytes, *, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of what a target said, for a message; nothing where it is no plain text.
+
+    *secrets* are taken out of it, before it is cut.
+    """
+    text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
+    for secret in secrets:
+        text = text.replace(secret, "...") if secret else text
+    text = text[:_QUOTED]
     return f" ({text})" if text and text.isprintable() else ""
 
 
@@ -177,9 +209,10 @@ def _tls_reason(error: Exception) -> str:
     return "its certificate does not hold"
 
 
-def without_query(url: str) -> str:
-    """Return *url* as it may stand in messages."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+def without_query(url: str, *, hides_path: bool = False) -> str:
+    """Return *url* as it may stand in messages; *hides_path*: the path is a secret, too."""
+    bare = urlsplit(url)._replace(query="", fragment="")
+    return (bare._replace(path="") if hides_path else bare).geturl()
 
 
 def checked_url(url: str) -> str:

@@ -24,7 +24,8 @@ class Item:
     """One line on its way: `line` is the sealed line (or the stub of a redacted one), without its newline.
 
     `id` names it at the target, so that a second delivery can be told from a second record; `time` (UTC) is
-    when the record was made, None where the line does not say; `body` is the line in the target's format.
+    when the record was made, None where the line does not say; `body` is the line in the target's format,
+    empty where it cannot be written in that.
     """
 
     seq: int
@@ -113,5 +114,7 @@ class TargetOptions:
     """Whether what the lines are kept in may be made where that would cost or last (a log group)."""
     ca_file: Path | None = None
     """Certificates that vouch for the target, instead of the usual ones."""
+    hides_address: bool = False
+    """Whether the address came from where secrets stand, and is not to be named."""
     timeout: float = 30.0
     """Seconds to wait for an answer."""

@@ -9,6 +9,7 @@ Each module has `open_target(address, options)`, which returns a `Target` and ra
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.keys import read_source
@@ -37,6 +38,7 @@ def open_target(text: str, options: TargetOptions | None = None) -> Target:
     if name not in ("file", "stdout") and address.startswith(("env:", "file:")):
         content, _where = read_source(address, what=f"{name} address")
         address = content.decode("utf-8", "replace").strip()
+        options = replace(options or TargetOptions(), hides_address=True)
     module = importlib.import_module(f"{__name__}.{name}")
     target: Target = module.open_target(address, options or TargetOptions())
     return target

@@ -2,9 +2,10 @@
 
     PUT llm/dt=2026-11-21/host=h1/audit_2026-11-21.jsonl.gz       If-None-Match: *, x-amz-checksum-sha256
 
-Lines alone are nothing to do. A checkpoint goes out when it passes, of several in a batch the newest, which
-covers the others: so anchors leave the machine in time. A log.open line says that the segment before it is
-closed: it counts as delivered once that segment is stored. So the cursor never passes a segment that is not.
+Lines alone are nothing to do. A checkpoint goes out when it passes (of those of one segment in a batch the
+newest, which covers the others): so anchors leave the machine in time. A log.open line says that the segment
+before it is closed: it counts as delivered once that segment is stored. So the cursor never passes a segment
+that is not.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _LIMITS = Limits(items=10_000, bytes=16 << 20, item_bytes=8 * MAX_LINE_BYTES)
 _CONTROL = b'{"event_type":"log.'
+_OPEN = b'{"event_type":"log.open",'
 _CHECKPOINT = b'{"event_type":"log.checkpoint",'
 
 
@@ -59,12 +61,12 @@ class S3Target:
 
     def send(self, items: Sequence[Item], /) -> Answer:
         """Store what *items* say is to be stored, in their order."""
-        checkpoints = [index for index, item in enumerate(items) if item.line.startswith(_CHECKPOINT)]
+        passed_by = _covered(items)
         refused: dict[int, str] = {}
         for index, item in enumerate(items):
             if item.body != item.line:
                 raise DeliveryError(f"{self.name} takes the lines as they are sealed: leave --format native")
-            if not item.line.startswith(_CONTROL) or index in checkpoints[:-1]:
+            if not item.line.startswith(_CONTROL) or index in passed_by:
                 continue
             try:
                 self._pass(item.line)
@@ -177,6 +179,19 @@ class S3Target:
             except (FormatError, KeyError):
                 raise RefusedError("the log's first line does not say of which host it is") from None
         return self._host
+
+
+def _covered(items: Sequence[Item]) -> frozenset[int]:
+    """Return the checkpoints among *items*, by index, that another one of the same segment covers."""
+    covered: list[int] = []
+    last: int | None = None
+    for index, item in enumerate(items):
+        if item.line.startswith(_CHECKPOINT):
+            covered += [last] if last is not None else []
+            last = index
+        elif item.line.startswith(_OPEN):
+            last = None
+    return frozenset(covered)
 
 
 def _nothing(line: SealedLine, members: dict[str, Any]) -> None:
