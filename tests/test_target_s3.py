@@ -654,7 +654,11 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     capsys.readouterr()
     assert main(["anchors", "--from", place, "--stored", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["logs"][0]["newest_size"] == 6
-    stored.data = stored.data.replace(b'"size":', b'"size":1')
+    whole = stored.data
+    stored.data = whole.replace(b'"size":', b'"size":1')
+    assert main(["anchors", "--from", place]) == 2
+    assert "checksum" in capsys.readouterr().err
+    stored.sha256 = None
     assert main(["anchors", "--from", place]) == 1
     assert f"{stored.key} was changed" in capsys.readouterr().err
     stored.data = bytes(100_000)
