@@ -24,6 +24,7 @@ pytest.importorskip("boto3", reason="needs the extra aws")
 from fake_s3 import BUCKET, FakeS3, S3Error
 from fakes import eventually
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
+from ship_sites import FAULTS
 
 from or_audit_logging import verify
 from or_audit_logging.cli.main import main
@@ -244,20 +245,42 @@ class TestWhatIsStored:
 class TestFaults:
     """Nothing is lost, nothing is stored twice."""
 
-    @pytest.mark.parametrize("fault", ["500", "503", "429", "slow", "cut", "lost answer"])
-    @pytest.mark.parametrize("before", [0, 1, 2])
+    @pytest.mark.parametrize("before", [0, 1, 3])
     @pytest.mark.parametrize("query", ["", f"?lock=compliance&days={YEARS}"])
     def test_a_request_that_fails_is_made_again(
-        self, s3: FakeS3, tmp_path: Path, fault: str, before: int, query: str
+        self, s3: FakeS3, tmp_path: Path, before: int, query: str
     ) -> None:
         """Whichever it is; an object that was stored although the answer was lost is not stored again."""
         log = three_segments()
         folder = log.save(tmp_path / "log")
-        s3.fail(*["ok"] * before, fault)
+        s3.fail(*["ok"] * before, *(fault for fault in FAULTS for _ in range(2)), "lost answer", "cut")
         assert ship(s3, folder, query).exit_code == 0
         assert s3.segments() == {name: log.segments[name] for name in (FIRST, SECOND)}
         assert len(s3.stored) == len(s3.objects()) == 5
         assert all((one.mode == "COMPLIANCE") == bool(query) for one in s3.stored)
+
+    def test_only_certificates_that_hold_are_trusted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those that `--ca` names, for this address; nothing was sent to another."""
+        certificates = pytest.importorskip("certificates", reason="cryptography is not installed")
+        context, certificate = certificates.self_signed(tmp_path)
+        folder = three_segments().save(tmp_path / "log")
+        with FakeS3(tmp_path, tls=context) as s3:
+            for name, value in s3.environment.items():
+                monkeypatch.setenv(name, value)
+            with pytest.raises(DeliveryError, match=r"not trusted.*--ca"):
+                ship(s3, folder)
+            assert s3.asked == []
+            assert ship(s3, folder, options=TargetOptions(timeout=5, ca_file=certificate)).exit_code == 0
+
+    def test_lines_do_not_travel_in_clear(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint that is not this machine is spoken to over TLS."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example")
+        with pytest.raises(DeliveryError, match="https"):
+            ship(s3, three_segments().save(tmp_path / "log"))
 
     def test_slow_down(self, s3: FakeS3, tmp_path: Path) -> None:
         """503 SlowDown and what else may pass is waited for."""
