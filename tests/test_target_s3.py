@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ pytest.importorskip("boto3", reason="needs the extra aws")
 
 from fake_s3 import BUCKET, FakeS3, S3Error
 from fakes import eventually
+from hypothesis import given
+from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
 from ship_sites import FAULTS
 
@@ -690,3 +692,16 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+@given(st.text() | st.from_regex(r"[a-z0-9.-]{3,9}(/[a-z/.]{0,9})?(\?(lock=[a-z]{0,5}|days=\w{0,5}|&)*)?"))
+def test_whatever_an_address_says(text: str) -> None:
+    """It is one, whose keys stay below its prefix, or that is said."""
+    try:
+        address = parse_address(text)
+    except ConfigError:
+        return
+    key = address.segment_key(date(2026, 11, 21), "h", "a.jsonl")
+    assert key == f"{address.prefix}dt=2026-11-21/host=h/a.jsonl.gz"
+    assert address.prefix[-1:] in ("", "/")
+    assert "//" not in address.prefix

@@ -116,7 +116,8 @@ class S3Target:
             if self._mode is not None:
                 is_held = any(hold.covers(*packed.days) for hold in self._terms.holds(line.seq))
                 promised = max(packed.minimum, minimum_days(members["policy"]))
-                lock = self._lock(packed.days[1], promised or self._terms.newest_days(), is_held=is_held)
+                days = self._days(lambda: promised or self._terms.newest_days())
+                lock = self._lock(packed.days[1], days, is_held=is_held)
             store(self._bucket, key, packed.content, lock)
 
     def _miss(self, name: str, line: SealedLine) -> None:
@@ -141,7 +142,9 @@ class S3Target:
         key = self._bucket.address.checkpoint_key(
             made.date(), self._host_name(), log=line.log, size=members["size"]
         )
-        lock = self._lock(made.date(), self._terms.days(line.seq)) if self._mode is not None else None
+        lock = None
+        if self._mode is not None:
+            lock = self._lock(made.date(), self._days(lambda: self._terms.days(line.seq)))
         store(self._bucket, key, Content.of(line.raw + b"\n", {LOG: line.log}), lock)
 
     def _hold(self, line: SealedLine, members: dict[str, Any]) -> None:
@@ -154,15 +157,19 @@ class S3Target:
             others = [other for other in self._terms.holds(line.seq) if other.name != hold.name]
             release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
 
-    def _lock(self, youngest: date, promised: int, *, is_held: bool = False) -> Lock:
+    def _lock(self, youngest: date, days: int, *, is_held: bool = False) -> Lock:
         """Return the lock for lines that were written on *youngest* at the latest."""
-        days = self._bucket.address.days or promised
+        return lock_for(self._mode, since=youngest, days=days, now=datetime.now(UTC), is_held=is_held)
+
+    def _days(self, promised: Callable[[], int]) -> int:
+        """Return for how many days to lock: what the address says, else what is *promised*."""
+        days = self._bucket.address.days or promised()
         if not days:
             raise DeliveryError(
                 f"{self.name}: for how many days is it to be locked? The log states no policy: seal one with "
                 "or-audit retain --policy, or say it here, ?lock=...&days=N"
             )
-        return lock_for(self._mode, since=youngest, days=days, now=datetime.now(UTC), is_held=is_held)
+        return days
 
     def _host_name(self) -> str:
         """Return the host that the log's first lines state."""
