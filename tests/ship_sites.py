@@ -301,10 +301,31 @@ class GoogleSite(Site):
         self._service.start()
 
 
+def _splunk(folder: Path) -> Site:
+    from fake_splunk import FakeSplunk
+
+    return FakeSplunk(polls=1)
+
+
+def _datadog(folder: Path) -> Site:
+    from fake_datadog import FakeDatadog
+
+    return FakeDatadog()
+
+
+def _elastic(folder: Path) -> Site:
+    from fake_elastic import FakeElastic
+
+    return FakeElastic()
+
+
 SITES: dict[str, Callable[[Path], Site]] = {
     "webhook": lambda folder: WebhookSite(),
     "file": FileSite,
     "cloudwatch": _cloudwatch,
     "gcp": lambda folder: GoogleSite(),
+    "splunk": _splunk,
+    "datadog": _datadog,
+    "elastic": _elastic,
 }
 """Each target's site, made in a folder that is its own."""

@@ -556,14 +556,16 @@ def test_an_answer_that_is_compressed_wrongly(site: Answering, sender: HTTPSende
 
 
 def test_bodies_may_be_compressed(site: Answering) -> None:
-    """The same bytes each time, so that a repetition is one."""
+    """The same bytes each time, so that a repetition is one; small ones are not worth it."""
+    long = b"[%s]" % b",".join([b"1"] * 1_000)
     sender = HTTPSender(site.base, options=PATIENT, compress=True)
-    post(sender, b"[1]")
-    post(sender, b"[1]")
+    for body in (long, long, b"[1]"):
+        post(sender, body)
     sender.close()
     assert site.requests[0]["content-encoding"] == "gzip"
-    assert gzip.decompress(site.bodies[0]) == b"[1]"
+    assert gzip.decompress(site.bodies[0]) == long
     assert site.bodies[0] == site.bodies[1]
+    assert (site.bodies[2], site.requests[2].get("content-encoding")) == (b"[1]", None)
 
 
 def test_what_is_sent_are_the_lines_own_bytes(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from or_audit_logging.errors import DeliveryError
 from or_audit_logging.pace import backoff
+from or_audit_logging.ship.batches import why_not
 from or_audit_logging.ship.target import Item, RefusedError, Target, TooLargeError, TryLaterError
 
 MOST_REFUSED = 100
@@ -63,9 +65,16 @@ class Delivery:
         """
         refused: dict[int, str] = {}
         parts = [list(range(len(items)))]
-        tries, failing_since = 0, 0.0
+        tries, failing_since, has_waited = 0, 0.0, False
         while parts:
             part = parts[0]
+            if has_waited and (outlived := self._outlived(items, part)):
+                refused |= outlived
+                part = parts[0] = [index for index in part if index not in outlived]
+            if not part:
+                parts.pop(0)
+                tries = 0
+                continue
             retry_after: float | None = None
             try:
                 answer = self._target.send([items[index] for index in part])
@@ -94,7 +103,14 @@ class Delivery:
                 failing_since = self._clock()
             tries += 1
             self._pause(tries, retry_after, reason, failing_since)
+            has_waited = True
         return refused
+
+    def _outlived(self, items: Sequence[Item], part: Sequence[int]) -> dict[int, str]:
+        """Return those of *part* that the target no longer keeps, after an outage that was long enough."""
+        limits, now = self._target.limits, datetime.now(UTC)
+        found = {index: why_not(items[index], limits, now=now) for index in part}
+        return {index: reason for index, reason in found.items() if reason is not None}
 
     def _split_or_refuse(self, parts: list[list[int]], refused: dict[int, str], reason: str) -> None:
         """Put the halves of the first part in its place; a single item is refused."""

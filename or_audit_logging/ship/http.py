@@ -14,13 +14,13 @@ import ipaddress
 import math
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _CONNECT = 10.0
 _LARGEST_ANSWER = 32 << 20
 _QUOTED = 200
+_SMALL = 1_000
 _LATER = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 422})
 _DENIED = frozenset({401, 403, 407})
@@ -39,7 +40,7 @@ _DENIED = frozenset({401, 403, 407})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with a status from 200 to 299."""
+    """An answer with a status from 200 to 299, or one that the target asked to see."""
 
     status: int
     body: bytes
@@ -56,7 +57,7 @@ class HTTPSender:
         headers: Mapping[str, str] | None = None,
         compress: bool = False,
     ) -> None:
-        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
+        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip, but for small ones."""
         self.url = checked_url(url)
         self.name = without_query(self.url, hides_path=options.hides_address)
         """The address without what may be a secret: its query string, or all but the host."""
@@ -76,19 +77,22 @@ class HTTPSender:
         if session is not None:
             session.close()
 
-    def post(self, body: bytes, *, content_type: str) -> Response:
+    def post(
+        self, body: bytes, *, content_type: str, path: str = "", known: Collection[int] = ()
+    ) -> Response:
         """Return the answer to *body*; raises `DeliveryError` and its kinds by what its status means.
 
-        A certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
+        *path* takes the place of the address's own; statuses in *known* the target itself understands. A
+        certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
         """
         headers = {"Content-Type": content_type, **self._headers}
-        if self._compress:
+        if self._compress and len(body) > _SMALL:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         with (
             connection_errors(self.name, self._options),
             self._open().post(
-                self.url,
+                urljoin(self.url, path) if path else self.url,
                 data=body,
                 headers=headers,
                 timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
@@ -97,7 +101,7 @@ class HTTPSender:
             ) as response,
         ):
             content = self._read(response)
-            if not 200 <= response.status_code < 300:
+            if not 200 <= response.status_code < 300 and response.status_code not in known:
                 self._refuse(response.status_code, response.headers.get("Retry-After"), content)
             return Response(response.status_code, content)
 
@@ -132,6 +136,10 @@ class HTTPSender:
         if 300 <= status < 400:
             raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
         raise DeliveryError(f"{said}: check the address{quoted(content, secrets=self._secrets)}")
+
+    def without_secrets(self, text: str) -> str:
+        """Return *text*, which the target said, without credentials that it repeats."""
+        return _without(text, self._secrets)
 
     @property
     def _secrets(self) -> list[str]:
@@ -194,11 +202,14 @@ def quoted(content: bytes, *, secrets: Iterable[str] = ()) -> str:
 
     *secrets* are taken out of it, before it is cut.
     """
-    text = content[: 16 * _QUOTED].decode("utf-8", "replace").strip()
+    text = _without(content[: 16 * _QUOTED].decode("utf-8", "replace").strip(), secrets)[:_QUOTED]
+    return f" ({text})" if text and text.isprintable() else ""
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "...") if secret else text
-    text = text[:_QUOTED]
-    return f" ({text})" if text and text.isprintable() else ""
+    return text
 
 
 def _tls_reason(error: Exception) -> str:

@@ -135,7 +135,8 @@ class Shipper:
         layout = layout_at(path)
         options = replace(options or TargetOptions(), log_folder=layout.folder)
         self._target = open_target(target, options)
-        encode = encoder(format or self._target.format, original=original)
+        settings = getattr(self._target, "settings", None)
+        encode = encoder(format or self._target.format, original=original, settings=settings)
         self._stops_at_breaks = on_break == "stop"
         self._told = told
         self._progress = progress

@@ -83,7 +83,10 @@ class RefusedError(DeliveryError):
 
 
 class Target(Protocol):
-    """Where lines are shipped to. `send` raises `DeliveryError` where no later try will do (401, 404)."""
+    """Where lines are shipped to. `send` raises `DeliveryError` where no later try will do (401, 404).
+
+    One that is told more for its format in its address has that as `settings` (`projections.Settings`).
+    """
 
     @property
     def name(self) -> str:

@@ -22,6 +22,9 @@ TARGETS = {
     "cloudwatch": "cloudwatch:GROUP:STREAM",
     "gcp": "gcp:LOG",
     "s3": "s3:BUCKET/PREFIX",
+    "splunk": "splunk:https://HOST:8088",
+    "datadog": "datadog:SITE",
+    "elastic": "elastic:https://HOST:9200/STREAM",
 }
 """Each target's name, and how it is written."""
 
