@@ -36,7 +36,8 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     command = [
         _program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *options,
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
-        "-master.telemetry=false", "-s3.autoCreateBucket=false", f"-filer.localSocket={folder}/filer.sock", f"-s3.localSocket={folder}/s3.sock",
+        "-master.telemetry=false", "-s3.autoCreateBucket=false",
+        f"-filer.localSocket={folder}/filer.sock", f"-s3.localSocket={folder}/s3.sock",
     ]  # fmt: skip
     with _running(command, folder, ports[0]) as endpoint:
         yield endpoint
