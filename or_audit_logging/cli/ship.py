@@ -24,7 +24,7 @@ from or_audit_logging.ship.status import TargetStatus, ship_status
 from or_audit_logging.ship.target import TargetOptions
 from or_audit_logging.ship.targets import TARGETS
 
-HELP = "ship a log to CloudWatch, Google, Splunk, Datadog, Elasticsearch, a webhook, a file"
+HELP = "ship a log to CloudWatch, Google, Splunk, Datadog, Elasticsearch, S3, a webhook, a file"
 
 
 def add_parser(commands: Any) -> None:

@@ -21,6 +21,7 @@ TARGETS = {
     "stdout": "stdout",
     "cloudwatch": "cloudwatch:GROUP:STREAM",
     "gcp": "gcp:LOG",
+    "s3": "s3:BUCKET/PREFIX",
     "splunk": "splunk:https://HOST:8088",
     "datadog": "datadog:SITE",
     "elastic": "elastic:https://HOST:9200/STREAM",
