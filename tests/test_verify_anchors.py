@@ -121,16 +121,18 @@ def test_anchor_of_unknown_age_is_too_old(tmp_path: Path, log: LogBuilder) -> No
     assert verify(tmp_path, anchors=[anchor], max_age=timedelta(days=9999)).verdict == "unanchored"
 
 
-def test_latest_copy_of_the_largest_anchor_counts(tmp_path: Path, log: LogBuilder) -> None:
-    """Of two copies of one checkpoint the one kept last says how old it is; a smaller one does not."""
+def test_first_copy_of_the_largest_anchor_counts(tmp_path: Path, log: LogBuilder) -> None:
+    """A checkpoint that is sent to its keeper again is no newer for it; a smaller one says nothing."""
     now = KEPT_AT + timedelta(hours=3)
-    old, new = log.anchor(7), log.anchor(7, kept_at=now)
+    first, again, unknown = log.anchor(7), log.anchor(7, kept_at=now), log.anchor(7, kept_at=None)
     log.save(tmp_path)
-    for anchors in ([old, new], [new, old]):
+    for anchors in ([first, again], [again, first], [unknown, again, first]):
         report = verify(tmp_path, key=key(), anchors=anchors, max_age=timedelta(hours=1), now=now)
-        assert (report.verdict, report.anchored_at) == ("verified", now)
-    report = verify(tmp_path, key=key(), anchors=[log.anchor(), new], max_age=timedelta(hours=1), now=now)
+        assert (report.verdict, report.anchored_at) == ("unanchored", KEPT_AT)
+    report = verify(tmp_path, key=key(), anchors=[log.anchor(), again], max_age=timedelta(hours=1), now=now)
     assert report.verdict == "unanchored"
+    report = verify(tmp_path, key=key(), anchors=[unknown, again], max_age=timedelta(hours=1), now=now)
+    assert (report.verdict, report.anchored_at) == ("verified", now)
 
 
 def test_lines_own_timestamp_is_not_the_anchors_age(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from or_audit_logging.cli import (
+    anchors,
     check_proof,
     checkpoint,
     close_day,
@@ -42,7 +43,7 @@ from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
 COMMANDS = (
-    *(init, verify, checkpoint, prove, check_proof, close_day, rotate_key),
+    *(init, verify, checkpoint, anchors, prove, check_proof, close_day, rotate_key),
     *(retain, hold, redact_record, export),
     *(query, sql, report, import_, ship, settle, reconcile, redact, token, doctor, demo),
 )

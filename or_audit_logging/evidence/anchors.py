@@ -2,38 +2,42 @@
 
     read_anchors("/mnt/worm/audit-anchors")        a file, or a folder with everything below it
     -> [Anchor(size=1000, root=b"...", origin="host/audit/0001020304050607", log="0001020304050607",
-               kept_at=datetime(...), where="/mnt/worm/audit-anchors/2026-11-21.txt")]
+               kept_at=datetime(...), where="/mnt/worm/audit-anchors/2026-11-21.txt:1")]
 
-A copy is a checkpoint note, a sealed log.checkpoint line (also behind a time stamp or other text that a
-shipper put before it), or JSON that holds either in any string at any depth. Its time is when its keeper
-recorded it: for a file, its modification time, which is that of the log whose checkpoint stands last; a
-line's own timestamp never counts. Signatures are not checked here (see `signers`): without a public key an
-anchor counts by where it was kept.
+A copy is a checkpoint note, or a sealed log.checkpoint line in whatever a shipper or a log service made of
+it (see `copies`); files may be compressed with gzip. Its time is when its keeper recorded it: what the
+service's export states (see `keepers`), otherwise the file's modification time; a line's own timestamp never
+counts. Signatures are not checked here (see `signers`): without a public key an anchor counts by where it
+was kept.
 """
 
 from __future__ import annotations
 
+import errno
+import gzip
+import io
 import json
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, TextIO, cast
 
-from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.copies import Copies, Copy, copies_in, may_hold_copies, notes_in
+from or_audit_logging.evidence.json_in_text import WINDOW
+from or_audit_logging.evidence.keepers import leading_time
 from or_audit_logging.evidence.report import Note
-from or_audit_logging.sealing.checkpoint import CheckpointNote, decode_root, parse_note
-from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
+from or_audit_logging.sealing.checkpoint import CheckpointNote
 
-_CHECKPOINT_START = '{"event_type":"log.checkpoint",'
-_LINE_END = re.compile(r'"mac":"[0-9a-f]{64}"\}')
-_MAX_WHOLE = 16 << 20
-"""A file is taken as one note or one JSON document up to this size, and line by line in any case."""
-_MAX_DEPTH = 64
+_ROOT = re.compile(r"[A-Za-z0-9+/]{43}=\n?")
+_CONTAINER = re.compile(r'\s*(?:\{\s*(?:"|$)|\[\s*(?:[\[{"]|$))')
+_MAX_NOTES = 16 << 20
+"""Notes, which go over several lines, are looked for in so many characters of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Anchor:
     """A tree head that somebody else kept: *root* of the tree over seq 0 to *size* - 1.
 
     `log` is the first 16 hex digits of the log id; `kept_at` (aware) is None where the keeper's time is
-    not known; `where` says to a reader where the copy stands; `note` is the note that it is or holds.
+    not known; `where` says to a reader where the copy stands; `note` is the note that it is or holds, and
+    `text` the copy itself: the sealed line, or the note.
     """
 
     size: int
@@ -51,6 +56,7 @@ class Anchor:
     kept_at: datetime | None
     where: str
     note: CheckpointNote | None = field(default=None, compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)
 
     @property
     def log_name(self) -> str | None:
@@ -78,12 +84,16 @@ def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tupl
             notes.append(refusal(file))
             continue
         try:
-            found = _read_file(file)
+            found, damaged = _read_file(file)
         except OSError as error:
-            notes.append(_note("anchor-unreadable", f"{file} cannot be read: {error.strerror}"))
+            notes.append(_note("anchor-unreadable", f"{file} cannot be read: {error.strerror or error}"))
             continue
         anchors += found
-        if not found:
+        if damaged:
+            said = "1 checkpoint" if damaged == 1 else f"{damaged:,} checkpoints"
+            why = "changed on the way here: cut, or they contradict themselves"
+            notes.append(_note("anchor-damaged", f"{file} holds {said} {why}"))
+        elif not found:
             notes.append(_note("anchor-none", f"{file} holds no checkpoint"))
     return anchors, notes
 
@@ -114,102 +124,94 @@ def _files(place: str) -> Iterator[str]:
             yield os.path.join(folder, name)
 
 
-def _read_file(path: str) -> list[Anchor]:
+def _read_file(path: str) -> tuple[list[Anchor], int]:
+    """Return the anchors in a file, and how many copies in it are damaged; raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            return []
-        kept_at = datetime.fromtimestamp(status.st_mtime, UTC)
-        found: list[Anchor] = []
-        number = 0
-        while raw := file.readline(MAX_LINE_BYTES):
-            number += 1
-            found += _in_text(_decode(raw), kept_at=kept_at, where=f"{path}:{number}")
-        if not found and status.st_size <= _MAX_WHOLE:
-            file.seek(0)
-            found += _in_text(_decode(file.read(_MAX_WHOLE)), kept_at=kept_at, where=path)
-        return [a if a.log_name == found[-1].log_name else replace(a, kept_at=None) for a in found]
+            return [], 0
+        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+        copies, times = _copies_in(file)
+    dates = _dates(copies.found, times, modified)
+    anchors = [
+        Anchor(copy.size, copy.root, copy.origin, copy.log, date, f"{path}:{copy.line}", copy.note, copy.text)
+        for copy, date in zip(copies.found, dates, strict=True)
+    ]
+    return anchors, copies.damaged
 
 
-def _decode(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+def _dates(
+    copies: Sequence[Copy], times: Mapping[int, datetime], modified: datetime
+) -> list[datetime | None]:
+    """Return when each of *copies*, those of one file, was recorded, as far as that can be known.
 
-
-def _in_text(text: str, *, kept_at: datetime, where: str) -> list[Anchor]:
-    """Return the anchors in a line or a document: it is one, or it is JSON with some in its strings."""
-    found: list[Anchor] = []
-    pending: list[tuple[object, int]] = [(text, 0)]
-    while pending:
-        item, depth = pending.pop()
-        if isinstance(item, str):
-            anchors = _from_lines(item, kept_at, where)
-            if anchors is None:
-                anchors = _from_note(item, kept_at, where)
-            if anchors is not None:
-                found += anchors
-            elif depth < _MAX_DEPTH:
-                pending.append((_from_json(item), depth + 1))
-        elif isinstance(item, dict):
-            pending += [(inner, depth) for inner in (*item, *item.values())]
-        elif isinstance(item, list):
-            pending += [(inner, depth) for inner in item]
-    return found
-
-
-def _from_json(text: str) -> object:
-    start = text.lstrip()
-    if start[:1] not in ("{", "[", '"'):
-        return None
-    try:
-        value: object = json.loads(start)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
-def _from_lines(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
-    """Return the anchors that sealed checkpoint lines in *text* are, with or without other text around them.
-
-    None where there is no such line, an empty list where there are some that contradict themselves.
+    What an export states; otherwise the file's modification time, for the log whose copy stands last in it,
+    unless that copy stood there before. Where the text line begins with an earlier time, that one: a file
+    may have been made from others. A file cannot hold what was recorded after it was last *modified*.
     """
-    found: list[Anchor] | None = None
-    start = text.find(_CHECKPOINT_START)
-    while start >= 0:
-        end = _LINE_END.search(text, start)
-        if end is None:
-            break
-        start = text.rfind(_CHECKPOINT_START, start, end.end())  # the one before it was cut
-        with suppress(FormatError):
-            line = parse_line(text[start : end.end()].encode("ascii", "replace"))
-            found = found or []
-            if (anchor := _from_line(line, kept_at, where)) is not None:
-                found.append(anchor)
-        start = text.find(_CHECKPOINT_START, end.end())
-    return found
+    last = copies[-1] if copies else None
+    is_news = last is not None and not any(
+        (copy.size, copy.root, copy.log_name) == (last.size, last.root, last.log_name) for copy in copies[:-1]
+    )
+    dates = []
+    for copy in copies:
+        date = None
+        if copy.is_dated:
+            date = copy.kept_at
+        elif is_news and last is not None and copy.log_name == last.log_name:
+            date = times.get(copy.line, modified)
+        dates.append(min(date, modified) if date is not None else None)
+    return dates
 
 
-def _from_line(line: SealedLine, kept_at: datetime, where: str) -> Anchor | None:
-    """Return the anchor that *line* is, None where it contradicts itself."""
+def _copies_in(file: BinaryIO) -> tuple[Copies, dict[int, datetime]]:
+    """Return the copies in *file*, and the times that text lines with a copy begin with, by line.
+
+    Raises `OSError`, also for an archive that is cut or damaged.
+    """
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    source: BinaryIO = cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")) if packed else file
     try:
-        members = parse_control(line.raw)
-        size, root, note = members["size"], decode_root(members["root"]), members["note"]
-        signed = parse_note(note) if isinstance(note, str) else None
-    except FormatError:
-        return None
-    if type(size) is not int or size != line.seq:
-        return None
-    origin = None
-    if signed is not None:
-        origin = signed.origin
-        if (signed.head.size, signed.head.root) != (size, root) or not origin.endswith(f"/{line.log}"):
-            return None
-    return Anchor(size, root, origin, line.log, kept_at, where, signed)
+        mark = source.read(2)
+        encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        source.seek(0)
+        with io.TextIOWrapper(source, encoding, errors="replace") as text:
+            return _copies_in_text(text)
+    except (EOFError, zlib.error) as error:
+        raise OSError(errno.EIO, "damaged archive") from error
 
 
-def _from_note(text: str, kept_at: datetime, where: str) -> list[Anchor] | None:
+def _copies_in_text(text: TextIO) -> tuple[Copies, dict[int, datetime]]:
+    copies = Copies()
+    times: dict[int, datetime] = {}
+    line = text.readline(WINDOW)
+    if _is_document(line):
+        return copies_in(line, copies, read=text.read), times
+    number, has_root = 0, False
+    while line:
+        number += 1
+        has_root = has_root or _ROOT.fullmatch(line) is not None
+        if may_hold_copies(line):
+            before = len(copies.found)
+            copies_in(line, copies, line=number)
+            if len(copies.found) > before and (time := leading_time(line)) is not None:
+                times[number] = time
+        line = text.readline(WINDOW)
+    if has_root:
+        text.seek(0)
+        notes_in(text.read(_MAX_NOTES), copies)
+        copies.found.sort(key=lambda copy: copy.line)
+    return copies, times
+
+
+def _is_document(line: str) -> bool:
+    """Return whether *line*, a file's first one, begins a JSON value that does not end in it."""
+    if not _CONTAINER.match(line):
+        return False
     try:
-        note: CheckpointNote = parse_note(text.strip("\n") + "\n")  # keepers trim and pad
-    except FormatError:
-        return None
-    return [Anchor(note.head.size, note.head.root, note.origin, None, kept_at, where, note)]
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return False

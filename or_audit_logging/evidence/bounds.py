@@ -75,4 +75,8 @@ def missing_lines(anchors: Iterable[Anchor], size: int) -> list[Finding]:
 
 
 def _size_and_age(anchor: Anchor) -> tuple[int, float]:
-    return anchor.size, anchor.kept_at.timestamp() if anchor.kept_at is not None else float("-inf")
+    """Order by size, and copies of one checkpoint so that the one kept first comes last.
+
+    It is as old as that: whoever sends an old one again makes it no newer.
+    """
+    return anchor.size, -anchor.kept_at.timestamp() if anchor.kept_at is not None else float("-inf")

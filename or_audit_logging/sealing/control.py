@@ -43,8 +43,8 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 }
 """Members of each control line after event_type, v, id and timestamp, in order."""
 
-_COMMON = ("event_type", "v", "id", "timestamp")
-_SUFFIX = ("log", "seq", "kid", "mac")
+COMMON = ("event_type", "v", "id", "timestamp")
+SUFFIX = ("log", "seq", "kid", "mac")
 
 
 def control_body(event_type: str, *, record_id: str, timestamp: str, **members: object) -> bytes:
@@ -88,7 +88,7 @@ def parse_control(raw: bytes) -> dict[str, object]:
     event_type = members.get("event_type")
     if not isinstance(event_type, str) or event_type not in MEMBERS:
         raise FormatError("a control line of an unknown event type")
-    if tuple(members) != (*_COMMON, *MEMBERS[event_type], *_SUFFIX):
+    if tuple(members) != (*COMMON, *MEMBERS[event_type], *SUFFIX):
         raise FormatError(f"a {event_type} line has other members than format {FORMAT_VERSION} gives it")
     return members
 

@@ -452,7 +452,7 @@ class _Verification:
 def _is_better(anchor: Anchor, other: Anchor) -> bool:
     if anchor.size != other.size:
         return anchor.size > other.size
-    return anchor.kept_at is not None and (other.kept_at is None or anchor.kept_at > other.kept_at)
+    return anchor.kept_at is not None and (other.kept_at is None or anchor.kept_at < other.kept_at)
 
 
 def _text(content: bytes) -> str:

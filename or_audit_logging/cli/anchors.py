@@ -1,0 +1,115 @@
+"""`or-audit anchors --from FILE|DIR`: checkpoints out of what a log service exported, as files for verify."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from or_audit_logging.cli.output import complain, printable, table, warn
+from or_audit_logging.evidence.anchor_files import Gathered, LogAnchors, gather, save
+from or_audit_logging.record import utc_timestamp
+
+HELP = "make anchor files of what a log service has kept"
+
+_ERRORS = {"anchor-unreadable", "anchor-damaged", "anchor-own"}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to *commands*."""
+    parser = commands.add_parser(
+        "anchors",
+        help=HELP,
+        description="Find the checkpoints in exports of CloudWatch, Google Cloud Logging, Splunk, Datadog, "
+        "Elasticsearch or OpenSearch, in webhook bodies and in files of lines or notes, also compressed with "
+        "gzip, and keep each once with the time at which the service says that it arrived. Without -o, only "
+        "say what is there.",
+        epilog="exit codes: 0 done, 1 two checkpoints contradict each other, or something could not be used, "
+        "2 none found. example: or-audit anchors --from exported.json -o anchors, with what "
+        "'aws logs filter-log-events' or 'gcloud logging read --format=json' printed; "
+        "then or-audit verify audit_logs --anchor anchors",
+    )
+    parser.add_argument(
+        "--from",
+        dest="places",
+        metavar="FILE|DIR",
+        action="append",
+        required=True,
+        help="what was exported; may be given again",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="where to keep one file for each log, outside of the log's folder; what is there already stays",
+    )
+    parser.add_argument("--log-id", metavar="ID", help="only this log: its log id or origin")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Gather, keep and say."""
+    gathered = gather(options.places, log_id=options.log_id)
+    paths: list[Path] = []
+    if options.output is not None and gathered.logs:
+        gathered, paths = save(gathered, options.output)
+    if options.json:
+        print(json.dumps(_to_dict(gathered, paths), indent=2))
+    elif gathered.logs:
+        print(_table(gathered))
+    for note in gathered.notes:
+        (complain if note.kind in _ERRORS else warn)(note.message)
+    contradicted = False
+    for log in gathered.logs:
+        for size in log.contradictions:
+            contradicted = True
+            where = " and ".join(one.where for one in log.anchors if one.size == size)
+            complain(
+                f"two histories of {log.log}: checkpoints of size {size:,} state different roots: {where}"
+            )
+    if not gathered.logs:
+        complain("no checkpoint was found")
+        return 2
+    if options.output is None and not options.json:
+        warn("nothing was written; -o DIR keeps them")
+    return 1 if contradicted or gathered.has_troubles else 0
+
+
+def _table(gathered: Gathered) -> str:
+    head = ("log", "checkpoints", "newest size", "kept at", "origin")
+    rows = [
+        (
+            log.log,
+            f"{len(log.anchors):,}",
+            f"{log.newest.size:,}",
+            _kept_at(log) or "unknown",
+            printable(log.origin or "unknown"),
+        )
+        for log in gathered.logs
+    ]
+    return table([head, *rows], right=(1, 2))
+
+
+def _kept_at(log: LogAnchors) -> str | None:
+    return utc_timestamp(log.newest.kept_at) if log.newest.kept_at is not None else None
+
+
+def _to_dict(gathered: Gathered, paths: list[Path]) -> dict[str, object]:
+    files: list[Path | None] = [*paths] if paths else [None] * len(gathered.logs)
+    return {
+        "logs": [
+            {
+                "log": log.log,
+                "origin": log.origin,
+                "checkpoints": len(log.anchors),
+                "newest_size": log.newest.size,
+                "kept_at": _kept_at(log),
+                "contradictions": list(log.contradictions),
+                "file": str(file) if file is not None else None,
+            }
+            for log, file in zip(gathered.logs, files, strict=True)
+        ],
+        "notes": [{"kind": note.kind, "message": note.message} for note in gathered.notes],
+    }

@@ -1,0 +1,190 @@
+"""Anchor files made of what keepers export: of each log one file, in it each checkpoint once.
+
+    gathered = gather(["exports/"])          # CloudWatch, Google, Splunk, Datadog, Elasticsearch, files
+    gathered.logs[0].anchors                 # smallest first
+    save(gathered, "anchors")                # anchors/0001020304050607.anchors, with what was there before
+
+A line of such a file is {"kept_at":"2026-11-21T10:00:01.500000Z","checkpoint":"<sealed line or note>"}, and
+`kept_at` is null where nobody knows. Whoever writes the file can state any time, as with a file's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from or_audit_logging.errors import ConfigError, FormatError
+from or_audit_logging.evidence.anchors import Anchor, collect
+from or_audit_logging.evidence.arguments import PathText, Pin
+from or_audit_logging.evidence.copies import copies_in
+from or_audit_logging.evidence.keepers import CHECKPOINT, KEPT_AT
+from or_audit_logging.evidence.report import Note
+from or_audit_logging.log.folder import sync_folder
+from or_audit_logging.log.segments import LOCK_NAME, LogLayout
+from or_audit_logging.record import utc_timestamp
+
+SUFFIX = ".anchors"
+
+_LOG = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogAnchors:
+    """One log's checkpoints, smallest first, each once, with the time at which it was first kept.
+
+    `log` is the first 16 hex digits of its id. `contradictions` are the sizes at which two checkpoints state
+    different trees: whoever wrote the log, or its keeper, has shown two histories.
+    """
+
+    log: str
+    origin: str | None
+    anchors: tuple[Anchor, ...]
+    contradictions: tuple[int, ...]
+
+    @property
+    def newest(self) -> Anchor:
+        """The checkpoint that covers the most lines."""
+        return self.anchors[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was found: the logs by name, and notes on what was none or damaged, `has_troubles` if so."""
+
+    logs: tuple[LogAnchors, ...]
+    notes: tuple[Note, ...]
+    has_troubles: bool
+
+
+def gather(places: Sequence[PathText], *, log_id: str | None = None) -> Gathered:
+    """Return the checkpoints in *places*, files and folders, of all logs or the one with *log_id*.
+
+    Trouble is a file that cannot be read, a checkpoint that was changed on its way, and a *place* without
+    one. Raises `ConfigError` for a place that is not there, and for a *log_id* that is none.
+    """
+    wanted = Pin.parse(log_id).log
+    anchors: list[Anchor] = []
+    notes: list[Note] = []
+    empty = False
+    for place in places:
+        found, said = collect(place)
+        anchors += found
+        notes += said
+        empty = empty or not found
+        if (beside := log_around(Path(place))) is not None:
+            why = "what stands beside a log was kept by whoever can change it, and is no anchor"
+            notes.append(Note(None, None, "anchor-own", f"{os.fspath(place)} is in the log {beside}: {why}"))
+    others = sum(_LOG.fullmatch(anchor.log_name or "") is None for anchor in anchors)
+    if others:
+        notes.append(Note(None, None, "anchor-other", f"{others:,} checkpoints are of no log of this kind"))
+    troubles = {"anchor-unreadable", "anchor-damaged"} & {note.kind for note in notes}
+    return Gathered(_by_log(anchors, wanted), tuple(notes), empty or bool(troubles))
+
+
+def save(gathered: Gathered, folder: PathText) -> tuple[Gathered, list[Path]]:
+    """Write one file for each log to *folder*, which is made if need be, and return their paths.
+
+    What such a file holds already stays, and counts in what is returned: exports of many days go to one
+    folder. Raises `ConfigError` for a log's own folder and for files that something else has written, and
+    `OSError`.
+    """
+    target = Path(os.path.abspath(os.path.expanduser(os.fspath(folder))))
+    if (inside := log_around(target)) is not None:
+        raise ConfigError(f"{target} is inside the log's folder {inside}; an anchor is a copy kept elsewhere")
+    target.mkdir(parents=True, exist_ok=True)
+    logs, paths = [], []
+    for log in gathered.logs:
+        path = target / f"{log.log}{SUFFIX}"
+        kept = _read_own(path) if path.exists() else []
+        merged = _by_log([*kept, *log.anchors], log.log)[0]
+        _write(path, "".join(_line(anchor) for anchor in merged.anchors))
+        logs.append(merged)
+        paths.append(path)
+    return replace(gathered, logs=tuple(logs)), paths
+
+
+def log_around(path: Path) -> Path | None:
+    """Return the folder of the log that *path* is in or is, None where it is in none."""
+    place = path.expanduser().resolve()
+    for folder in (place, *place.parents):
+        try:
+            if (folder / LOCK_NAME).exists() and LogLayout.discover(folder) is not None:
+                return folder
+        except (ConfigError, OSError):
+            continue
+    return None
+
+
+def _by_log(anchors: Iterable[Anchor], wanted: str | None) -> tuple[LogAnchors, ...]:
+    logs: dict[str, list[Anchor]] = {}
+    for anchor in anchors:
+        name = anchor.log_name or ""
+        if _LOG.fullmatch(name) and wanted in (None, name):
+            logs.setdefault(name, []).append(anchor)
+    return tuple(_of_log(log, found) for log, found in sorted(logs.items()))
+
+
+def _of_log(log: str, found: Iterable[Anchor]) -> LogAnchors:
+    """Return the different checkpoints among *found*; of the same head, those that are signed, if any."""
+    heads: dict[tuple[int, bytes], dict[tuple[str, ...], Anchor]] = {}
+    for anchor in found:
+        signatures = tuple(sorted(str(one) for one in anchor.note.signatures)) if anchor.note else ()
+        copies = heads.setdefault((anchor.size, anchor.root), {})
+        copies[signatures] = _better(copies[signatures], anchor) if signatures in copies else anchor
+    kept: list[Anchor] = []
+    for _, copies in sorted(heads.items()):
+        first = min((one.kept_at for one in copies.values() if one.kept_at is not None), default=None)
+        signed = [one for signatures, one in sorted(copies.items()) if signatures]
+        kept += [replace(one, kept_at=first) for one in signed or copies.values()]
+    roots = Counter(size for size, _ in heads)
+    contradictions = tuple(sorted(size for size, count in roots.items() if count > 1))
+    origin = next((one.origin for one in reversed(kept) if one.origin is not None), None)
+    return LogAnchors(log, origin, tuple(kept), contradictions)
+
+
+def _better(one: Anchor, other: Anchor) -> Anchor:
+    """Return which of two copies says more, a line more than its note, with the time of the first."""
+    times = [copy.kept_at for copy in (one, other) if copy.kept_at is not None]
+    more = other if one.log is None and other.log is not None else one
+    return replace(more, kept_at=min(times, default=None))
+
+
+def _line(anchor: Anchor) -> str:
+    kept_at = utc_timestamp(anchor.kept_at) if anchor.kept_at is not None else None
+    return json.dumps({KEPT_AT: kept_at, CHECKPOINT: anchor.text}, separators=(",", ":")) + "\n"
+
+
+def _read_own(path: Path) -> list[Anchor]:
+    """Return what a file of ours holds; raises `ConfigError` where it is not one, or not whole."""
+    try:
+        for line in path.read_text("ascii").splitlines():
+            members, found = json.loads(line), copies_in(line).found
+            if not isinstance(members, dict) or members.keys() != {KEPT_AT, CHECKPOINT} or len(found) != 1:
+                raise FormatError("not a line of an anchor file")
+    except (ValueError, RecursionError):
+        what = "is there and was not made by 'or-audit anchors', or was changed since"
+        raise ConfigError(f"{path} {what}; give another folder") from None
+    return collect(path)[0]
+
+
+def _write(path: Path, text: str) -> None:
+    """Put *text* in the place of *path*, at once and on disk; raises `OSError`."""
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="ascii", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
+    sync_folder(path.parent)
