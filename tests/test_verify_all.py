@@ -380,6 +380,47 @@ def test_an_anchor_may_be_too_old(hosts: Hosts) -> None:
     assert verdicts(fleet) == {"web1": "verified", "web2": "unanchored", "web3": "unanchored"}
 
 
+def closed_days(host: str, number: int) -> LogBuilder:
+    """Return the log that `Hosts` makes, without its third day."""
+    log = three_segments(log_id=bytes([number]) * 16, host=host)
+    del log.segments[f"audit_{THIRD_DAY}.jsonl"]
+    return log
+
+
+def test_a_log_may_lag_behind_its_anchors(hosts: Hosts) -> None:
+    """Shipped once a day, with checkpoints that arrive at once; the older anchors count as ever."""
+    now = KEPT_AT + timedelta(hours=3)
+    whole = hosts.built["web1"]
+    recent = [whole.anchor(12), whole.anchor(15)]
+    old = whole.anchor(8, kept_at=KEPT_AT - timedelta(hours=25))
+    (hosts.kept / "web1.txt").unlink()
+    shutil.rmtree(hosts.logs / "web1")
+    closed_days("web1", 1).save(hosts.logs / "web1")
+    asked: dict[str, Any] = {"anchors": [hosts.kept, *recent, old], "now": now}
+    assert kinds(of(hosts.verify(**asked), "web1")) == {"anchor-size"}
+    assert kinds(of(hosts.verify(**asked, lag=timedelta(hours=2)), "web1")) == {"anchor-size"}
+    fleet = hosts.verify(**asked, lag=timedelta(hours=26), max_age=timedelta(hours=26))
+    log = of(fleet, "web1")
+    assert (log.report.verdict, log.report.anchored_to, log.after_anchor) == ("verified", 7, 2)
+    assert (log.behind, notes(log)) == (5, {"lag"})
+    fleet = hosts.verify(**asked, lag=timedelta(hours=26), max_age=timedelta(hours=2))
+    assert of(fleet, "web1").report.verdict == "unanchored"
+    path = hosts.logs / "web1" / SECOND
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    assert kinds(of(hosts.verify(**asked, lag=timedelta(hours=26)), "web1")) == {"anchor-size"}
+
+
+def test_a_new_log_may_not_have_arrived_yet(hosts: Hosts) -> None:
+    """Where all its anchors are of late, it is noted; a time that nobody knows is not of late."""
+    new = LogBuilder(log_id=b"\x09" * 16, host="new")
+    new.user(3)
+    asked: dict[str, Any] = {"now": KEPT_AT + timedelta(hours=3), "lag": timedelta(hours=26)}
+    fleet = hosts.verify(anchors=[hosts.kept, new.anchor()], **asked)
+    assert (fleet.exit_code, [note.kind for note in fleet.notes]) == (0, ["lag"])
+    fleet = hosts.verify(anchors=[hosts.kept, new.anchor(), new.anchor(2, kept_at=None)], **asked)
+    assert kinds(fleet.logs[0]) == {"missing-log"}
+
+
 # several copies of one log
 
 
@@ -401,6 +442,7 @@ def test_a_copy_that_lags_is_held_against_the_anchors_it_reaches(hosts: Hosts) -
     fleet = hosts.verify(max_age=timedelta(hours=26))
     lagging = of(fleet, "copy")
     assert (lagging.report.verdict, lagging.report.anchored_to, lagging.report.lines) == ("verified", 3, 10)
+    assert lagging.behind == 5
     assert "goes on to seq 14" in lagging.report.notes[0].message
     assert fleet.exit_code == 0
     shutil.rmtree(hosts.logs / "web1")
@@ -514,13 +556,17 @@ def test_the_table(hosts: Hosts, command: list[str], capsys: pytest.CaptureFixtu
         os.utime(path, (at, at))
     assert main(command) == 3
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == "host log_id verdict lines anchored to kept at after newest line log".split()
-    assert rows == [
-        f"web3  {'03' * 16}  unanchored     15            -  -                     15  26 hours ago  web3",
-        f"web1  {'01' * 16}  verified       15           11  2026-11-24 08:00Z      3  26 hours ago  web1",
-        f"web2  {'02' * 16}  verified       15           11  2026-11-24 08:00Z      3  26 hours ago  web2",
+    assert (
+        head.split() == "host log_id verdict lines anchored to kept at after behind newest line log".split()
+    )
+    kept = "verified 15 11 2026-11-24 08:00Z 3 0 26 hours ago"
+    assert [" ".join(row.split()) for row in rows] == [
+        f"web3 {'03' * 16} unanchored 15 - - 15 0 26 hours ago web3",
+        f"web1 {'01' * 16} {kept} web1",
+        f"web2 {'02' * 16} {kept} web2",
         "3 logs: 1 unanchored, 2 verified",
     ]
+    assert len({row.index("26 hours") for row in rows[:3]}) == 1
     assert main([*command, "--unanchored-ok"]) == 0
 
 
@@ -558,6 +604,7 @@ def test_json_is_an_array_of_reports(
             "host": one["host"],
             "newest_at": "2026-11-21T10:00:15+00:00",
             "after_anchor": 3,
+            "behind": 0,
             "is_missing": False,
         }
 
@@ -571,6 +618,7 @@ def test_json_is_an_array_of_reports(
         ([""], "there is no folder"),
         (["-"], "there is no folder"),
         (["EMPTY", "--log-id", "00" * 16], "--all"),
+        (["EMPTY", "--lag", "soon"], "--lag"),
         (["EMPTY", "--anchor", "NOWHERE"], "no anchor file or folder"),
         (["EMPTY", "--key", "the key itself"], "env:NAME or file:PATH"),
     ],
@@ -599,9 +647,10 @@ def test_all_of_them_gone_is_a_finding(
 
 def test_wrong_arguments_are_refused(hosts: Hosts) -> None:
     """As `verify` does."""
-    for wrong in ({"jobs": 0}, {"max_age": timedelta(-1)}, {"key": []}):
+    for wrong in ({"jobs": 0}, {"max_age": timedelta(-1)}, {"lag": timedelta(-1)}, {"key": []}):
         with pytest.raises(ConfigError):
             hosts.verify(**wrong)
+    assert main(["verify", str(hosts.logs / "web1"), "--lag", "26h"]) == 2
     with pytest.raises(ConfigError):
         verify_all(None)  # type: ignore[arg-type]
 

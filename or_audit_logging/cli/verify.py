@@ -12,6 +12,7 @@ from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import progress
 from or_audit_logging.cli.values import age
 from or_audit_logging.cli.verdicts import finding_text, note_text, verdict_text
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 
@@ -61,6 +62,12 @@ def add_parser(commands: Any) -> None:
         "--max-age", metavar="AGE", type=age, help="how old the newest anchor may be: 30m, 1h, 7d"
     )
     parser.add_argument(
+        "--lag",
+        metavar="AGE",
+        type=age,
+        help="with --all: anchors kept within that time may be of lines that have not arrived yet",
+    )
+    parser.add_argument(
         "--jobs",
         metavar="N",
         type=_jobs,
@@ -76,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     """Verify and say what was found."""
     if options.all:
         return verify_all.run(options)
+    if options.lag is not None:
+        raise ConfigError("--lag goes with --all")
     with progress("lines") as say:
         report = verify(
             options.log,

@@ -16,8 +16,11 @@ from or_audit_logging.evidence.doctor.words import ago
 from or_audit_logging.evidence.fleet.verifying import Fleet, HostLog, verify_all
 from or_audit_logging.evidence.summary import GRAVITY
 
-_HEAD = ("host", "log_id", "verdict", "lines", "anchored to", "kept at", "after", "newest line", "log")
-_RIGHT = (3, 4, 6)
+_HEAD = (
+    *("host", "log_id", "verdict", "lines", "anchored to", "kept at", "after", "behind", "newest line"),
+    "log",
+)
+_RIGHT = (3, 4, 6, 7)
 _LISTED = 3
 """So many findings of a log are listed, and so many reasons why one could not be verified."""
 _NOTED = 20
@@ -34,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
             public_key=options.public_key,
             anchors=options.anchor,
             max_age=options.max_age,
+            lag=options.lag,
             jobs=options.jobs,
             progress=say,
         )
@@ -75,6 +79,7 @@ def _row(log: HostLog, root: str, now: datetime) -> tuple[str, ...]:
         f"{report.anchored_to:,}" if report.anchored_to is not None else "-",
         kept,
         f"{log.after_anchor:,}",
+        f"{log.behind:,}",
         f"{ago(now - log.newest_at)} ago" if log.newest_at is not None else "-",
         _place(log, root),
     )

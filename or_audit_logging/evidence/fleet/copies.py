@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from or_audit_logging.errors import AuditError
+from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.arguments import Target
 from or_audit_logging.evidence.export import Asked
 from or_audit_logging.evidence.fleet.comparing import Line, first_difference
@@ -32,11 +34,18 @@ class Copy:
     asked: Asked
     again: Again
     report: VerificationReport
+    behind: int = 0
+    """So many lines are proven to be behind the last one here: by another copy, or by a recent anchor."""
 
     @property
     def end(self) -> int:
         """The seq behind that of the last line."""
         return self.report.last_seq + 1 if self.report.last_seq is not None else 0
+
+    @property
+    def lacks_lines(self) -> bool:
+        """Whether an anchor proves lines behind the last one here."""
+        return any(finding.kind == "anchor-size" for finding in self.report.findings)
 
     def vouched(self, seq: int) -> int:
         """Return how much vouches for the line *seq*: an anchor (2), that nothing is wrong (1), nothing."""
@@ -59,6 +68,30 @@ class Copy:
         """Add a note, before all others."""
         report = self.report
         self.report = replace(report, notes=(note, *report.notes)[:LISTED], note_count=report.note_count + 1)
+
+
+def let_lag(copy: Copy, arrived: datetime) -> None:
+    """Hold *copy* against no anchor beyond its end that was kept after *arrived*: lines may be on their way.
+
+    Such an anchor says that the log goes on, so that an older one is not too old.
+    """
+    ahead = [anchor for anchor in copy.asked.anchors if anchor.size > copy.end and is_since(anchor, arrived)]
+    if not copy.lacks_lines or not ahead:
+        return
+    within = [anchor for anchor in copy.asked.anchors if anchor not in ahead]
+    oldest = copy.asked.oldest
+    if oldest is not None and any(is_since(anchor, oldest) for anchor in ahead):
+        oldest = None
+    copy.asked = replace(copy.asked, anchors=within, oldest=oldest)
+    copy.report = copy.again(copy.asked, Observations())
+    copy.behind = max(anchor.size for anchor in ahead) - copy.end
+    said = f"{copy.behind:,} more lines are proven by checkpoints of late, and may be on their way"
+    copy.note(Place().note("lag", said))
+
+
+def is_since(anchor: Anchor, arrived: datetime) -> bool:
+    """Return whether *anchor* is known to have been kept after *arrived*."""
+    return anchor.kept_at is not None and anchor.kept_at > arrived
 
 
 def judge_copies(copies: Sequence[Copy]) -> None:
@@ -85,10 +118,10 @@ def _judge(copy: Copy, longest: Copy, log: str) -> None:
     if difference is not None:
         _find_two_histories(copy, longest, *difference)
         return
-    is_behind = any(finding.kind == "anchor-size" for finding in copy.report.findings)
-    if is_behind and longest.report.verdict in ("verified", "unanchored"):
+    if copy.lacks_lines and longest.report.verdict in ("verified", "unanchored"):
         within = [anchor for anchor in copy.asked.anchors if anchor.size <= copy.end]
         copy.report = copy.again(replace(copy.asked, anchors=within, oldest=None), Observations())
+    copy.behind = max(copy.behind, longest.end - copy.end)
     goes_on = f", which goes on to seq {longest.end - 1}" if longest.end > copy.end else ""
     copy.note(Place().note("copy", f"a copy of the log in {longest.report.path}{goes_on}"))
 

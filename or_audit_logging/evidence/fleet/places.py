@@ -1,7 +1,7 @@
 """Where the logs below a folder are: folders that hold segments, and stores.
 
     found = find_logs(Path("logs"))
-    found.logs           -> (Path("logs/web1"), Path("logs/web2/audit.db"))
+    found.logs           -> (Target(Path("logs/web1")), Target(Path("logs/web2"), store=...))
     found.unreadable     -> {Path("logs/web3"): "Permission denied"}
 
 Links are followed, and each folder and file is looked at once, however many ways lead to it.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.arguments import looks_like_store
+from or_audit_logging.evidence.arguments import Target, find_log, looks_like_store
 from or_audit_logging.log.segments import LogLayout
 
 _STORE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -28,7 +28,7 @@ _STORE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 class Places:
     """Where logs are, in the order of their paths, and what could not be looked into and why."""
 
-    logs: tuple[Path, ...]
+    logs: tuple[Target, ...]
     unreadable: dict[Path, str]
 
 
@@ -39,12 +39,13 @@ def find_logs(directory: Path, *, leave_out: Collection[str] = ()) -> Places:
     """
     search = _Search(leave_out)
     search.enter(directory)
-    return Places(tuple(sorted(search.logs)), search.unreadable)
+    search.logs.sort(key=lambda target: target.store or target.folder)
+    return Places(tuple(search.logs), search.unreadable)
 
 
 class _Search:
     def __init__(self, leave_out: Collection[str]) -> None:
-        self.logs: list[Path] = []
+        self.logs: list[Target] = []
         self.unreadable: dict[Path, str] = {}
         self._leave_out = leave_out
         self._seen: set[tuple[int, int]] = set()
@@ -61,7 +62,7 @@ class _Search:
                 continue
             segments = _segments_in(folder)
             if segments is None or segments:
-                self.logs.append(folder)
+                self.logs.append(find_log(folder))
             below = [
                 folder / name
                 for name in names
@@ -86,7 +87,7 @@ class _Search:
     def _look_at_file(self, path: Path, status: os.stat_result) -> None:
         if looks_like_store(path):
             if self._is_new(status):
-                self.logs.append(path)
+                self.logs.append(find_log(path))
         elif path.suffix in _STORE_SUFFIXES and not os.access(path, os.R_OK):
             self.unreadable[path] = f"{path} cannot be read, and may be a store"
 

@@ -25,13 +25,13 @@ from or_audit_logging.evidence.arguments import (
     AnchorPlaces,
     PathText,
     Pin,
-    find_log,
+    Target,
     gather_anchors,
     oldest_allowed,
     open_ring,
 )
 from or_audit_logging.evidence.export import Asked
-from or_audit_logging.evidence.fleet.copies import Copy, judge_copies
+from or_audit_logging.evidence.fleet.copies import Copy, is_since, judge_copies, let_lag
 from or_audit_logging.evidence.fleet.looking import look, newest_line_at
 from or_audit_logging.evidence.fleet.places import find_logs
 from or_audit_logging.evidence.judgement import nothing_there
@@ -51,6 +51,8 @@ class HostLog:
 
     report: VerificationReport
     newest_at: datetime | None = None
+    behind: int = 0
+    """How many lines are proven to stand behind the last one here."""
     is_missing: bool = False
     """Whether only an anchor says that there is such a log."""
 
@@ -76,6 +78,7 @@ class HostLog:
             "host": self.host,
             "newest_at": newest,
             "after_anchor": self.after_anchor,
+            "behind": self.behind,
             "is_missing": self.is_missing,
         }
         return self.report.to_dict() | beside
@@ -103,6 +106,7 @@ def verify_all(
     public_key: PublicKeySources = None,
     anchors: AnchorPlaces = (),
     max_age: timedelta | None = None,
+    lag: timedelta | None = None,
     now: datetime | None = None,
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
@@ -112,12 +116,13 @@ def verify_all(
     Arguments are those of `verify`. *anchors* are those of all logs; one whose log is not there is a finding,
     unless something could not be read in which the log may be. Copies of checkpoints that stand in any of
     the logs are refused, and folders of anchors are not searched for logs. Of several copies of one log, the
-    shorter ones are held against the anchors that they reach to. Raises `ConfigError` for mistakes in the
+    shorter ones are held against the anchors that they reach to. An anchor that was kept within *lag* before
+    *now* may be of lines that have not arrived yet. Raises `ConfigError` for mistakes in the
     arguments, `MissingExtraError` for a *public_key* without `sign`.
     """
     check_jobs(jobs)
     root = _folder(directory)
-    oldest = oldest_allowed(max_age, now)
+    oldest, arrived = oldest_allowed(max_age, now), oldest_allowed(lag, now, name="lag")
     ring, signers = open_ring(key), open_signers(public_key)
     anchors = [anchors] if isinstance(anchors, (str, os.PathLike, Anchor)) else list(anchors)
     places = find_logs(root, leave_out=_real_paths(anchors))
@@ -128,30 +133,36 @@ def verify_all(
         kept = signers.only_signed(kept, observations)
     by_log = _by_log(kept, observations)
     copies: list[Copy] = []
-    unread = [nothing_there(str(path), Observations(), why) for path, why in places.unreadable.items()]
-    is_all_read = not unread
-    newest: dict[str, datetime | None] = {}
+    newest: list[datetime | None] = []
+    is_all_read = not places.unreadable
     done = 0
-    for path in places.logs:
-        target = find_log(path)
+    for target in places.logs:
         looked = look(target)
         is_all_read = is_all_read and looked.is_readable
-        own = by_log.get(looked.log or "", ())
+        asked = Asked(ring, signers, by_log.get(looked.log or "", ()), Pin(), oldest)
         again = partial(verify_target, target, progress=_behind(progress, done), jobs=jobs)
-        asked = Asked(ring, signers, own, Pin(), oldest)
         copy = Copy(target, asked, again, again(asked, Observations()))
+        if arrived is not None:
+            let_lag(copy, arrived)
         copies.append(copy)
+        newest.append(newest_line_at(target, looked.log) if looked.log is not None else None)
         done += copy.report.lines
-        if copy.report.log is not None:
-            newest[copy.report.path] = newest_line_at(target, copy.report.log)
     judge_copies(copies)
-    logs = [HostLog(copy.report, newest.get(copy.report.path)) for copy in copies]
-    logs += [HostLog(report) for report in unread]
+    logs = [HostLog(copy.report, at, copy.behind) for copy, at in zip(copies, newest, strict=True)]
+    logs += [
+        HostLog(nothing_there(str(path), Observations(), why)) for path, why in places.unreadable.items()
+    ]
     seen = {one.report.log for one in logs}
     for log, own in by_log.items():
-        if log not in seen and (largest := max(own, key=attrgetter("size"))).size:
-            missing = _missing(root, log, largest, is_certain=is_all_read)
-            logs.append(HostLog(missing, is_missing=True))
+        largest = max(own, key=attrgetter("size"))
+        if log in seen or not largest.size:
+            continue
+        if arrived is not None and all(is_since(anchor, arrived) for anchor in own):
+            said = f"the log {log} is not there: its checkpoints are of late, and it may be on its way"
+            observations.note(Place().note("lag", said))
+            continue
+        missing = _missing(root, log, largest, is_certain=is_all_read)
+        logs.append(HostLog(missing, is_missing=True))
     logs.sort(key=lambda one: (GRAVITY.index(one.report.verdict), one.host or "", one.report.path))
     return Fleet(tuple(logs), tuple(observations.notes))
 
@@ -175,10 +186,10 @@ def _real_paths(anchors: Iterable[Anchor | PathText]) -> set[str]:
 
 
 def _kept_outside(
-    logs: Sequence[Path], anchors: Iterable[Anchor], observations: Observations
+    logs: Iterable[Target], anchors: Iterable[Anchor], observations: Observations
 ) -> list[Anchor]:
     """Return those of *anchors* that do not stand in any of the *logs*; the files of the others are noted."""
-    real = {os.path.realpath(log) for log in logs}
+    real = {os.path.realpath(log.store or log.folder) for log in logs}
     inside: dict[str, bool] = {}
     kept = []
     for anchor in anchors:
