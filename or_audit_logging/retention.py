@@ -10,7 +10,6 @@ In two steps, to look at what is planned before it is done:
     apply(actions, reason="schedule")
 """
 
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.retention.applying import Applied, apply
 from or_audit_logging.evidence.retention.holds import add_hold, holds_of, release_hold
 from or_audit_logging.evidence.retention.opened import segments_of
@@ -19,6 +18,7 @@ from or_audit_logging.evidence.retention.planning import Action, Archive, Delete
 from or_audit_logging.evidence.retention.policies import PROFILES, RetentionPolicy, combine
 from or_audit_logging.evidence.retention.redacting import Redacted, redact_record
 from or_audit_logging.evidence.retention.retain import Kept, Retained, retain
+from or_audit_logging.sealing.keeping import Hold
 
 __all__ = [
     "PROFILES",

@@ -20,13 +20,17 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pytest
 
 FAULTS = ("500", "503", "429", "slow", "cut", "lost answer")
 """For the next requests: statuses; an answer that comes too late; a connection that is cut in the middle of
 the answer, with nothing kept; the same with everything kept."""
+
+
+Answer: TypeAlias = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
+"""Status, body, and headers where there are some."""
 
 
 class Site(ABC):
@@ -100,8 +104,11 @@ class HTTPSite(Site):
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @abstractmethod
-    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """Return status and body of the answer to a request; runs in the server's thread."""
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return status and body of the answer to a request; runs in the server's thread.
+
+        `:method` stands among the headers. The answer may have headers of its own.
+        """
 
     def fail(self, *faults: str) -> None:
         self._faults.extend(faults)
@@ -145,6 +152,7 @@ class HTTPSite(Site):
     def serve(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request, or fail as told."""
         headers = {name.lower(): value for name, value in request.headers.items()}
+        headers[":method"] = request.command
         body = request.rfile.read(int(headers.get("content-length", "0")))
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
@@ -158,7 +166,7 @@ class HTTPSite(Site):
             return
         if fault == "slow":
             self._over.wait(2 * self.timeout)
-        status, content = (
+        status, content, *more = (
             (200, b"{}") if fault in ("cut", "slow") else self.answer(request.path, headers, body)
         )
         if fault in ("cut", "lost answer"):
@@ -170,7 +178,7 @@ class HTTPSite(Site):
             request.connection.shutdown(socket.SHUT_RDWR)
             request.close_connection = True
             return
-        self._send(request, status, content, {})
+        self._send(request, status, content, more[0] if more else {})
 
     @staticmethod
     def _send(
@@ -182,7 +190,8 @@ class HTTPSite(Site):
                 request.send_header(name, value)
             request.send_header("Content-Length", str(len(content)))
             request.end_headers()
-            request.wfile.write(content)
+            if request.command != "HEAD":
+                request.wfile.write(content)
         except OSError:  # the client has not waited
             request.close_connection = True
 

@@ -10,7 +10,6 @@ from log_builder import key
 
 from or_audit_logging import verify
 from or_audit_logging.errors import AuditWriteError
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention.history import history_of
 from or_audit_logging.keys import KeyRing
@@ -18,6 +17,7 @@ from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.shared_writer import SharedWriter
 from or_audit_logging.log.writer import LogWriter
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.keeping import Hold
 from or_audit_logging.store.writer import StoreWriter
 
 POLICY = {"name": "operational", "archive_after_days": 30, "delete_after_days": 90, "min_days": 90}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import logging.config
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +17,7 @@ import yaml
 from or_audit_logging import RedactingHandler, RedactionFilter, Redactor
 from or_audit_logging.digest import pseudonym
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.handlers.filters import redacted_copy
 from or_audit_logging.handlers.redacting import LLM_LOGGERS, redact_loggers
 from or_audit_logging.redaction import Finding
 from or_audit_logging.sealing.chain import digest_key
@@ -196,3 +199,50 @@ def test_a_target_is_a_handler(target: Any) -> None:
     """Or describes one."""
     with pytest.raises(ConfigError):
         RedactingHandler(target)
+
+
+def test_what_was_redacted_before_is_handed_on_as_a_copy_too() -> None:
+    """Handlers write in the records that they get: the message, attributes of their own."""
+    logger, seen = logging.getLogger("app"), []
+
+    class Writing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            record.msg, record.extra_of_its_own = {"message": record.getMessage()}, 1
+            seen.append(record)
+
+    record = logger.makeRecord("app", logging.INFO, __file__, 1, "for %s", (MAIL,), None)
+    inner = RedactingHandler(Writing())
+    RedactingHandler(inner).handle(record)
+    assert [each.msg for each in seen] == [{"message": "for [EMAIL]"}]
+    assert (record.msg, record.args, hasattr(record, "extra_of_its_own")) == ("for %s", (MAIL,), False)
+    inner.handle(again := redacted_copy(record, inner.redactor))
+    assert (again.msg, hasattr(again, "extra_of_its_own")) == ("for %s", False)
+
+
+def test_addresses_in_a_configuration_may_be_lists() -> None:
+    """YAML has no tuples; `dictConfig` makes them of lists for handlers that it makes itself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+        port = server.getsockname()[1]
+        configured(
+            f"""
+            handlers:
+              syslog:
+                (): or_audit_logging.RedactingHandler
+                target: {{class: logging.handlers.SysLogHandler, address: [127.0.0.1, {port}]}}
+            loggers: {{app: {{level: INFO, handlers: [syslog], propagate: false}}}}
+            """
+        )
+        logging.getLogger("app").info("for %s", MAIL)
+        assert server.recv(1000) == b"<14>for [EMAIL]\0"
+    logging.getLogger("app").handlers[0].close()
+
+
+def test_a_handler_that_could_not_be_made_is_not_closed_at_the_end() -> None:
+    """logging flushes and closes at the process's end whatever it knows, and would complain."""
+    with pytest.raises(ConfigError):
+        RedactingHandler({"class": "logging.NoSuchHandler"})
+    gc.collect()
+    known = [reference() for reference in logging._handlerList]
+    assert not [h for h in known if isinstance(h, RedactingHandler) and not hasattr(h, "target")]

@@ -15,11 +15,11 @@ from json_values import JSON
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, THIRD_DAY, LogBuilder, deletion_row, key, three_segments
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.certificates import minimum_days
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.sealing.checkpoint import encode_root
 from or_audit_logging.sealing.control import MEMBERS, control_body
+from or_audit_logging.sealing.keeping import minimum_days
 
 FIRST = f"audit_{DAY}.jsonl"
 SECOND = f"audit_{NEXT_DAY}.jsonl"

@@ -11,9 +11,9 @@ from or_audit_logging.cli.output import complain, paint, printable, table, warn
 from or_audit_logging.cli.retain import add_who_and_why
 from or_audit_logging.cli.values import day
 from or_audit_logging.errors import RetentionError
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.retention.holds import add_hold, holds_of, release_hold
 from or_audit_logging.evidence.retention.opened import segments_of
+from or_audit_logging.sealing.keeping import Hold
 
 HELP = "put records under a legal hold, release one, list them"
 

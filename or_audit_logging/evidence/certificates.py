@@ -19,9 +19,9 @@ from datetime import date, datetime
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.deletions import Row, parse_past
-from or_audit_logging.evidence.holding import MADE_BEFORE, Hold, hold_of
 from or_audit_logging.evidence.report import LISTED, Finding, Note, Observations, Place, brief, lines_are
 from or_audit_logging.sealing.checkpoint import decode_root
+from or_audit_logging.sealing.keeping import Hold, days_before, hold_of, minimum_days
 from or_audit_logging.sealing.line import Stub
 
 Members = dict[str, object]
@@ -29,25 +29,6 @@ Members = dict[str, object]
 _LEAF = re.compile(r"[0-9a-f]{64}")
 _ACTORS = LISTED
 _OTHERS = "(others)"
-
-
-def minimum_days(policy: object) -> int:
-    """Return for how many days a sealed `policy` keeps a line at least; raises `FormatError`.
-
-    It is the policy's `min_days`, without it its `delete_after_days`. Null, or neither of them: 0.
-    """
-    if policy is None:
-        return 0
-    if not isinstance(policy, dict):
-        raise FormatError("a policy is null or an object")
-    days = policy.get("min_days")
-    if days is None:
-        days = policy.get("delete_after_days")
-    if days is None:
-        return 0
-    if type(days) is not int or not 0 <= days <= 1_000_000:
-        raise FormatError("a policy states its minimum as a number of days")
-    return days
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +256,7 @@ def _days_added(past: tuple[Row, ...], row: Row) -> tuple[date, date] | None:
         if not past or last <= max(date.fromisoformat(earlier["days"][1]) for earlier in past):
             return None
         first = min(last, date.fromisoformat(past[-1]["cut_off"]))
-    return _before(first), last
-
-
-def _before(day: date) -> date:
-    return day - MADE_BEFORE if day - date.min >= MADE_BEFORE else date.min
+    return days_before(first), last
 
 
 def _untrue(start: _Start, leaf: bytes, root: bytes, place: Place) -> Iterator[Finding]:

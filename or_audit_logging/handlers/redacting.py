@@ -15,6 +15,7 @@ handlers:
 
 from __future__ import annotations
 
+import copy
 import importlib
 import logging
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ from or_audit_logging.policy import Redacts
 
 LLM_LOGGERS = ("openai", "httpx", "httpcore", "openrouter", "urllib3")
 """Loggers that may say what was asked, or with which key."""
+
+_PAIRS = {"address", "mailhost"}
+"""What handlers of the standard library take as tuples, for which YAML and JSON have lists only."""
 
 
 class RedactingHandler(logging.Handler):
@@ -44,13 +48,13 @@ class RedactingHandler(logging.Handler):
         None: the handlers of the root logger, as they are when a record comes. The redactor is *redactor*,
         or made of the options of `redactor_from`.
         """
-        super().__init__()
         if redactor is not None and options:
             raise ConfigError("RedactingHandler takes a redactor or options for one, not both")
         self.redactor = redactor or redactor_from(options)
         self.target = _made(target) if isinstance(target, Mapping) else target
         if not (self.target is None or isinstance(self.target, logging.Handler)):
             raise ConfigError(f"target is a handler or describes one, not {target!r}")
+        super().__init__()  # last: from then on, logging flushes and closes it at the process's end
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Set the formatter of the handler inside."""
@@ -71,11 +75,13 @@ class RedactingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand on a redacted copy of *record*."""
-        copy = redacted_copy(record, self.redactor)
+        redacted = redacted_copy(record, self.redactor)
+        if redacted is record:  # it was redacted before; others' handlers write in the records that they get
+            redacted = copy.copy(record)
         if self.target is None:
-            self._to_root(copy)
-        elif copy.levelno >= self.target.level:
-            self.target.handle(copy)
+            self._to_root(redacted)
+        elif redacted.levelno >= self.target.level:
+            self.target.handle(redacted)
 
     def flush(self) -> None:
         """Flush the handler inside."""
@@ -113,6 +119,9 @@ def _made(description: Mapping[str, Any]) -> Any:
     named = members.pop("()", None) or members.pop("class", None)
     if named is None:
         raise ConfigError("target names a handler's class: {class: logging.StreamHandler}")
+    for name in _PAIRS & members.keys():
+        if isinstance(members[name], list):
+            members[name] = tuple(members[name])
     return (_resolved(named) if isinstance(named, str) else named)(**members)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.log.mounts import DOUBTFUL, REFUSED, mount_here
-from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
+from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment, copied_hosts
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
@@ -49,6 +49,7 @@ def check_folder(layout: LogLayout) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"the folder {folder} cannot be written by this process")
     check_mount(folder)
+    check_original(folder)
     for path in (folder / LOCK_NAME, *(segment.path for segment in layout.files())):
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
             raise ConfigError(f"{path} is not a regular file; a log's files are")
@@ -58,6 +59,12 @@ def check_folder(layout: LogLayout) -> None:
             f"{folder} already holds the log {present.stem}{present.suffix}; one folder holds one log, "
             f"so give {layout.stem}{layout.suffix} a folder of its own"
         )
+
+
+def check_original(folder: Path) -> None:
+    """Refuse (`ConfigError`) a copy of a log from object storage, which is there to be read."""
+    if copied_hosts(folder):
+        raise ConfigError(f"{folder} holds a copy of a log from object storage, which is read, not written")
 
 
 def check_mount(folder: Path) -> None:

@@ -5,7 +5,8 @@
     layout.segments()                              -> in the order of their first seq, archives included
 
 The active segment already bears its date and nothing is ever renamed. Archived segments are
-`archive/<name>.gz`: the same bytes, compressed.
+`archive/<name>.gz`: the same bytes, compressed. A copy of a log from object storage is read, and never
+written: `dt=2026-11-21/host=h1/<name>.gz`, of one host.
 """
 
 from __future__ import annotations
@@ -125,9 +126,14 @@ class LogLayout:
     def discover(cls, folder: str | os.PathLike[str]) -> LogLayout | None:
         """Return the layout of the log in *folder*, None where there is none; raises `ConfigError`.
 
-        One folder holds one log: a second stem is refused.
+        One folder holds one log: a second stem is refused, and so are copies of several hosts' logs.
         """
         root = Path(folder)
+        if len(hosts := copied_hosts(root)) > 1:
+            raise ConfigError(
+                f"{root} holds the logs of {len(hosts)} hosts ({', '.join(hosts[:3])}, ...): verify --all "
+                "takes them one by one; anything else takes a folder with those of one host"
+            )
         found = {(s.name_parts[0], s.name_parts[1]) for s in _dated_files(root)}
         if len(found) > 1:
             names = ", ".join(sorted(stem + suffix for stem, suffix in found))
@@ -167,8 +173,29 @@ class _DatedFile:
     name_parts: tuple[str, str]
 
 
-def _dated_files(folder: Path) -> Iterator[_DatedFile]:
-    for place, archived in ((folder, False), (folder / ARCHIVE, True)):
+def copied_hosts(folder: Path) -> list[str]:
+    """Return the hosts whose segments stand in *folder* as they stand in object storage, by name.
+
+    There is none where *folder* holds segments of its own.
+    """
+    return sorted({place.name.removeprefix("host=") for place in _copied(folder)})
+
+
+def _copied(folder: Path) -> list[Path]:
+    """Return the folders of days and hosts that hold segments, if *folder* is such a copy."""
+    if any(_files_in((folder, False), (folder / ARCHIVE, True))):
+        return []
+    return [place for place in sorted(folder.glob("dt=*/host=*")) if any(_files_in((place, True)))]
+
+
+def _dated_files(folder: Path) -> list[_DatedFile]:
+    own = [*_files_in((folder, False), (folder / ARCHIVE, True))]
+    return own or [*_files_in(*((place, True) for place in folder.glob("dt=*/host=*")))]
+
+
+def _files_in(*places: tuple[Path, bool]) -> Iterator[_DatedFile]:
+    """Yield the files in *places*, each a folder and whether what stands in it is compressed."""
+    for place, archived in places:
         try:
             entries = sorted(os.listdir(place))
         except (FileNotFoundError, NotADirectoryError):

@@ -32,15 +32,45 @@ if TYPE_CHECKING:
 
 _CONNECT = 10.0
 _QUOTED = 300
-_MISSING = frozenset({"ResourceNotFoundException"})
-_THERE = frozenset({"ResourceAlreadyExistsException", "DataAlreadyAcceptedException"})
-_LATER = frozenset({"ServiceUnavailableException", "OperationAbortedException", "TooManyRequestsException"})
+_MISSING = frozenset(
+    [
+        "ResourceNotFoundException",
+        "NoSuchKey",
+        "404",  # what a HEAD is answered with has no words
+        "NoSuchObjectLockConfiguration",
+        "NoSuchObjectLegalHold",
+        "ObjectLockConfigurationNotFoundError",
+    ]
+)
+_THERE = frozenset(["ResourceAlreadyExistsException", "DataAlreadyAcceptedException", "PreconditionFailed"])
+_LATER = frozenset(
+    [
+        "ServiceUnavailableException",
+        "OperationAbortedException",
+        "TooManyRequestsException",
+        "BadDigest",  # what came was not what was sent
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "OperationAborted",
+        "RequestTimeout",
+    ]
+)
 _REFUSED = frozenset({"InvalidParameterException", "ValidationException", "SerializationException"})
 _EXPIRED = "the credentials have expired: renew them"
 _KEY = "the access key is not known there: check the credentials"
 _SIGNATURE = "check the secret access key and this machine's clock"
+_ALLOW = "allow it in the policy of these credentials (docs/targets.md)"
+_REGION = "set AWS_REGION to the bucket's region"
 _ADVICE = {
-    "AccessDeniedException": "allow it in the policy of these credentials (docs/targets.md)",
+    "AccessDenied": _ALLOW,
+    "403": _ALLOW,
+    "AuthorizationHeaderMalformed": _REGION,
+    "PermanentRedirect": _REGION,
+    "InvalidAccessKeyId": _KEY,
+    "InvalidRequest": "a lock can be had where Object Lock is switched on for the bucket (docs/targets.md)",
+    "NoSuchBucket": "make the bucket (docs/targets.md), or mend its name",
+    "RequestTimeTooSkewed": _SIGNATURE,
+    "AccessDeniedException": _ALLOW,
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "InvalidClientTokenId": _KEY,
@@ -107,11 +137,17 @@ def connect(session: boto3.Session, service: str, *, name: str, options: TargetO
     return client
 
 
-def _to_its_end(name: str, response_dict: Mapping[str, Any] | None, **_: object) -> None:
-    """Let nothing pass for an answer that was cut: botocore takes one without a body for {}, a success."""
-    if response_dict is not None:
+def _to_its_end(
+    name: str, response_dict: Mapping[str, Any] | None, event_name: str = "", **_: object
+) -> None:
+    """Let nothing pass for an answer that was cut: botocore takes one without a body for {}, a success.
+
+    A HEAD has the length of what it does not bring; a stream says by itself where it ends early.
+    """
+    body = response_dict["body"] if response_dict is not None else None
+    if response_dict is not None and isinstance(body, bytes) and ".Head" not in event_name:
         expected = response_dict["headers"].get("content-length", "")
-        if expected.isdecimal() and len(response_dict["body"]) < int(expected):
+        if expected.isdecimal() and len(body) < int(expected):
             raise TryLaterError(f"{name}: the connection was cut in the middle of the answer")
 
 
@@ -164,11 +200,13 @@ def _answered(name: str, error: ClientError) -> DeliveryError:
     metadata = error.response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode", 0))
     said = f"{name} answered {code or status}"
+    if code == "500" and "etag" in metadata.get("HTTPHeaders", {}):  # botocore's word for what it cannot read
+        return DeliveryError(f"{name} brings an object where it is asked for its lock: it has no Object Lock")
     if code in _MISSING:
         return MissingError(said)
     if code in _THERE:
         return ThereError(said)
-    if code in _LATER or "Throttl" in code or status in (408, 429) or status >= 500:
+    if code in _LATER or "Throttl" in code or status in (408, 429) or (status >= 500 and status != 501):
         seconds = retry_after(metadata.get("HTTPHeaders", {}).get("retry-after"), now=datetime.now(UTC))
         return TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
     if status == 413 or message.startswith("Upload too large"):

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from or_audit_logging.errors import AuditWriteError, ChainBrokenError, ConfigError, DeliveryError
+from or_audit_logging.log.folder import check_original
 from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.projections import encoder
@@ -300,6 +301,7 @@ def layout_at(path: str | os.PathLike[str]) -> LogLayout:
     layout = LogLayout.discover(place) if place.is_dir() else LogLayout.from_filename(place)
     if layout is None or not layout.files():
         raise ConfigError(f"there is no audit log in {place}; give the folder that a handler writes to")
+    check_original(layout.folder)
     return layout
 
 

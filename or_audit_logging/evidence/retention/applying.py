@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from or_audit_logging.errors import LegalHoldError, RetentionError
-from or_audit_logging.evidence.certificates import minimum_days
 from or_audit_logging.evidence.deletions import Row, continued
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.retention.history import History
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.evidence.retention.planning import Action, Archive, Delete, SegmentState
@@ -34,6 +32,7 @@ from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
 from or_audit_logging.log.sources import survey
 from or_audit_logging.log.streams import LineStream, same_bytes
 from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.keeping import Hold, minimum_days
 
 _UNFINISHED = ".unfinished.gz"
 _BLOCK = 1 << 18

@@ -11,19 +11,11 @@ log before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from or_audit_logging.errors import FormatError
-from or_audit_logging.evidence.certificates import minimum_days
-from or_audit_logging.evidence.holding import Hold, hold_of
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import SealedLine, parse_line
-
-_START = b'{"event_type":"log.'
-_OF_KEEPING = ("policy", "hold", "release", "delete", "redact", "export")
-_PREFIXES = tuple(_START + name.encode("ascii") + b'",' for name in (*_OF_KEEPING, "genesis", "open"))
+from or_audit_logging.sealing.keeping import Hold, Keeping, lines_of_keeping
 
 
 class Lines(Protocol):
@@ -62,45 +54,25 @@ class History:
 def history_of(lines: Lines) -> History:
     """Return what the control lines among *lines* say; raises `FormatError` where one says what it cannot."""
     acts: list[Act] = []
-    policy, minimum = None, 0
-    holds: dict[str, Hold] = {}
+    keeping = Keeping()
     deletion, redactions = None, {}
-    for line in _of_keeping(lines):
+    for line in lines_of_keeping(lines.blocks()):
         members = parse_control(line.raw)
+        keeping.take(line.seq, members)
         event = str(members["event_type"])
-        if event in ("log.genesis", "log.open", "log.policy"):
-            stated = members["policy"]
-            minimum = max(minimum, minimum_days(stated))
-            policy = stated if isinstance(stated, dict) else None
         if event in ("log.genesis", "log.open"):
             continue
         act = Act(line.seq, event, members, line.raw)
         acts.append(act)
-        if event == "log.hold":
-            hold = hold_of(line.seq, members)
-            holds[hold.name] = hold
-        elif event == "log.release":
-            holds.pop(str(members["name"]), None)
-        elif event == "log.delete":
+        if event == "log.delete":
             deletion = act
         elif event == "log.redact" and type(members["target"]) is int:
             redactions[members["target"]] = act
     return History(
         acts=tuple(acts),
-        policy=policy,
-        minimum=minimum,
-        holds=tuple(sorted(holds.values(), key=lambda hold: hold.seq)),
+        policy=keeping.policy,
+        minimum=keeping.minimum,
+        holds=keeping.holds,
         deletion=deletion,
         redactions=redactions,
     )
-
-
-def _of_keeping(lines: Lines) -> Iterator[SealedLine]:
-    for block in lines.blocks():
-        at = 0 if block.startswith(_START) else block.find(b"\n" + _START) + 1 or -1
-        while at >= 0:
-            end = block.find(b"\n", at)
-            if block.startswith(_PREFIXES, at):
-                with suppress(FormatError):  # cut by a crash: no line
-                    yield parse_line(block[at : end if end >= 0 else len(block)])
-            at = block.find(b"\n" + _START, end) + 1 or -1 if end >= 0 else -1

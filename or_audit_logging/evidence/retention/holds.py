@@ -15,11 +15,11 @@ from datetime import date
 
 from or_audit_logging.errors import ConfigError, FormatError, RetentionError
 from or_audit_logging.evidence.arguments import PathText
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import reader_of
 from or_audit_logging.evidence.retention.history import history_of
 from or_audit_logging.evidence.retention.opened import OpenedLog, actor_of, opened, text_of
 from or_audit_logging.keys import KeySources
+from or_audit_logging.sealing.keeping import Hold
 
 WAIT = 60.0
 """So many seconds a run of retention under way is given to end: what it deletes is not held any more."""

@@ -27,6 +27,7 @@ from or_audit_logging.evidence.retention.planning import SegmentState
 from or_audit_logging.evidence.tally import timestamp_of
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.log.folder import check_original
 from or_audit_logging.log.handing_over import hand_over
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.sources import Source, survey
@@ -103,6 +104,7 @@ def opened(
     of *wait* at most.
     """
     layout = folder_of(path)
+    check_original(layout.folder)
     ring, signing = KeyRing.from_sources(key), SigningKeys.from_sources(signing_key)
     with exclusive(layout.folder, wait=wait) if alone else nullcontext():
         log = OpenedLog(layout, ring, signing)

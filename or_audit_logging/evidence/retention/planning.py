@@ -16,8 +16,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from or_audit_logging.evidence.holding import MADE_BEFORE, Hold
 from or_audit_logging.evidence.retention.policies import RetentionPolicy
+from or_audit_logging.sealing.keeping import Hold, days_of_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,8 @@ class SegmentState:
 
     def held_by(self, holds: Sequence[Hold]) -> tuple[Hold, ...]:
         """Return those of *holds* that may cover a record in it, also where a clock ran ahead or behind."""
-        youngest = self.youngest or date.max
-        first = min(self.day, self.opened, self.closed or self.day) - MADE_BEFORE
-        return tuple(hold for hold in holds if hold.covers(first, youngest))
+        reach = days_of_records(self.day, self.opened, self.closed)
+        return tuple(hold for hold in holds if hold.covers(*reach))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.evidence.certificates import minimum_days
+from or_audit_logging.sealing.keeping import minimum_days
 
 _MOST_DAYS = 1_000_000
 _LONGEST_NAME = 100

@@ -15,7 +15,6 @@ from datetime import date, datetime
 from itertools import pairwise
 
 from or_audit_logging.errors import FormatError, LegalHoldError, RetentionError
-from or_audit_logging.evidence.holding import Hold
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.retention.opened import OpenedLog
 from or_audit_logging.evidence.retention.planning import SegmentState
@@ -24,6 +23,7 @@ from or_audit_logging.log.sources import Source, survey
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import genesis_prev, leaf_hash
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.keeping import Hold
 from or_audit_logging.sealing.line import SealedLine, Stub, parse_line, parse_stub
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")

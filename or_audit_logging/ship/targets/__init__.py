@@ -20,6 +20,7 @@ TARGETS = {
     "stdout": "stdout",
     "cloudwatch": "cloudwatch:GROUP:STREAM",
     "gcp": "gcp:LOG",
+    "s3": "s3:BUCKET/PREFIX",
 }
 """Each target's name, and how it is written."""
 

@@ -1,0 +1,112 @@
+"""`store`: an object, put once. One that is there already has to be the same.
+
+    store(bucket, key, Content.of(b"..."), lock)
+
+Raises `RefusedError` where another object stands there: nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from or_audit_logging.errors import DeliveryError
+from or_audit_logging.ship.aws import ThereError
+from or_audit_logging.ship.s3.bucket import LARGEST, Bucket, Found
+from or_audit_logging.ship.s3.locking import Lock, assure, confirm
+from or_audit_logging.ship.target import RefusedError, TryLaterError
+
+LOG = "log"
+"""The member of an object's metadata that says whose log it is of: 16 hex digits."""
+
+_BLOCK = 1 << 18
+_NO_LINE = b"\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What an object is to hold: *size* bytes of *file* with this SHA-256.
+
+    `lines` is the SHA-256 of the lines in it, which is the same however they were compressed.
+    """
+
+    file: BinaryIO
+    size: int
+    sha256: bytes
+    lines: bytes
+    is_compressed: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: bytes, metadata: Mapping[str, str]) -> Content:
+        """Return the content that *data* is."""
+        digest = hashlib.sha256(data).digest()
+        return cls(file=io.BytesIO(data), size=len(data), sha256=digest, lines=digest, metadata=metadata)
+
+
+def store(bucket: Bucket, key: str, content: Content, lock: Lock | None) -> None:
+    """Return once *content* stands at *key*, locked as asked; raises `DeliveryError` and its kinds."""
+    if content.size > LARGEST:
+        raise RefusedError(f"{key} has {content.size:,} bytes, and one object takes {LARGEST:,} at most")
+    content.file.seek(0)
+    try:
+        version = bucket.put_new(
+            key,
+            content.file,
+            size=content.size,
+            sha256=content.sha256,
+            metadata=content.metadata,
+            lock=lock.parameters if lock is not None else {},
+        )
+    except ThereError:
+        version = _same(bucket, key, content).version
+        if lock is not None:
+            assure(bucket, key, version, lock)
+    else:
+        if lock is not None:
+            confirm(bucket, key, version, lock)
+
+
+def _same(bucket: Bucket, key: str, content: Content) -> Found:
+    """Return what is at *key* if that is *content*."""
+    found = bucket.look(key)
+    if found is None:
+        raise TryLaterError(f"{bucket.name}: {key} was there, and is not any more")
+    if found.sha256 == content.sha256:
+        return found
+    other = found.metadata.get(LOG)
+    if other is not None and other != content.metadata.get(LOG):
+        raise DeliveryError(
+            f"{bucket.name}: {key} is of another log, {other}; give each log a prefix of its own"
+        )
+    digest = hashlib.sha256()
+    for block in _lines(bucket.read(key, found.version), content):
+        digest.update(block)
+    if digest.digest() != content.lines:
+        raise RefusedError(
+            f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is: somebody "
+            "else has put it there, or lines were redacted here since"
+        )
+    return found
+
+
+def _lines(blocks: Iterable[bytes], content: Content) -> Iterator[bytes]:
+    """Yield the lines in an object's *blocks*, and what is like no line where they are not as they should."""
+    if not content.is_compressed:
+        yield from blocks
+        return
+    inflated = zlib.decompressobj(wbits=31)
+    try:
+        for block in blocks:
+            rest = block
+            while rest:
+                yield inflated.decompress(rest, _BLOCK)
+                rest = inflated.unconsumed_tail
+    except zlib.error:
+        yield _NO_LINE
+    if not inflated.eof or inflated.unused_data:
+        yield _NO_LINE

@@ -1,0 +1,192 @@
+"""Target `s3:BUCKET/PREFIX`: closed segments and checkpoints as objects, locked if asked for (extra `aws`).
+
+    PUT llm/dt=2026-11-21/host=h1/audit_2026-11-21.jsonl.gz       If-None-Match: *, x-amz-checksum-sha256
+
+Lines alone are nothing to do. A checkpoint goes out when it passes, of several in a batch the newest, which
+covers the others: so anchors leave the machine in time. A log.open line says that the segment before it is
+closed: it counts as delivered once that segment is stored. So the cursor never passes a segment that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from or_audit_logging.errors import ConfigError, DeliveryError, FormatError
+from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.record import moment
+from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.keeping import hold_of, minimum_days
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine
+from or_audit_logging.ship.aws import open_session
+from or_audit_logging.ship.continuity import parsed
+from or_audit_logging.ship.s3.address import CHECKPOINTS, day_of, host_of, parse_address
+from or_audit_logging.ship.s3.bucket import Bucket
+from or_audit_logging.ship.s3.holding import hold_stored, release_stored
+from or_audit_logging.ship.s3.locking import Lock, lock_for
+from or_audit_logging.ship.s3.packing import pack
+from or_audit_logging.ship.s3.storing import LOG, Content, store
+from or_audit_logging.ship.s3.terms import Terms
+from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions, TryLaterError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+_LIMITS = Limits(items=10_000, bytes=16 << 20, item_bytes=8 * MAX_LINE_BYTES)
+_CONTROL = b'{"event_type":"log.'
+_CHECKPOINT = b'{"event_type":"log.checkpoint",'
+
+
+class S3Target:
+    """One bucket, or a part of it, for one log; nothing is sent before the first `send`."""
+
+    limits = _LIMITS
+    format = "native"
+
+    def __init__(self, bucket: Bucket, layout: LogLayout) -> None:
+        self.name = bucket.name
+        self._bucket = bucket
+        self._layout = layout
+        self._terms = Terms(layout)
+        self._host: str | None = None
+        self._acts: Mapping[str, Callable[[SealedLine, dict[str, Any]], None]] = {
+            "log.open": self._store_segment,
+            "log.checkpoint": self._store_checkpoint,
+            "log.hold": self._hold,
+            "log.release": self._release,
+        }
+
+    def send(self, items: Sequence[Item], /) -> Answer:
+        """Store what *items* say is to be stored, in their order."""
+        checkpoints = [index for index, item in enumerate(items) if item.line.startswith(_CHECKPOINT)]
+        refused: dict[int, str] = {}
+        for index, item in enumerate(items):
+            if item.body != item.line:
+                raise DeliveryError(f"{self.name} takes the lines as they are sealed: leave --format native")
+            if not item.line.startswith(_CONTROL) or index in checkpoints[:-1]:
+                continue
+            try:
+                self._pass(item.line)
+            except RefusedError as error:
+                refused[index] = str(error)
+            except TryLaterError as error:
+                if not index:
+                    raise
+                return Answer(refused, again=range(index, len(items)), retry_after=error.retry_after)
+        return Answer(refused)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._bucket.close()
+
+    def _pass(self, raw: bytes) -> None:
+        line = parsed(raw)
+        if not isinstance(line, SealedLine):
+            raise RefusedError("a control line that is not sealed")
+        try:
+            members = parse_control(raw)
+            act = self._acts.get(str(members["event_type"]), _nothing)
+            try:
+                act(line, members)
+            except RefusedError:
+                self._terms.take(line.seq, members)
+                raise
+            self._terms.take(line.seq, members)
+        except FormatError as error:
+            raise RefusedError(f"{error}; run or-audit verify") from None
+
+    @property
+    def _mode(self) -> Any:
+        return self._bucket.address.mode
+
+    def _store_segment(self, line: SealedLine, members: dict[str, Any]) -> None:
+        """Store the segment that ends where *line* opens the next."""
+        self._host = host_of(str(members["origin"]))
+        name = str(members["prev_segment"])
+        segment = next((file for file in self._layout.files() if file.name == name), None)
+        if segment is None:
+            self._miss(name, line)
+            return
+        with pack(segment, line) as packed:
+            key = self._bucket.address.segment_key(packed.day, self._host, name)
+            lock = None
+            if self._mode is not None:
+                is_held = any(hold.covers(*packed.days) for hold in self._terms.holds(line.seq))
+                promised = max(packed.minimum, minimum_days(members["policy"]))
+                lock = self._lock(packed.days[1], promised or self._terms.newest_days(), is_held=is_held)
+            store(self._bucket, key, packed.content, lock)
+
+    def _miss(self, name: str, line: SealedLine) -> None:
+        """Return where the segment called *name*, which is not there, need not be stored any more.
+
+        It is in the bucket, or nothing of it ever was to be: it was deleted before shipping began.
+        """
+        day, address = day_of(name), self._bucket.address
+        if day is not None:
+            found = self._bucket.look(address.segment_key(day, self._host_name(), name))
+            if found is not None and found.metadata.get(LOG) == line.log:
+                return
+            begun = f"{address.folder(day, self._host_name())}{CHECKPOINTS}{line.log}-"
+            if not any(self._bucket.keys(begun, most=1)):
+                return
+        raise RefusedError(f"{name} was deleted before it could be stored")
+
+    def _store_checkpoint(self, line: SealedLine, members: dict[str, Any]) -> None:
+        made = moment(members["timestamp"])
+        if made is None or type(members["size"]) is not int:
+            raise RefusedError("a checkpoint without a time or a size")
+        key = self._bucket.address.checkpoint_key(
+            made.date(), self._host_name(), log=line.log, size=members["size"]
+        )
+        lock = self._lock(made.date(), self._terms.days(line.seq)) if self._mode is not None else None
+        store(self._bucket, key, Content.of(line.raw + b"\n", {LOG: line.log}), lock)
+
+    def _hold(self, line: SealedLine, members: dict[str, Any]) -> None:
+        if self._mode is not None and members["renews"] is None:  # what is said again is held already
+            hold_stored(self._bucket, hold_of(line.seq, members), host=self._host_name(), log=line.log)
+
+    def _release(self, line: SealedLine, members: dict[str, Any]) -> None:
+        if self._mode is not None:
+            hold = hold_of(line.seq, members)
+            others = [other for other in self._terms.holds(line.seq) if other.name != hold.name]
+            release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
+
+    def _lock(self, youngest: date, promised: int, *, is_held: bool = False) -> Lock:
+        """Return the lock for lines that were written on *youngest* at the latest."""
+        days = self._bucket.address.days or promised
+        if not days:
+            raise DeliveryError(
+                f"{self.name}: for how many days is it to be locked? The log states no policy: seal one with "
+                "or-audit retain --policy, or say it here, ?lock=...&days=N"
+            )
+        return lock_for(self._mode, since=youngest, days=days, now=datetime.now(UTC), is_held=is_held)
+
+    def _host_name(self) -> str:
+        """Return the host that the log's first lines state."""
+        if self._host is None:
+            try:
+                lines = (file.first_line() for _, file in self._layout.segments())
+                first = next((line for line in lines if line is not None), None)
+            except OSError as error:
+                raise TryLaterError(f"the log's folder cannot be read: {error.strerror}") from None
+            if first is None:
+                raise TryLaterError("there is no line in the log's folder")
+            try:
+                self._host = host_of(str(parse_control(first.raw)["origin"]))
+            except (FormatError, KeyError):
+                raise RefusedError("the log's first line does not say of which host it is") from None
+        return self._host
+
+
+def _nothing(line: SealedLine, members: dict[str, Any]) -> None:
+    """Most control lines are lines like others."""
+
+
+def open_target(address: str, options: TargetOptions) -> S3Target:
+    """Return the target at *address*, BUCKET/PREFIX; raises `ConfigError`, and `MissingExtraError`."""
+    place = parse_address(address)
+    layout = LogLayout.discover(options.log_folder) if options.log_folder is not None else None
+    if layout is None:
+        raise ConfigError("the target s3 stores the segments of a log's folder: there is none")
+    return S3Target(Bucket(place, open_session("s3"), options), layout)

@@ -1,0 +1,626 @@
+"""S3: what is stored when, what a store that lies is told, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("boto3", reason="needs the extra aws")
+
+from fake_s3 import BUCKET, FakeS3, S3Error
+from fakes import eventually
+from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
+
+from or_audit_logging import verify
+from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.ship import Shipped, Shipper, TargetOptions
+from or_audit_logging.ship.s3.address import Address, host_of, parse_address
+from or_audit_logging.ship.s3.checkpoints import list_checkpoints
+
+HOST = "host=audit.example"
+LOG = bytes(range(8)).hex()
+FIRST, SECOND, THIRD = (f"audit_{day}.jsonl" for day in (DAY, NEXT_DAY, THIRD_DAY))
+YEARS = 30_000
+"""Days of a lock that is not over when these tests run."""
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
+    """The service; the target finds it."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with FakeS3(folder) as fake:
+        for name, value in fake.environment.items():
+            monkeypatch.setenv(name, value)
+        yield fake
+
+
+def ship(s3: FakeS3, folder: Path, query: str = "", **options: Any) -> Shipped:
+    """Ship what is there, without waiting between tries."""
+    defaults: dict[str, Any] = {"wait": lambda pause: None, "options": TargetOptions(timeout=s3.timeout)}
+    with Shipper(folder, s3.text + query, **(defaults | options)) as shipper:
+        return shipper.run()
+
+
+def dead_letters(folder: Path) -> list[str]:
+    """Return the reasons for which lines were refused."""
+    return [
+        json.loads(line)["reason"]
+        for path in (folder / "ship").glob("*.dead.jsonl")
+        for line in path.read_text("ascii").splitlines()
+    ]
+
+
+def key_of(name: str) -> str:
+    """Return the key of a segment of the log that is built here."""
+    return f"llm/dt={name[6:16]}/{HOST}/{name}.gz"
+
+
+def hold(
+    log: LogBuilder, name: str, since: str | None, until: str | None, *, event: str = "log.hold"
+) -> None:
+    """Add a log.hold, or a log.release, and a checkpoint."""
+    log.control(event, name=name, **{"from": since, "until": until}, actor="counsel", reason="case")
+    log.checkpoint()
+
+
+class TestAddress:
+    """What may stand behind `s3:`."""
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("acme-audit", Address(bucket="acme-audit")),
+            ("acme-audit/", Address(bucket="acme-audit")),
+            ("acme-audit/a/b/", Address(bucket="acme-audit", prefix="a/b/")),
+            ("acme-audit/a?lock=none", Address(bucket="acme-audit", prefix="a/")),
+            ("acme-audit?lock=governance", Address(bucket="acme-audit", mode="GOVERNANCE")),
+            ("b.c/a?lock=compliance&days=7", Address(bucket="b.c", prefix="a/", mode="COMPLIANCE", days=7)),
+        ],
+    )
+    def test_is_read(self, text: str, expected: Address) -> None:
+        """Bucket, prefix, lock, days."""
+        assert parse_address(text) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "", "/a", "ab", "Acme-audit", "a_b", "acme-audit/a//b", "acme-audit/a b", "acme-audit/../b",
+            "acme-audit/ä", "acme-audit/" + "a" * 600, "acme-audit?lock", "acme-audit?lock=worm",
+            "acme-audit?lock=compliance&lok=1", "acme-audit?days=7", "acme-audit?lock=none&days=7",
+            "acme-audit?lock=compliance&days=0", "acme-audit?lock=compliance&days=-1",
+            "acme-audit?lock=compliance&days=99999999", "acme-audit?lock=compliance&days=\u0663",
+        ],
+    )  # fmt: skip
+    def test_is_refused(self, text: str) -> None:
+        """What is no address is said when the target is opened."""
+        with pytest.raises(ConfigError):
+            parse_address(text)
+
+    @pytest.mark.parametrize(
+        ("origin", "host"),
+        [("h1.example/audit/00", "h1.example"), ("a/b/audit/00", "a-b"), ("//00", "-"), ("x", "x")],
+    )
+    def test_hosts_are_part_of_keys(self, origin: str, host: str) -> None:
+        """Whatever the origin's host is, it stays one part of a key."""
+        assert host_of(origin) == host
+
+    def test_the_name_has_no_query(self) -> None:
+        """Messages name bucket and prefix."""
+        assert parse_address("acme-audit/a?lock=governance").name == "s3:acme-audit/a"
+
+
+class TestWhatIsStored:
+    """Closed segments and checkpoints."""
+
+    def test_a_segment_once_it_is_closed(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The open one stays; a second run has nothing to do; the next line.open brings the next segment."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        shipped = ship(s3, folder)
+        assert (shipped.delivered, shipped.exit_code) == (log.seq, 0)
+        assert s3.segments() == {name: log.segments[name] for name in (FIRST, SECOND)}
+        assert set(s3.objects()) == {key_of(FIRST), key_of(SECOND), *s3.checkpoints()}
+        asked = len(s3.asked)
+        assert ship(s3, folder).delivered == 0
+        assert len(s3.asked) == asked
+        log.open("2026-11-24")
+        log.save(folder)
+        assert ship(s3, folder).exit_code == 0
+        assert s3.segments() == {name: log.segments[name] for name in (FIRST, SECOND, THIRD)}
+        assert all(len([one for one in s3.stored if one.key == key]) == 1 for key in s3.objects())
+
+    def test_an_object_is_the_same_whoever_makes_it(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Compression knows neither time nor name; the store's checksum is that of the object."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        stored = s3.objects()[key_of(FIRST)]
+        assert stored.data[4:8] == bytes(4)
+        assert stored.metadata == {
+            "log": LOG, "first-seq": "0", "last-seq": "4", "opened": DAY, "closed": DAY,
+        }  # fmt: skip
+
+    def test_segments_of_one_day_are_told_apart(self, s3: FakeS3, tmp_path: Path) -> None:
+        """A clock had run ahead: `.1` stands in the key."""
+        log = LogBuilder()
+        log.open(DAY, 1)
+        log.open(DAY, 2)
+        ship(s3, log.save(tmp_path / "log"))
+        assert list(s3.segments()) == [FIRST, f"audit_{DAY}.1.jsonl"]
+
+    def test_an_archived_segment(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Retention may have compressed it; the object is the same."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        log.archive(folder, FIRST)
+        ship(s3, folder)
+        assert s3.segments()[FIRST] == log.segments[FIRST]
+
+    def test_a_redacted_line_and_what_a_crash_left(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Stubs and torn bytes that a log.recover describes are part of a segment."""
+        log = LogBuilder()
+        log.user(3)
+        log.torn(b'{"event_type":"chat')
+        log.open(NEXT_DAY)
+        log.redact(3)
+        ship(s3, log.save(tmp_path / "log"))
+        assert s3.segments() == {FIRST: log.segments[FIRST]}
+
+    def test_the_newest_checkpoint_of_a_batch(self, s3: FakeS3, tmp_path: Path) -> None:
+        """It covers the others; while a log is followed, each goes out by itself."""
+        log = LogBuilder()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        log.user(2)
+        log.checkpoint()
+        log.checkpoint()
+        log.save(folder)
+        ship(s3, folder)
+        assert s3.checkpoints() == [
+            f"llm/dt={DAY}/{HOST}/checkpoints/{LOG}-{size:019d}.json" for size in (1, 5)
+        ]
+        assert s3.objects()[s3.checkpoints()[1]].data == log.lines()[-1]
+
+    def test_checkpoints_are_listed(self, s3: FakeS3, tmp_path: Path) -> None:
+        """With the time of the store, and where they stand; what else is there is passed over."""
+        log = three_segments()
+        ship(s3, log.save(tmp_path / "log"))
+        (kept,) = list_checkpoints(f"{BUCKET}/llm")
+        assert kept.text.encode() == log.lines()[1]
+        assert kept.kept_at == s3.objects()[s3.checkpoints()[0]].kept_at
+        assert kept.where == f"s3:{BUCKET}/{s3.checkpoints()[0]}"
+        assert list(list_checkpoints(f"{BUCKET}/elsewhere")) == []
+
+    def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Objects hold the log's own segments."""
+        with pytest.raises(DeliveryError, match="native"):
+            ship(s3, three_segments().save(tmp_path / "log"), format="ecs")
+        assert s3.stored == []
+
+    def test_nothing_secret_is_said(
+        self, s3: FakeS3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither the key nor a line stands in what is logged."""
+        caplog.set_level(logging.DEBUG)
+        told: list[str] = []
+        s3.errors = [S3Error(403, "SignatureDoesNotMatch", "wJalrXUtnFEMI/K7MDENG is 'wrong'")]
+        with pytest.raises(DeliveryError) as failure:
+            ship(s3, three_segments().save(tmp_path / "log"), told=told.append)
+        said = " ".join([caplog.text, str(failure.value), *told])
+        assert os.environ["AWS_SECRET_ACCESS_KEY"] not in said
+        assert "wJalr" not in said
+        assert "chat_completion" not in said
+
+
+class TestFaults:
+    """Nothing is lost, nothing is stored twice."""
+
+    @pytest.mark.parametrize("fault", ["500", "503", "429", "slow", "cut", "lost answer"])
+    @pytest.mark.parametrize("before", [0, 1, 2])
+    @pytest.mark.parametrize("query", ["", f"?lock=compliance&days={YEARS}"])
+    def test_a_request_that_fails_is_made_again(
+        self, s3: FakeS3, tmp_path: Path, fault: str, before: int, query: str
+    ) -> None:
+        """Whichever it is; an object that was stored although the answer was lost is not stored again."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        s3.fail(*["ok"] * before, fault)
+        assert ship(s3, folder, query).exit_code == 0
+        assert s3.segments() == {name: log.segments[name] for name in (FIRST, SECOND)}
+        assert len(s3.stored) == len(s3.objects()) == 3
+        assert all((one.mode == "COMPLIANCE") == bool(query) for one in s3.stored)
+
+    def test_slow_down(self, s3: FakeS3, tmp_path: Path) -> None:
+        """503 SlowDown and what else may pass is waited for."""
+        s3.errors = [
+            S3Error(503, "SlowDown"),
+            S3Error(409, "ConditionalRequestConflict"),
+            S3Error(400, "RequestTimeout"),
+        ]
+        assert ship(s3, three_segments().save(tmp_path / "log")).exit_code == 0
+        assert len(s3.segments()) == 2
+
+    @pytest.mark.parametrize(
+        ("error", "says"),
+        [
+            (S3Error(404, "NoSuchBucket"), "make the bucket"),
+            (S3Error(403, "AccessDenied"), "docs/targets.md"),
+            (S3Error(403, "InvalidAccessKeyId"), "access key"),
+            (S3Error(400, "AuthorizationHeaderMalformed"), "AWS_REGION"),
+            (S3Error(501, "NotImplemented"), "endpoint"),
+        ],
+    )
+    def test_what_waiting_does_not_mend(self, s3: FakeS3, tmp_path: Path, error: S3Error, says: str) -> None:
+        """It ends at once, with what is to be done."""
+        s3.errors = [error]
+        with pytest.raises(DeliveryError, match=says):
+            ship(s3, three_segments().save(tmp_path / "log"))
+        assert s3.stored == []
+
+    def test_a_service_that_is_not_there(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Refused connections are waited for; given up, the next run goes on."""
+        folder = three_segments().save(tmp_path / "log")
+        s3.stop()
+        with pytest.raises(DeliveryError, match="given up"):
+            ship(s3, folder, patience=0.0)
+        timer = threading.Timer(0.2, s3.start)
+        timer.start()
+        assert ship(s3, folder, wait=lambda pause: threading.Event().wait(0.05)).exit_code == 0
+        timer.join()
+        assert len(s3.segments()) == 2
+
+    def test_killed_between_objects(self, s3: FakeS3, tmp_path: Path) -> None:
+        """`kill -9` at any moment: the next run ends with the same objects, each once."""
+        log = LogBuilder()
+        for day in range(1, 13):
+            log.open(f"2026-12-{day:02d}")
+            log.user(3)
+        folder = log.save(tmp_path / "log")
+        command = [sys.executable, "-m", "or_audit_logging", "ship", str(folder), "--to", s3.text]
+        for count in (2, 6):
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+                eventually(lambda count=count: len(s3.segments()) >= count or process.poll() is not None)
+                process.send_signal(signal.SIGKILL)
+        assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL, timeout=60).returncode == 0
+        assert s3.segments() == {name: log.segments[name] for name in list(log.segments)[:-1]}
+        assert len(s3.stored) == len(s3.objects())
+
+
+class TestWhatIsThereAlready:
+    """If-None-Match: nothing is overwritten."""
+
+    def test_the_same_lines_compressed_otherwise(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Another zlib gives other bytes: the lines are compared."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        self.replace(s3, gzip.compress(log.segments[FIRST], 1, mtime=7))
+        shutil.rmtree(folder / "ship")
+        assert ship(s3, folder).exit_code == 0
+        assert len(s3.stored) == 3
+
+    @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "empty", "other", "plain"])
+    def test_other_bytes_are_refused(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
+        """They stay, the line stands among the dead letters, and shipping goes on."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        lines = log.segments[FIRST]
+        packed = gzip.compress(lines, mtime=0)
+        middle = len(packed) // 2
+        changed = {
+            "flip": packed[:middle] + bytes([packed[middle] ^ 1]) + packed[middle + 1 :],
+            "cut": packed[:-9],
+            "longer": packed + b"\0",
+            "empty": b"",
+            "other": gzip.compress(lines.replace(b"plain", b"PLAIN")),
+            "plain": lines,
+        }[damage]
+        self.replace(s3, changed)
+        shutil.rmtree(folder / "ship")
+        shipped = ship(s3, folder)
+        assert (shipped.dead_letters, shipped.exit_code) == (1, 1)
+        (reason,) = dead_letters(folder)
+        assert "holds other bytes" in reason
+        assert s3.objects()[key_of(FIRST)].data == changed
+
+    def test_a_log_that_was_redacted_since(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The object keeps the line as it was: an erasure does not reach it."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        before = s3.segments()[FIRST]
+        log.redact(3)
+        log.save(folder)
+        shutil.rmtree(folder / "ship")
+        assert ship(s3, folder).exit_code == 1
+        assert "redacted" in dead_letters(folder)[0]
+        assert s3.segments()[FIRST] == before
+
+    def test_two_logs_under_one_prefix(self, s3: FakeS3, tmp_path: Path) -> None:
+        """That is a mistake in the configuration, and ends shipping."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        other = three_segments(log_id=bytes(16))
+        with pytest.raises(DeliveryError, match="prefix of its own"):
+            ship(s3, other.save(tmp_path / "other"))
+
+    def test_a_fork_shows(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Two checkpoints of one size of one log: the second is refused."""
+        log, other = LogBuilder(), LogBuilder()
+        ship(s3, log.save(tmp_path / "log"))
+        other.segments[other.name] = b""
+        fork = LogBuilder(host="audit.example", policy={"name": "other", "min_days": 1})
+        fork.save(tmp_path / "fork")
+        assert ship(s3, tmp_path / "fork").exit_code == 1
+        assert "holds other bytes" in dead_letters(tmp_path / "fork")[0]
+
+    @staticmethod
+    def replace(s3: FakeS3, data: bytes) -> None:
+        """Put *data* in the place of the first segment."""
+        stored = s3.objects()[key_of(FIRST)]
+        stored.data, stored.sha256 = data, None
+
+
+class TestDamage:
+    """What does not follow is not put where it stays for years."""
+
+    @pytest.mark.parametrize("damage", ["flip", "drop", "cut", "add", "unended", "empty", "swap"])
+    def test_a_segment_that_was_changed_since_its_lines_passed(
+        self, s3: FakeS3, tmp_path: Path, damage: str
+    ) -> None:
+        """It is refused and said; checkpoints go on leaving the machine."""
+        log = LogBuilder()
+        log.user(4)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        lines = log.lines()
+        whole = log.segments[FIRST]
+        changed = {
+            "flip": whole.replace(b'"status":"success"', b'"status":"succesS"', 1),
+            "drop": b"".join(lines[:3] + lines[4:]),
+            "cut": b"".join(lines[:-1]),
+            "add": whole + lines[-1],
+            "unended": whole[:-1],
+            "empty": b"x\n",
+            "swap": b"".join([*lines[:3], lines[4], lines[3], lines[5]]),
+        }[damage]
+        log.open(NEXT_DAY)
+        log.segments[FIRST] = changed.ljust(len(whole), b" ") if damage == "empty" else changed
+        log.save(folder)
+        try:
+            shipped = ship(s3, folder, on_break="flag")
+        except DeliveryError as error:
+            pytest.fail(str(error))
+        assert shipped.exit_code == 1
+        assert s3.segments() == {}
+        assert any("is not stored" in reason for reason in dead_letters(folder))
+        assert len(s3.checkpoints()) == 2
+
+
+class TestLocks:
+    """Object Lock, read back."""
+
+    def test_as_long_as_the_policy_says(self, s3: FakeS3, tmp_path: Path) -> None:
+        """From the day on which the last line may have been written."""
+        log = three_segments(policy={"name": "ours", "delete_after_days": YEARS + 1, "min_days": YEARS})
+        ship(s3, log.save(tmp_path / "log"), "?lock=compliance")
+        until = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=YEARS)
+        assert len(s3.stored) == 3
+        assert {(one.mode, one.until) for one in s3.stored if DAY in one.key} == {("COMPLIANCE", until)}
+        later = until + timedelta(days=1)
+        assert s3.objects()[key_of(SECOND)].until == later
+
+    def test_a_policy_that_was_sealed_later(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Counts for the segment in which it stands, and for those before it that state none."""
+        log = three_segments()
+        policy = {"name": "ours", "delete_after_days": None, "min_days": YEARS}
+        log.control("log.policy", name="ours", policy=policy, actor="root")
+        ship(s3, log.save(tmp_path / "log"), "?lock=governance")
+        assert {one.mode for one in s3.stored} == {"GOVERNANCE"}
+
+    def test_days_in_the_address_win(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Whatever the policy says."""
+        log = three_segments(policy={"name": "ours", "delete_after_days": 90})
+        ship(s3, log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}")
+        until = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=YEARS)
+        assert s3.objects()[key_of(FIRST)].until == until
+
+    def test_without_a_policy(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Nobody guesses for how long."""
+        with pytest.raises(DeliveryError, match="days=N"):
+            ship(s3, three_segments().save(tmp_path / "log"), "?lock=compliance")
+        assert s3.stored == []
+
+    def test_a_time_that_is_over(self, s3: FakeS3, tmp_path: Path) -> None:
+        """A segment that was to be kept until yesterday is stored without a lock."""
+        log = three_segments(policy={"name": "ours", "delete_after_days": 1})
+        log.save(tmp_path / "log")
+        for name, content in log.segments.items():
+            assert b"2026" in content, name
+        old = LogBuilder(day=None, policy={"name": "ours", "delete_after_days": 1})
+        old.clock = datetime(2020, 1, 1, tzinfo=UTC)
+        old.open("2020-01-01")
+        old.open("2020-01-02")
+        assert ship(s3, old.save(tmp_path / "old"), "?lock=compliance").exit_code == 0
+        assert [one.mode for one in s3.stored] == [None, None]
+
+    @pytest.mark.parametrize(
+        ("lock", "says"),
+        [
+            ("ignored", "keeps no versions"),
+            ("off", "Object Lock is switched on"),
+            ("shorter", "it says COMPLIANCE until"),
+            ("weaker", "it says GOVERNANCE"),
+        ],
+    )
+    def test_a_store_that_does_not_lock(self, s3: FakeS3, tmp_path: Path, lock: Any, says: str) -> None:
+        """It is found out at the first object; nothing counts as delivered."""
+        folder = three_segments().save(tmp_path / "log")
+        s3.lock = lock
+        with pytest.raises(DeliveryError, match=says):
+            ship(s3, folder, f"?lock=compliance&days={YEARS}")
+        assert len(s3.objects()) <= 1
+        assert not list((folder / "ship").glob("*.cursor.json"))
+
+    def test_a_store_without_locks_is_fine_without_locks(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Versions are no condition then."""
+        s3.lock = "ignored"
+        assert ship(s3, three_segments().save(tmp_path / "log"), "?lock=none").exit_code == 0
+
+    def test_what_was_stored_without_a_lock_gets_one(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The address with a lock is another one: the log is shipped again, and what is there is locked."""
+        folder = three_segments().save(tmp_path / "log")
+        ship(s3, folder)
+        assert {one.mode for one in s3.stored} == {None}
+        ship(s3, folder, f"?lock=compliance&days={YEARS}")
+        assert [one.mode for one in s3.stored] == ["COMPLIANCE"] * 3
+        s3.stored[0].until = None
+        s3.lock = "shorter"
+        with pytest.raises(DeliveryError, match="did not lock"):
+            ship(s3, folder, f"?lock=compliance&days={YEARS + 1}")
+
+
+class TestHolds:
+    """Legal holds on what is stored."""
+
+    QUERY = f"?lock=governance&days={YEARS}"
+
+    def held(self, s3: FakeS3) -> set[str]:
+        return {
+            key.rpartition("/")[2].removesuffix(".gz") for key, one in s3.objects().items() if one.is_held
+        }
+
+    def spaced(self) -> LogBuilder:
+        """Return a log of segments so many days apart that a hold can tell them."""
+        log = LogBuilder(day=None)
+        for day in ("2026-11-01", "2026-11-11", "2026-11-21"):
+            log.clock = datetime.fromisoformat(f"{day}T10:00:00+00:00")
+            log.open(day)
+            log.user()
+        return log
+
+    def test_one_in_force_covers_what_is_stored_later(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Also where another process has shipped the line that says so."""
+        log = self.spaced()
+        hold(log, "case-7", "2026-11-20", None)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        assert self.held(s3) == {"audit_2026-11-11.jsonl"}  # it was closed on the 21st
+        log.clock = datetime(2026, 12, 1, tzinfo=UTC)
+        log.open("2026-12-01")
+        log.save(folder)
+        ship(s3, folder, self.QUERY)
+        assert self.held(s3) == {"audit_2026-11-11.jsonl", "audit_2026-11-21.jsonl"}
+
+    def test_added_and_released_later(self, s3: FakeS3, tmp_path: Path) -> None:
+        """On what is stored already: on with the hold, off once no other covers it."""
+        log = self.spaced()
+        folder = log.save(tmp_path / "log")
+        steps: list[tuple[Callable[[], None], set[str]]] = [
+            (lambda: None, set()),
+            (lambda: hold(log, "a", None, "2026-11-02"), {"audit_2026-11-01.jsonl"}),
+            (lambda: hold(log, "b", None, None), {"audit_2026-11-01.jsonl", "audit_2026-11-11.jsonl"}),
+            (lambda: hold(log, "b", None, None, event="log.release"), {"audit_2026-11-01.jsonl"}),
+            (lambda: hold(log, "a", None, "2026-11-02", event="log.release"), set()),
+        ]
+        for step, expected in steps:
+            step()
+            log.save(folder)
+            assert ship(s3, folder, self.QUERY).exit_code == 0
+            assert self.held(s3) == expected
+
+    def test_what_is_behind_a_deletion(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Every version of a segment is held; what is of another log is not looked at."""
+        log = self.spaced()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        stored = next(one for one in s3.stored if one.key.endswith(".gz"))
+        s3.stored.append(type(stored)(stored.key, "v9", b"x", {"log": "f" * 16}, None))
+        hold(log, "a", None, None)
+        log.save(folder)
+        ship(s3, folder, self.QUERY)
+        assert stored.is_held
+        assert not s3.stored[-2].is_held or s3.stored[-2].metadata["log"] == LOG
+        assert not next(one for one in s3.stored if one.version == "v9").is_held
+
+    def test_a_store_that_does_not_hold(self, s3: FakeS3, tmp_path: Path) -> None:
+        """It is asked, and its word is not taken for it."""
+        log = self.spaced()
+        hold(log, "a", None, None)
+        folder = log.save(tmp_path / "log")
+        s3.lock = "no hold"
+        with pytest.raises(DeliveryError, match="legal hold"):
+            ship(s3, folder, self.QUERY)
+
+    def test_without_a_lock_holds_are_none_of_its_business(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Nothing is asked of a bucket that may have no Object Lock."""
+        log = self.spaced()
+        hold(log, "a", None, None)
+        assert ship(s3, log.save(tmp_path / "log")).exit_code == 0
+        assert self.held(s3) == set()
+
+
+class TestWhatIsGone:
+    """Retention deleted a segment."""
+
+    def test_before_it_was_stored(self, s3: FakeS3, tmp_path: Path) -> None:
+        """That is said: its lines counted as taken, and are nowhere."""
+        log = LogBuilder()
+        log.user(2)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        log.open(NEXT_DAY)
+        log.delete(SECOND)
+        (folder / FIRST).unlink()
+        log.save(folder)
+        assert ship(s3, folder).exit_code == 1
+        assert dead_letters(folder) == [f"{FIRST} was deleted before it could be stored"]
+
+    def test_before_shipping_began(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Nobody was to have it: no refusal."""
+        log = three_segments()
+        log.delete(SECOND)
+        shipped = ship(s3, log.save(tmp_path / "log"))
+        assert (shipped.exit_code, list(s3.segments())) == (0, [SECOND])
+
+    def test_after_it_was_stored(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The answer was lost, and then the segment went: it is there."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        log.delete(SECOND)
+        (folder / FIRST).unlink()
+        log.save(folder)
+        shutil.rmtree(folder / "ship")
+        assert ship(s3, folder).exit_code == 0
+
+
+def test_the_checksum_is_of_the_object(s3: FakeS3, tmp_path: Path) -> None:
+    """The store was asked to compare it."""
+    ship(s3, three_segments().save(tmp_path / "log"))
+    for stored in s3.stored:
+        assert stored.sha256 is not None
+        assert len(hashlib.sha256(stored.data).digest()) == 32
+    assert all("x-amz-checksum-sha256" in one for one in s3.requests if one[":method"] == "PUT")
+
+
+def test_what_is_stored_can_be_verified(s3: FakeS3, tmp_path: Path) -> None:
+    """Each object is a segment as it stood in the log."""
+    log = three_segments()
+    ship(s3, log.save(tmp_path / "log"))
+    for name, content in s3.segments().items():
+        (tmp_path / name).write_bytes(content)
+    assert verify(tmp_path, key=lambda: SECRET, anchors=[log.anchor(10)]).exit_code == 0
