@@ -29,8 +29,9 @@ from log_builder import (
 )
 from samples import REPOSITORY
 from stores import call, filled
+from test_copied_log import copied
 
-from or_audit_logging import AuditFileHandler
+from or_audit_logging import AuditFileHandler, query
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.fleet.verifying import Fleet, HostLog, verify_all
@@ -245,20 +246,91 @@ def test_logs_exchanged_between_folders_are_the_same_logs(hosts: Hosts) -> None:
     assert (of(fleet, "web1").host, of(fleet, "web2").host) == ("web2", "web1")
 
 
-def test_a_folder_with_two_logs_cannot_be_verified(hosts: Hosts) -> None:
-    """And no log is called missing that may be in it."""
-    hosts.built["web1"].stem = "billing"
-    for path in (hosts.logs / "web1").iterdir():
-        shutil.move(path, hosts.logs / "web2" / path.name.replace("audit", "billing"))
+def test_a_folder_with_two_logs_has_two(hosts: Hosts) -> None:
+    """Each is named, and can be verified by itself, as a handler's filename."""
+    shutil.rmtree(hosts.logs / "web1")
+    three_segments(log_id=b"\x01" * 16, host="web1", stem="billing").save(hosts.logs / "web2")
+    (hosts.kept / "web1.txt").unlink()
     fleet = hosts.verify()
-    assert [(log.report.verdict, log.is_missing) for log in fleet.logs] == [
-        ("cannot verify", False),
-        ("cannot verify", True),
-        ("cannot verify", True),
-        ("verified", False),
+    assert verdicts(fleet) == {"billing.jsonl": "unanchored", "audit.jsonl": "verified", "web3": "verified"}
+    assert of(fleet, "billing.jsonl").report.lines == 15
+    assert verify(of(fleet, "billing.jsonl").report.path, key=key()).lines == 15
+
+
+def test_a_stray_file_hides_no_log(hosts: Hosts) -> None:
+    """What is called as a segment of another log and is none is named, beside the log that is verified."""
+    (hosts.logs / "web1" / "other_2026-11-21.jsonl").write_bytes(b"")
+    assert verdicts(hosts.verify()) == {
+        "other.jsonl": "cannot verify",
+        "audit.jsonl": "verified",
+        "web2": "verified",
+        "web3": "verified",
+    }
+
+
+def test_copies_from_object_storage_are_logs(hosts: Hosts) -> None:
+    """One for each host and log in each prefix, named by what finds it alone as well."""
+    stored = hosts.logs / "bucket" / "llm"
+    for host, log in hosts.built.items():
+        copied(log, stored, host=host)
+        shutil.rmtree(hosts.logs / host)
+    billing = three_segments(log_id=b"\x09" * 16, host="web1", stem="billing")
+    for name, content in billing.segments.items():
+        (stored / f"dt={name[8:18]}" / "host=web1" / f"{name}.gz").write_bytes(gzip.compress(content))
+    fleet = hosts.verify()
+    assert [(log.host, log.report.verdict, Path(log.report.path)) for log in fleet.logs] == [
+        ("web1", "unanchored", stored / "dt=*" / "host=web1" / "billing.jsonl"),
+        ("web1", "verified", stored / "dt=*" / "host=web1" / "audit.jsonl"),
+        ("web2", "verified", stored / "dt=*" / "host=web2" / "audit.jsonl"),
+        ("web3", "verified", stored / "dt=*" / "host=web3" / "audit.jsonl"),
     ]
-    assert "more than one log" in of(fleet, "web2").report.reasons[0]
-    assert fleet.exit_code == 2
+    for log in fleet.logs[1:]:
+        assert log.newest_at is not None
+        alone = verify(log.report.path, key=key(), anchors=[hosts.kept / f"{log.host}.txt"])
+        assert alone == log.report
+        assert len(list(query(log.report.path))) == 9
+    with pytest.raises(ConfigError, match="copy"):
+        AuditFileHandler(stored / "audit.jsonl", key=key())
+    assert verify(stored / "dt=*" / "host=web9" / "audit.jsonl", key=key()).verdict == "cannot verify"
+
+
+@pytest.mark.parametrize("damage", ["edit", "gone", "cut"])
+def test_damage_to_a_copy_from_object_storage(hosts: Hosts, damage: str) -> None:
+    """In the host's row and in no other."""
+    for host, log in hosts.built.items():
+        copied(log, hosts.logs / "llm", host=host)
+        shutil.rmtree(hosts.logs / host)
+    path = hosts.logs / "llm" / f"dt={NEXT_DAY}" / "host=web2" / f"{SECOND}.gz"
+    if damage == "edit":
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"plain", b"other", 1)))
+    elif damage == "gone":
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(path.read_bytes()[:-20])
+    fleet = hosts.verify()
+    assert [(log.host, log.report.verdict) for log in fleet.logs] == [
+        ("web2", "tampered"),
+        ("web1", "verified"),
+        ("web3", "verified"),
+    ]
+
+
+def test_what_was_shipped_is_a_copy_of_what_is_there(hosts: Hosts) -> None:
+    """The closed days; and where a host rewrites what it has shipped, both tell."""
+    copied(closed_days("web1", 1), hosts.logs / "llm", host="web1")
+    anchors = [hosts.kept, hosts.built["web1"].anchor(8)]
+    fleet = hosts.verify(anchors=anchors)
+    assert set(verdicts(fleet).values()) == {"verified"}
+    assert of(fleet, "audit.jsonl").behind == 5
+    shutil.rmtree(hosts.logs / "web1")
+    rewritten = LogBuilder(log_id=b"\x01" * 16, host="web1")
+    rewritten.user(3, text="other")
+    rewritten.open(NEXT_DAY)
+    rewritten.user(9)
+    rewritten.save(hosts.logs / "web1")
+    (hosts.kept / "web1.txt").unlink()
+    fleet = hosts.verify()
+    assert kinds(of(fleet, "web1")) == kinds(of(fleet, "audit.jsonl")) == {"conflict"}
 
 
 @needs_other_user

@@ -106,6 +106,8 @@ def find_log(path: PathText) -> Target:
     try:
         if is_folder:
             return Target(place, LogLayout.discover(place), refuse=place)
+        if (copy := LogLayout.of_copy(place)) is not None:
+            return Target(place, copy, refuse=copy.folder)
         return Target(place.parent, LogLayout.from_filename(place), refuse=place.parent)
     except ConfigError as error:
         return Target(place, trouble=str(error) if is_folder else None, refuse=place)

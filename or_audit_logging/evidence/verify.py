@@ -237,8 +237,9 @@ def _context(identity: Identity, ring: KeyRing | None, anchors: Sequence[Anchor]
 
 
 def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: Path) -> str:
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
+    place = layout.folder if layout is not None else folder
+    if not place.is_dir():
+        return f"there is no folder {place}"
     if sources:
         return f"{folder} holds segments, but not one sealed line in them"
     if (folder / MANIFEST).is_file() and (folder / LINES).is_file():

@@ -1,4 +1,4 @@
-"""Where the logs below a folder are: folders that hold segments, and stores.
+"""Where the logs below a folder are: folders that hold segments, copies from object storage, stores.
 
     found = find_logs(Path("logs"))
     found.logs           -> (Target(Path("logs/web1")), Target(Path("logs/web2"), store=...))
@@ -16,9 +16,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.arguments import Target, find_log, looks_like_store
-from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.segments import layouts_in
 
 _STORE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 """What cannot be read and is called so may be a store."""
@@ -35,7 +34,8 @@ class Places:
 def find_logs(directory: Path, *, leave_out: Collection[str] = ()) -> Places:
     """Return the places of logs in *directory* and below; *leave_out*: real paths that are not entered.
 
-    A folder is a log's where it holds segments, plain or archived, of one log or by mistake of several.
+    A folder is a log's where it holds segments, plain or archived. Where they are of several logs, and in a
+    copy from object storage (`dt=2026-11-21/host=h1/...`), each is named by its handler's filename.
     """
     search = _Search(leave_out)
     search.enter(directory)
@@ -60,15 +60,27 @@ class _Search:
             except OSError as error:
                 self._cannot_read(folder, error)
                 continue
-            segments = _segments_in(folder)
-            if segments is None or segments:
-                self.logs.append(find_log(folder))
+            segments = self._find_segments(folder)
             below = [
                 folder / name
                 for name in names
-                if name not in (segments or ()) and self._is_folder_to_enter(folder / name)
+                if name not in segments and self._is_folder_to_enter(folder / name)
             ]
             pending += reversed(below)
+
+    def _find_segments(self, folder: Path) -> set[str]:
+        """Keep the logs whose segments stand in *folder*; return the names of the plain ones."""
+        try:
+            layouts = layouts_in(folder)
+            names = {segment.name for layout in layouts for segment in layout.files()}
+        except OSError:
+            self.logs.append(find_log(folder))  # which says why
+            return set()
+        own = [layout for layout in layouts if layout.host is None]
+        for layout in layouts:
+            place = folder if own == [layout] else layout.filename
+            self.logs.append(Target(place, layout, refuse=folder))
+        return names
 
     def _is_folder_to_enter(self, path: Path) -> bool:
         """Return whether *path* is a folder that is to be looked into; where it is a store, keep it."""
@@ -100,12 +112,3 @@ class _Search:
 
     def _cannot_read(self, path: Path, error: OSError) -> None:
         self.unreadable[path] = f"{path} cannot be read: {error.strerror or type(error).__name__}"
-
-
-def _segments_in(folder: Path) -> frozenset[str] | None:
-    """Return the names of the segments in *folder*; None where `verify` has to say what is wrong with it."""
-    try:
-        layout = LogLayout.discover(folder)
-        return frozenset(segment.name for segment in layout.files()) if layout is not None else frozenset()
-    except (ConfigError, OSError):
-        return None

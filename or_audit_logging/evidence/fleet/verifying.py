@@ -189,7 +189,7 @@ def _kept_outside(
     logs: Iterable[Target], anchors: Iterable[Anchor], observations: Observations
 ) -> list[Anchor]:
     """Return those of *anchors* that do not stand in any of the *logs*; the files of the others are noted."""
-    real = {os.path.realpath(log.store or log.folder) for log in logs}
+    real = {os.path.realpath(log.refuse) for log in logs if log.refuse is not None}
     inside: dict[str, bool] = {}
     kept = []
     for anchor in anchors:
