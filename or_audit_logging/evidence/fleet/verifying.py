@@ -161,7 +161,8 @@ def verify_all(
             said = f"the log {log} is not there: its checkpoints are of late, and it may be on its way"
             observations.note(Place().note("lag", said))
             continue
-        missing = _missing(root, log, largest, is_certain=is_all_read)
+        origin = next((anchor.origin for anchor in own if anchor.origin is not None), None)
+        missing = _missing(root, log, largest, origin=origin, is_certain=is_all_read)
         logs.append(HostLog(missing, is_missing=True))
     logs.sort(key=lambda one: (GRAVITY.index(one.report.verdict), one.host or "", one.report.path))
     return Fleet(tuple(logs), tuple(observations.notes))
@@ -222,7 +223,9 @@ def _behind(progress: Callable[[int], None] | None, done: int) -> Callable[[int]
     return None if progress is None else lambda count: progress(done + count)
 
 
-def _missing(root: Path, log: str, anchor: Anchor, *, is_certain: bool) -> VerificationReport:
+def _missing(
+    root: Path, log: str, anchor: Anchor, *, origin: str | None, is_certain: bool
+) -> VerificationReport:
     """Return the report on a log that *anchor* proves and that is not below *root*."""
     message = (
         f"the log {log} is not there: the checkpoint kept in {anchor.where} covers {anchor.size:,} of it"
@@ -230,7 +233,7 @@ def _missing(root: Path, log: str, anchor: Anchor, *, is_certain: bool) -> Verif
     if not is_certain:
         reason = f"{message}, and not all could be read in which it may be"
         return VerificationReport(
-            path=str(root), verdict="cannot verify", reasons=(reason,), log=log, origin=anchor.origin
+            path=str(root), verdict="cannot verify", reasons=(reason,), log=log, origin=origin
         )
     finding = Place().finding("missing-log", message, expected=anchor.size, found=0)
     return VerificationReport(
@@ -239,5 +242,5 @@ def _missing(root: Path, log: str, anchor: Anchor, *, is_certain: bool) -> Verif
         findings=(finding,),
         finding_count=1,
         log=log,
-        origin=anchor.origin,
+        origin=origin,
     )
