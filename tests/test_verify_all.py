@@ -495,6 +495,37 @@ def test_a_new_log_may_not_have_arrived_yet(hosts: Hosts) -> None:
     assert kinds(fleet.logs[0]) == {"missing-log"}
 
 
+@pytest.mark.parametrize(
+    "timestamp",
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-21T10:00:00", "never", 5, None, {}],
+)
+def test_a_newest_line_may_state_anything(
+    hosts: Hosts, command: list[str], capsys: pytest.CaptureFixture[str], timestamp: object
+) -> None:
+    """The newest that states a time counts, and a time out of this world breaks nothing."""
+    log = hosts.built["web1"]
+    log.seal(json.dumps({"event_type": "x", "timestamp": timestamp}).encode())
+    log.save(hosts.logs / "web1")
+    newest = of(hosts.verify(), "web1").newest_at
+    assert newest is not None
+    is_time = isinstance(timestamp, str) and timestamp[-6:][0] in "+-"
+    assert newest.isoformat() == (timestamp if is_time else "2026-11-21T10:00:15+00:00")
+    assert main(command) == main([*command, "--json"]) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["[1]", "a b", "h*", "h?"])
+def test_a_copy_s_host_may_be_called_anything(hosts: Hosts, host: str) -> None:
+    """Also what means more in patterns."""
+    for name, number in ((host, 8), ("1", 9)):
+        log = three_segments(log_id=bytes([number]) * 16, host="web")
+        copied(log, hosts.logs / "llm", host=name)
+    shutil.rmtree(hosts.logs / "web3")
+    fleet = hosts.verify(anchors=[])
+    stored = [log.report for log in fleet.logs if "llm" in log.report.path]
+    assert [(one.verdict, one.lines) for one in stored] == [("unanchored", 15)] * 2
+
+
 # several copies of one log
 
 

@@ -12,6 +12,7 @@ written: `dt=2026-11-21/host=h1/<name>.gz`, of one host.
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 import os
 import re
@@ -207,7 +208,7 @@ def layouts_in(folder: Path) -> list[LogLayout]:
     own = {LogLayout(folder, *file.name_parts) for file in _own_files(folder)}
     copies = {
         LogLayout(folder, *file.name_parts, host=_host_of(place))
-        for place in folder.glob(f"{DAY}*/{HOST}*")
+        for place in folder.glob(f"{ANY_DAY}/{HOST}*")
         for file in _files_in((place, True))
     }
     return sorted(own | copies, key=lambda layout: layout.filename)
@@ -220,7 +221,7 @@ def copied_hosts(folder: Path) -> list[str]:
     """
     if any(_own_files(folder)):
         return []
-    places = folder.glob(f"{DAY}*/{HOST}*")
+    places = folder.glob(f"{ANY_DAY}/{HOST}*")
     return sorted({_host_of(place) for place in places if any(_files_in((place, True)))})
 
 
@@ -230,8 +231,8 @@ def _host_of(place: Path) -> str:
 
 def _dated_files(folder: Path, host: str | None = None) -> list[_DatedFile]:
     own = [*_own_files(folder)] if host is None else []
-    places = folder.glob(f"{DAY}*/{HOST}*")
-    return own or [*_files_in(*((place, True) for place in places if host in (None, _host_of(place))))]
+    places = folder.glob(f"{ANY_DAY}/{HOST}{'*' if host is None else glob.escape(host)}")
+    return own or [*_files_in(*((place, True) for place in places))]
 
 
 def _own_files(folder: Path) -> Iterator[_DatedFile]:

@@ -75,10 +75,13 @@ def let_lag(copy: Copy, arrived: datetime) -> None:
 
     Such an anchor says that the log goes on, so that an older one is not too old.
     """
-    ahead = [anchor for anchor in copy.asked.anchors if anchor.size > copy.end and is_since(anchor, arrived)]
+    ahead: list[Anchor] = []
+    within: list[Anchor] = []
+    for anchor in copy.asked.anchors:
+        is_ahead = anchor.size > copy.end and is_since(anchor, arrived)
+        (ahead if is_ahead else within).append(anchor)
     if not copy.lacks_lines or not ahead:
         return
-    within = [anchor for anchor in copy.asked.anchors if anchor not in ahead]
     oldest = copy.asked.oldest
     if oldest is not None and any(is_since(anchor, oldest) for anchor in ahead):
         oldest = None

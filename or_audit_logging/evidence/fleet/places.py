@@ -19,6 +19,8 @@ from pathlib import Path
 from or_audit_logging.evidence.arguments import Target, find_log, looks_like_store
 from or_audit_logging.log.segments import layouts_in
 
+_NO_STORES = (".gz", ".json", ".jsonl")
+"""What is called so is not opened: a copy from object storage may have very many checkpoints."""
 _STORE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 """What cannot be read and is called so may be a store."""
 
@@ -72,11 +74,11 @@ class _Search:
         """Keep the logs whose segments stand in *folder*; return the names of the plain ones."""
         try:
             layouts = layouts_in(folder)
-            names = {segment.name for layout in layouts for segment in layout.files()}
+            own = [layout for layout in layouts if layout.host is None]
+            names = {segment.name for layout in own for segment in layout.files()}
         except OSError:
             self.logs.append(find_log(folder))  # which says why
             return set()
-        own = [layout for layout in layouts if layout.host is None]
         for layout in layouts:
             place = folder if own == [layout] else layout.filename
             self.logs.append(Target(place, layout, refuse=folder))
@@ -91,7 +93,7 @@ class _Search:
                 self._cannot_read(path, error)
             return False
         if not stat.S_ISDIR(status.st_mode):
-            if stat.S_ISREG(status.st_mode) and path.suffix != ".gz":
+            if stat.S_ISREG(status.st_mode) and path.suffix not in _NO_STORES:
                 self._look_at_file(path, status)
             return False
         return os.path.realpath(path) not in self._leave_out and self._is_new(status)
