@@ -374,6 +374,31 @@ def test_an_error_of_the_file_system_is_no_missing_log(hosts: Hosts, monkeypatch
     assert "Permission denied" in of(fleet, "web2").report.reasons[0]
 
 
+def test_a_file_that_cannot_be_read_may_be_the_missing_log(hosts: Hosts) -> None:
+    """A link to itself stands for whatever cannot be opened: a segment, an archive's folder."""
+    shutil.rmtree(hosts.logs / "web1")
+    shutil.rmtree(hosts.logs / "web2")
+    for host, name in (("web1", SECOND), ("web2", "archive")):
+        (hosts.logs / host).mkdir()
+        (hosts.logs / host / name).symlink_to(hosts.logs / host / name)
+        fleet = hosts.verify(anchors=[hosts.kept / f"{host}.txt"])
+        assert [(log.report.verdict, log.is_missing) for log in fleet.logs[:2]] == [
+            ("cannot verify", False),
+            ("cannot verify", True),
+        ]
+        shutil.rmtree(hosts.logs / host)
+
+
+def test_somebody_else_s_newest_line_is_not_its_own(hosts: Hosts) -> None:
+    """A file of another log in the folder is a finding, and says nothing of this log's age."""
+    other = LogBuilder(log_id=b"\x09" * 16, day=None)
+    other.clock += timedelta(days=9)
+    other.open("2026-11-30")
+    other.save(hosts.logs / "web1")
+    web1 = of(hosts.verify(), "web1")
+    assert (web1.report.verdict, web1.newest_at) == ("tampered", of(hosts.verify(), "web2").newest_at)
+
+
 def test_links_are_followed_once(hosts: Hosts) -> None:
     """A loop ends, and a log to which two ways lead is one log."""
     elsewhere = hosts.logs.parent / "disk"
@@ -477,6 +502,8 @@ def test_a_log_may_lag_behind_its_anchors(hosts: Hosts) -> None:
     log = of(fleet, "web1")
     assert (log.report.verdict, log.report.anchored_to, log.after_anchor) == ("verified", 7, 2)
     assert (log.behind, notes(log)) == (5, {"lag"})
+    reached = hosts.verify(**asked | {"anchors": [*recent, whole.anchor(10)]}, lag=timedelta(hours=26))
+    assert of(reached, "web1").report.anchored_to == 9
     fleet = hosts.verify(**asked, lag=timedelta(hours=26), max_age=timedelta(hours=2))
     assert of(fleet, "web1").report.verdict == "unanchored"
     path = hosts.logs / "web1" / SECOND
@@ -541,12 +568,13 @@ def test_a_copy_is_noted(hosts: Hosts) -> None:
 
 def test_a_copy_that_lags_is_held_against_the_anchors_it_reaches(hosts: Hosts) -> None:
     """What an anchor says beyond its end stands in the other copy."""
-    (hosts.kept / "web1.old.txt").write_text(hosts.built["web1"].note(4), "utf-8")
+    (hosts.kept / "web1.old.txt").write_text(hosts.built["web1"].note(10), "utf-8")
+    os.utime(hosts.kept / "web1.old.txt", (0, 0))
     copy = hosts.built["web1"].save(hosts.logs / "copy")
     (copy / f"audit_{THIRD_DAY}.jsonl").unlink()
     fleet = hosts.verify(max_age=timedelta(hours=26))
     lagging = of(fleet, "copy")
-    assert (lagging.report.verdict, lagging.report.anchored_to, lagging.report.lines) == ("verified", 3, 10)
+    assert (lagging.report.verdict, lagging.report.anchored_to, lagging.report.lines) == ("verified", 9, 10)
     assert lagging.behind == 5
     assert "goes on to seq 14" in lagging.report.notes[0].message
     assert fleet.exit_code == 0
@@ -585,6 +613,34 @@ def test_a_redacted_copy_is_a_copy(hosts: Hosts) -> None:
     fleet = hosts.verify()
     assert set(verdicts(fleet).values()) == {"verified"}
     assert notes(of(fleet, "web1")) == {"copy"}
+
+
+def test_a_copy_from_before_a_deletion_is_a_copy(hosts: Hosts) -> None:
+    """What both still have is compared."""
+    log = hosts.built["web1"]
+    log.delete(f"audit_{THIRD_DAY}.jsonl")
+    log.checkpoint()
+    shutil.move(hosts.logs / "web1", hosts.logs / "before")
+    log.save(hosts.logs / "web1")
+    fleet = hosts.verify()
+    assert of(fleet, "web1").report.first_seq == 10
+    assert set(verdicts(fleet).values()) == {"verified"}
+    path = hosts.logs / "before" / f"audit_{THIRD_DAY}.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"plain", b"other", 1))
+    assert "conflict" in kinds(of(hosts.verify(), "before"))
+
+
+def test_a_recent_anchor_says_which_history_is_the_true_one(hosts: Hosts) -> None:
+    """Even where the other one could be on its way to it."""
+    hosts.built["web1"].user()
+    hosts.built["web1"].save(hosts.logs / "web1")
+    fork = forked("web1", 1, text="other")
+    fork.segments[fork.name] = b"".join(fork.lines()[:-1])
+    fork.save(hosts.logs / "fork")
+    anchors = [hosts.built["web1"].anchor(16)]
+    fleet = hosts.verify(anchors=anchors, lag=timedelta(hours=26), now=KEPT_AT + timedelta(hours=1))
+    assert (kinds(of(fleet, "fork")), kinds(of(fleet, "web1"))) == ({"conflict"}, set())
+    assert of(fleet, "web1").report.verdict == "verified"
 
 
 def forked(host: str, number: int, *, text: str) -> LogBuilder:

@@ -101,7 +101,7 @@ def judge_copies(copies: Sequence[Copy]) -> None:
     """Add to the reports of *copies* what those of one log show beside each other."""
     by_log: dict[str, list[Copy]] = {}
     for copy in copies:
-        if copy.report.log is not None and copy.report.lines:
+        if copy.report.log is not None:
             by_log.setdefault(copy.report.log, []).append(copy)
     for log, same in by_log.items():
         longest = max(same, key=lambda copy: (copy.end, copy.report.lines))
