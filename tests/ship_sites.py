@@ -153,7 +153,11 @@ class HTTPSite(Site):
         """Answer one request, or fail as told."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers[":method"] = request.command
-        body = request.rfile.read(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        body = request.rfile.read(length)
+        if len(body) < length:  # the client was killed
+            request.close_connection = True
+            return
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         self.requests.append(headers)
@@ -297,10 +301,31 @@ class GoogleSite(Site):
         self._service.start()
 
 
+def _splunk(folder: Path) -> Site:
+    from fake_splunk import FakeSplunk
+
+    return FakeSplunk(polls=1)
+
+
+def _datadog(folder: Path) -> Site:
+    from fake_datadog import FakeDatadog
+
+    return FakeDatadog()
+
+
+def _elastic(folder: Path) -> Site:
+    from fake_elastic import FakeElastic
+
+    return FakeElastic()
+
+
 SITES: dict[str, Callable[[Path], Site]] = {
     "webhook": lambda folder: WebhookSite(),
     "file": FileSite,
     "cloudwatch": _cloudwatch,
     "gcp": lambda folder: GoogleSite(),
+    "splunk": _splunk,
+    "datadog": _datadog,
+    "elastic": _elastic,
 }
 """Each target's site, made in a folder that is its own."""

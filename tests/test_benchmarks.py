@@ -14,6 +14,7 @@ ROUNDS = {
     "import_time.py": ("1",),
     "redaction.py": ("1",),
     "settle.py": ("--calls", "20", "--rate", "500", "--lines", "2000"),
+    "ship.py": ("1", "--records", "3000", "--seconds", "1"),
     "store.py": ("1", "--lines", "3000", "--records", "100"),
     "query.py": ("1", "--records", "3000"),
     "report.py": ("1", "--records", "3000"),

@@ -21,7 +21,7 @@ from or_audit_logging.ship.cursor import cursor_paths
 from or_audit_logging.ship.targets import TARGETS
 
 WITHOUT_A_SITE = {"stdout", "s3"}
-"""Standard output; and S3, which keeps segments and not lines: test_target_s3.py holds it to the same."""
+"""Standard output; and S3, which keeps segments and not lines: test_ship_s3.py holds it to the same."""
 LINES = 40
 FEW = 10
 """Items in a batch here, so that there are several."""

@@ -1,18 +1,22 @@
-"""`or-audit anchors --from FILE|DIR`: checkpoints out of what a log service exported, as files for verify."""
+"""`or-audit anchors --from FILE|DIR|s3:BUCKET/PREFIX`: checkpoints that others kept, as files for verify."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from or_audit_logging.cli.output import complain, printable, table, warn
 from or_audit_logging.evidence.anchor_files import Gathered, LogAnchors, gather, save
 from or_audit_logging.record import utc_timestamp
+from or_audit_logging.ship.s3.checkpoints import list_checkpoints
 
-HELP = "make anchor files of what a log service has kept"
+HELP = "make anchor files of what a log service or a bucket has kept"
 
+_BUCKET = "s3:"
 _ERRORS = {"anchor-unreadable", "anchor-damaged", "anchor-own"}
 
 
@@ -23,8 +27,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description="Find the checkpoints in exports of CloudWatch, Google Cloud Logging, Splunk, Datadog, "
         "Elasticsearch or OpenSearch, in webhook bodies and in files of lines or notes, also compressed with "
-        "gzip, and keep each once with the time at which the service says that it arrived. Without -o, only "
-        "say what is there.",
+        "gzip, or in a bucket that 'or-audit ship --to s3:BUCKET/PREFIX' fills, and keep each once with the "
+        "time at which the service says that it arrived. Without -o, only say what is there.",
         epilog="exit codes: 0 done, 1 two checkpoints contradict each other, or something could not be used, "
         "2 none found. example: or-audit anchors --from exported.json -o anchors, with what "
         "'aws logs filter-log-events' or 'gcloud logging read --format=json' printed; "
@@ -33,10 +37,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--from",
         dest="places",
-        metavar="FILE|DIR",
+        metavar="FILE|DIR|s3:BUCKET/PREFIX",
         action="append",
         required=True,
-        help="what was exported; may be given again",
+        help="what was exported, or a bucket; may be given again",
+    )
+    parser.add_argument(
+        "--stored",
+        action="store_true",
+        help="of a bucket: only what covers segments that are stored there, to verify a copy of it",
     )
     parser.add_argument(
         "-o",
@@ -51,7 +60,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Gather, keep and say."""
-    gathered = gather(options.places, log_id=options.log_id)
+    files = [place for place in options.places if not place.startswith(_BUCKET)]
+    kept = [one for place in options.places if place not in files for one in _kept(place, options)]
+    gathered = gather(files, log_id=options.log_id, kept=kept)
     paths: list[Path] = []
     if options.output is not None and gathered.logs:
         gathered, paths = save(gathered, options.output)
@@ -75,6 +86,12 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None and not options.json:
         warn("nothing was written; -o DIR keeps them")
     return 1 if contradicted or gathered.has_troubles else 0
+
+
+def _kept(place: str, options: argparse.Namespace) -> Iterator[tuple[str, datetime, str]]:
+    """Yield the checkpoints in the bucket *place*; raises `ConfigError`, `DeliveryError`."""
+    found = list_checkpoints(place.removeprefix(_BUCKET), stored=options.stored)
+    return ((one.text, one.kept_at, one.where) for one in found)
 
 
 def _table(gathered: Gathered) -> str:

@@ -22,7 +22,7 @@ from or_audit_logging.ship.status import TargetStatus, ship_status
 from or_audit_logging.ship.target import TargetOptions
 from or_audit_logging.ship.targets import TARGETS
 
-HELP = "ship a log to CloudWatch, Google, a webhook, a file"
+HELP = "ship a log to CloudWatch, Google, Splunk, Datadog, Elasticsearch, S3, a webhook, a file"
 
 
 def add_parser(commands: Any) -> None:
@@ -144,7 +144,7 @@ def _stopped_by_signals(shipper: Shipper) -> Iterator[None]:
 
 
 def _print(shipped: Shipped, options: argparse.Namespace) -> None:
-    if options.to == "stdout":  # which is taken
+    if options.to.partition(":")[0] == "stdout":  # which is taken
         return
     if options.json:
         print(json.dumps({**dataclasses.asdict(shipped), "exit_code": shipped.exit_code}, indent=2))
@@ -172,7 +172,7 @@ def _print_status(found: list[TargetStatus], *, as_json: bool) -> int:
                 printable(one.target),
                 f"{one.behind:,}",
                 lag,
-                one.last_delivery or "-",
+                printable(one.last_delivery or "-"),
                 f"{one.delivered:,}",
                 f"{one.dead_letters:,}",
             ]

@@ -18,10 +18,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.evidence.anchors import Anchor, collect
+from or_audit_logging.evidence.anchors import Anchor, collect, collect_texts
 from or_audit_logging.evidence.arguments import PathText, Pin
 from or_audit_logging.evidence.copies import copies_in
 from or_audit_logging.evidence.keepers import CHECKPOINT, KEPT_AT
@@ -63,15 +64,20 @@ class Gathered:
     has_troubles: bool
 
 
-def gather(places: Sequence[PathText], *, log_id: str | None = None) -> Gathered:
+def gather(
+    places: Sequence[PathText],
+    *,
+    log_id: str | None = None,
+    kept: Iterable[tuple[str, datetime, str]] = (),
+) -> Gathered:
     """Return the checkpoints in *places*, files and folders, of all logs or the one with *log_id*.
 
-    Trouble is a file that cannot be read, a checkpoint that was changed on its way, and a *place* without
-    one. Raises `ConfigError` for a place that is not there, and for a *log_id* that is none.
+    Also those that are *kept* elsewhere: text, since when (aware), where. Trouble is a file that cannot be
+    read, a checkpoint that was changed on its way, and a *place* without one. Raises `ConfigError` for a
+    place that is not there, and for a *log_id* that is none.
     """
     wanted = Pin.parse(log_id).log
-    anchors: list[Anchor] = []
-    notes: list[Note] = []
+    anchors, notes = collect_texts(kept)
     empty = False
     for place in places:
         found, said = collect(place)

@@ -21,7 +21,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +95,23 @@ def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tupl
             notes.append(_note("anchor-damaged", f"{file} holds {said} {why}"))
         elif not found:
             notes.append(_note("anchor-none", f"{file} holds no checkpoint"))
+    return anchors, notes
+
+
+def collect_texts(kept: Iterable[tuple[str, datetime, str]]) -> tuple[list[Anchor], list[Note]]:
+    """Return the anchors in texts, each with the time since when it is kept (aware), and where."""
+    anchors: list[Anchor] = []
+    notes: list[Note] = []
+    for text, kept_at, where in kept:
+        copies = copies_in(text)
+        anchors += [
+            Anchor(copy.size, copy.root, copy.origin, copy.log, kept_at, where, copy.note, copy.text)
+            for copy in copies.found
+        ]
+        if copies.damaged:
+            notes.append(_note("anchor-damaged", f"{where} was changed: cut, or it contradicts itself"))
+        elif not copies.found:
+            notes.append(_note("anchor-none", f"{where} holds no checkpoint"))
     return anchors, notes
 
 

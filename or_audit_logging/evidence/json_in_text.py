@@ -21,7 +21,7 @@ WINDOW: Final = 4 << 20
 
 _START = re.compile(r"[\[{]")
 _JSON = json.JSONDecoder()
-_ATTEMPT, _DEEP = 200, 20_000
+_ATTEMPT, _DEEP = 1_000, 20_000
 """What an attempt costs beside the characters it has looked at, and one on brackets without end."""
 _FUNDS = 32
 """Windows that attempts may look at in vain, such as at a document's containers, before more is read."""
@@ -44,7 +44,8 @@ def pieces_of(start: str, *, read: Callable[[int], str] | None = None) -> Iterat
         if not isinstance(decoded, _Failed) and not start[decoded[1] :].strip():
             yield Piece(start, 1, is_json=True, value=decoded[0])
             return
-    yield from _Pieces(start, read or (lambda _: "")).run()
+    funds = _FUNDS * WINDOW if read is not None else 100 * _ATTEMPT + 8 * len(start)
+    yield from _Pieces(start, read or (lambda _: ""), funds).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _decode(text: str, at: int) -> tuple[object, int] | _Failed:
     try:
         return _JSON.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        return _Failed(error.pos - at + _ATTEMPT)
+        return _Failed(error.pos - at + error.pos // 32 + _ATTEMPT)  # the error counts the lines before it
     except (ValueError, RecursionError):  # a number of too many digits, brackets too deep
         return _Failed(_DEEP)
 
@@ -68,10 +69,10 @@ class _Pieces:
     Attempts are paid for: text made to fail at each of its brackets is given up on, window by window.
     """
 
-    def __init__(self, start: str, read: Callable[[int], str]) -> None:
+    def __init__(self, start: str, read: Callable[[int], str], funds: int) -> None:
         self._text, self._read, self._is_end = start, read, False
         self._line = 1
-        self._funds = _FUNDS * WINDOW
+        self._funds = self._most = funds
 
     def run(self) -> Iterator[Piece]:
         done = at = 0
@@ -93,7 +94,7 @@ class _Pieces:
             decoded = _decode(self._text, at)
             if isinstance(decoded, _Failed):
                 self._funds -= decoded.cost
-                at = at + 1 if self._funds > 0 else self._next_line(at)
+                at = at + 1 if self._funds > 0 else len(self._text)
                 continue
             yield from self._skipped(done, at)
             value, end = decoded
@@ -106,12 +107,7 @@ class _Pieces:
         more = self._read(2 * WINDOW - (len(self._text) - at))
         self._is_end = not more
         self._text = self._text[at:] + more
-        self._funds = _FUNDS * WINDOW
-
-    def _next_line(self, at: int) -> int:
-        end = self._text.find("\n", at)
-        self._funds = WINDOW // 4
-        return end if end >= 0 else len(self._text)
+        self._funds = self._most
 
     def _skipped(self, start: int, end: int) -> Iterator[Piece]:
         if end > start:

@@ -128,6 +128,8 @@ def project(reading: Reading, settings: Settings) -> dict[str, object]:
         reading.members, reading.choose(record=_FIELDS, control=_CONTROL_FIELDS, stub=_STUB_FIELDS)
     )
     environment = named.pop("env", None)
+    if settings.service is not None:
+        named.setdefault("service", settings.service)
     tags = [f"env:{environment}"] if environment is not None else []
     tags += [settings.tags] if settings.tags else []
     out: dict[str, object] = {"ddsource": SOURCE}

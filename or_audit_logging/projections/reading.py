@@ -40,11 +40,12 @@ class Settings:
     """What a format is told besides the line.
 
     `project_id` (google) is the Google Cloud project that traces are in; `tags` (datadog) are tags such as
-    `team:billing`, joined by commas.
+    `team:billing`, joined by commas; `service` (datadog) is that of lines that name none.
     """
 
     project_id: str | None = None
     tags: str | None = None
+    service: str | None = None
 
 
 class Reading(NamedTuple):

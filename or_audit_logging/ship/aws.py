@@ -180,6 +180,8 @@ def understood(name: str, *, timeout: float) -> Iterator[None]:
         urllib3.exceptions.HTTPError,
     ) as error:
         raise TryLaterError(f"{name} could not be reached ({type(error).__name__})") from None
+    except sdk.FlexibleChecksumError:
+        raise TryLaterError(f"{name}: what came is not what its checksum says") from None
     except (sdk.CredentialRetrievalError, sdk.MetadataRetrievalError) as error:
         raise TryLaterError(f"{name}: no credentials came ({type(error).__name__})") from None
     except (sdk.NoCredentialsError, sdk.PartialCredentialsError):

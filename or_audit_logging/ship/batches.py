@@ -52,6 +52,8 @@ def why_not(item: Item, limits: Limits, *, now: datetime) -> str | None:
 
     Some targets say that they took what they then drop or cut: so it is looked at before.
     """
+    if not item.body:
+        return "not JSON, and so not to be written in this format"
     size = len(item.body) + limits.overhead
     if size > limits.item_bytes:
         return f"{size:,} bytes, and the target takes {limits.item_bytes:,} at most"

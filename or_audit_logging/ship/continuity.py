@@ -126,6 +126,11 @@ class Continuity:
         self._tree, self._leaves, self._pieces = None, [], _Pieces()
         self._at = Position(log=self._at.log, next_seq=first_seq)
 
+    def pass_by_to(self, segment: str | None, offset: int) -> None:
+        """Go on at another place, where the same seq is due: what stood before it is not looked at."""
+        self._pieces = _Pieces()
+        self._at = replace(self._at, segment=segment, offset=offset)
+
     def _accept(self, line: SealedLine | Stub, segment: str, end: int) -> None:
         leaf = leaf_hash(line.raw) if isinstance(line, SealedLine) else line.leaf
         if self._tree is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +28,9 @@ STATE_FOLDER = "ship"
 
 _VERSION = 1
 _ENDING = ".cursor.json"
+_LOG = re.compile(r"[0-9a-f]{16}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[^/\\\0]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +57,9 @@ def cursor_path(state: Path, *, target: str, log: str) -> Path:
     return state / f"{kind}-{named}-{log}{_ENDING}"
 
 
-def cursor_paths(state: Path) -> list[Path]:
-    """Return the cursors in the folder *state*, by name."""
-    return sorted(state.glob(f"*{_ENDING}"))
+def cursor_paths(state: Path, *, log: str = "*") -> list[Path]:
+    """Return the cursors in the folder *state*, those of one *log* or all, by name."""
+    return sorted(state.glob(f"*-{log}{_ENDING}"))
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -129,21 +133,25 @@ def _from_members(members: dict[str, object]) -> Cursor:
     numbers = [at["next_seq"], at["offset"], *counts.values()]
     if any(type(number) is not int or number < 0 for number in numbers):
         raise FormatError("a number that is none")
-    texts = [members["target"], at["log"], at["segment"], members["delivered_at"] or ""]
-    if not all(isinstance(text, str) for text in texts):
+    log, segment, leaf, frontier = at["log"], at["segment"], at["leaf"], at["frontier"]
+    delivered_at = members["delivered_at"]
+    if not isinstance(members["target"], str) or not isinstance(delivered_at, str | None):
         raise FormatError("a text that is none")
-    leaf, frontier = at["leaf"], at["frontier"]
+    if not _LOG.fullmatch(log) or (segment is not None and not _NAME.fullmatch(segment)):
+        raise FormatError("a name that is none")
+    if leaf is not None and not _HASH.fullmatch(leaf):
+        raise FormatError("a hash that is none")
     position = Position(
-        log=at["log"],
+        log=log,
         next_seq=at["next_seq"],
-        segment=at["segment"],
+        segment=segment,
         offset=at["offset"],
         leaf=bytes.fromhex(leaf) if leaf is not None else None,
         tree=Frontier.from_hex(at["next_seq"], frontier) if frontier is not None else None,
     )
     return Cursor(
-        target=str(members["target"]),
+        target=members["target"],
         position=position,
-        delivered_at=members["delivered_at"],  # type: ignore[arg-type]
+        delivered_at=delivered_at,
         **counts,  # type: ignore[arg-type]
     )

@@ -28,9 +28,11 @@ class DeadLetters:
         """Add items with the reasons why they were refused; raises `OSError`."""
         now = utc_timestamp(datetime.now(UTC))
         data = b"".join(self._letter(item, reason, now) for item, reason in refused)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o600)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o600)
         try:
             give_to_owner_of(self.path.parent, descriptor)
+            if not _ends_in_newline(descriptor):  # a full disk has cut the last one
+                data = b"\n" + data
             while data:  # mostly once
                 data = data[os.write(descriptor, data) :]
             os.fsync(descriptor)
@@ -47,3 +49,11 @@ class DeadLetters:
             "line": item.line.decode("ascii", "replace"),
         }
         return json.dumps(members).encode("ascii") + b"\n"
+
+
+def _ends_in_newline(descriptor: int) -> bool:
+    """Return whether a line may be added as it is: also to a file that is empty."""
+    size = os.fstat(descriptor).st_size
+    if size:
+        os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return not size or os.read(descriptor, 1) == b"\n"

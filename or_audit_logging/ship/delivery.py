@@ -11,13 +11,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from or_audit_logging.errors import DeliveryError
 from or_audit_logging.pace import backoff
+from or_audit_logging.ship.batches import why_not
 from or_audit_logging.ship.target import Item, RefusedError, Target, TooLargeError, TryLaterError
 
 MOST_REFUSED = 100
 """So many items refused one after the other, and none taken, are the target's fault and not the items'."""
+
+
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds: a target that asks for more is asked again each hour, since it may be back long before."""
 
 
 class StoppedError(Exception):
@@ -59,9 +65,16 @@ class Delivery:
         """
         refused: dict[int, str] = {}
         parts = [list(range(len(items)))]
-        tries, failing_since = 0, 0.0
+        tries, failing_since, has_waited = 0, 0.0, False
         while parts:
             part = parts[0]
+            if has_waited and (outlived := self._outlived(items, part)):
+                refused |= outlived
+                part = parts[0] = [index for index in part if index not in outlived]
+            if not part:
+                parts.pop(0)
+                tries = 0
+                continue
             retry_after: float | None = None
             try:
                 answer = self._target.send([items[index] for index in part])
@@ -69,11 +82,12 @@ class Delivery:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
                 self._split_or_refuse(parts, refused, str(error))
+                tries = 0
                 continue
             else:
                 for place, why in answer.refused.items():
                     refused[part[place]] = why
-                again = sorted(part[place] for place in answer.again)
+                again = sorted({part[place] for place in answer.again} - refused.keys())
                 self._count_refused(
                     len(answer.refused), taken=len(part) - len(answer.refused) - len(again), why=refused
                 )
@@ -89,7 +103,14 @@ class Delivery:
                 failing_since = self._clock()
             tries += 1
             self._pause(tries, retry_after, reason, failing_since)
+            has_waited = True
         return refused
+
+    def _outlived(self, items: Sequence[Item], part: Sequence[int]) -> dict[int, str]:
+        """Return those of *part* that the target no longer keeps, after an outage that was long enough."""
+        limits, now = self._target.limits, datetime.now(UTC)
+        found = {index: why_not(items[index], limits, now=now) for index in part}
+        return {index: reason for index, reason in found.items() if reason is not None}
 
     def _split_or_refuse(self, parts: list[list[int]], refused: dict[int, str], reason: str) -> None:
         """Put the halves of the first part in its place; a single item is refused."""
@@ -111,7 +132,8 @@ class Delivery:
             )
 
     def _pause(self, tries: int, retry_after: float | None, reason: str, failing_since: float) -> None:
-        pause = max(backoff(tries, chance=self._chance), retry_after or 0.0)
+        asked_for = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        pause = max(backoff(tries, chance=self._chance), asked_for)
         failing = self._clock() - failing_since
         if self._patience is not None and failing + pause > self._patience:
             raise DeliveryError(f"{reason}; given up after {failing:.0f} s and {tries} tries")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import requests
 
 CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+_GOOGLE = "https://www.googleapis.com/"
 
 
 class GoogleSession:
@@ -32,7 +33,7 @@ class GoogleSession:
         self._sign_in = requests.Session()
         self._session = AuthorizedSession(credentials, auth_request=Request(self._sign_in))
         for session in (self._sign_in, self._session):
-            prepare(session, options)
+            prepare(session, options, url=_GOOGLE)
 
     def request(
         self, method: str, url: str, *, data: str, headers: Mapping[str, str], timeout: object

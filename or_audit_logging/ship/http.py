@@ -12,14 +12,15 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import math
+import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _CONNECT = 10.0
 _LARGEST_ANSWER = 32 << 20
 _QUOTED = 200
+_SMALL = 1_000
 _LATER = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 422})
 _DENIED = frozenset({401, 403, 407})
@@ -38,7 +40,7 @@ _DENIED = frozenset({401, 403, 407})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with a status from 200 to 299."""
+    """An answer with a status from 200 to 299, or one that the target asked to see."""
 
     status: int
     body: bytes
@@ -55,10 +57,12 @@ class HTTPSender:
         headers: Mapping[str, str] | None = None,
         compress: bool = False,
     ) -> None:
-        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip."""
+        """Check *url*; raises `ConfigError`. *compress*: send bodies as gzip, but for small ones."""
         self.url = checked_url(url)
-        self.name = without_query(self.url)
-        """The address without its query string, which may hold a token."""
+        self.name = without_query(self.url, hides_path=options.hides_address)
+        """The address without what may be a secret: its query string, or all but the host."""
+        if options.ca_file is not None:
+            _check_certificates(options.ca_file)
         self._options = options
         self._headers = dict(headers or {})
         self._compress = compress
@@ -73,19 +77,22 @@ class HTTPSender:
         if session is not None:
             session.close()
 
-    def post(self, body: bytes, *, content_type: str) -> Response:
+    def post(
+        self, body: bytes, *, content_type: str, path: str = "", known: Collection[int] = ()
+    ) -> Response:
         """Return the answer to *body*; raises `DeliveryError` and its kinds by what its status means.
 
-        A certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
+        *path* takes the place of the address's own; statuses in *known* the target itself understands. A
+        certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
         """
         headers = {"Content-Type": content_type, **self._headers}
-        if self._compress:
+        if self._compress and len(body) > _SMALL:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         with (
             connection_errors(self.name, self._options),
             self._open().post(
-                self.url,
+                urljoin(self.url, path) if path else self.url,
                 data=body,
                 headers=headers,
                 timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
@@ -94,7 +101,7 @@ class HTTPSender:
             ) as response,
         ):
             content = self._read(response)
-            if not 200 <= response.status_code < 300:
+            if not 200 <= response.status_code < 300 and response.status_code not in known:
                 self._refuse(response.status_code, response.headers.get("Retry-After"), content)
             return Response(response.status_code, content)
 
@@ -103,7 +110,7 @@ class HTTPSender:
 
         if self._session is None:
             self._session = requests.Session()
-            prepare(self._session, self._options)
+            prepare(self._session, self._options, url=self.url)
         return self._session
 
     def _read(self, response: requests.Response) -> bytes:
@@ -120,24 +127,43 @@ class HTTPSender:
         if status == 413:
             raise TooLargeError(said)
         if status in _REFUSED:
-            raise RefusedError(f"{said}{quoted(content)}")
+            raise RefusedError(f"{said}{quoted(content, secrets=self._secrets)}")
         if status in _LATER or status >= 500:
             seconds = retry_after(wait, now=datetime.now(UTC))
             raise TryLaterError(said, retry_after=None if seconds in (None, math.inf) else seconds)
         if status in _DENIED:
-            raise DeliveryError(f"{said}: check the credentials{quoted(content)}")
+            raise DeliveryError(f"{said}: check the credentials{quoted(content, secrets=self._secrets)}")
         if 300 <= status < 400:
             raise DeliveryError(f"{said}, a redirect, which is not followed: check the address")
-        raise DeliveryError(f"{said}: check the address{quoted(content)}")
+        raise DeliveryError(f"{said}: check the address{quoted(content, secrets=self._secrets)}")
+
+    def without_secrets(self, text: str) -> str:
+        """Return *text*, which the target said, without credentials that it repeats."""
+        return _without(text, self._secrets)
+
+    @property
+    def _secrets(self) -> list[str]:
+        """What some targets repeat in their answers, and may stand in no message."""
+        query = urlsplit(self.url).query
+        credentials = [value.rpartition(" ")[2] for value in self._headers.values()]
+        return [*credentials, query, *(value for _, value in parse_qsl(query))]
 
 
-def prepare(session: requests.Session, options: TargetOptions) -> None:
-    """Let *session* send no credentials but those in its headers, and trust whom *options* say."""
+def prepare(session: requests.Session, options: TargetOptions, *, url: str) -> None:
+    """Let *session* send no credentials but those in its headers, and trust whom *options* say.
+
+    *url*: the address that it is for. A proxy is none for plain http, which is to stay on this machine.
+    """
+    from requests.utils import get_environ_proxies
+
     session.auth = _no_netrc  # or a .netrc would replace the Authorization header
     if options.ca_file is not None:
         session.trust_env = False  # REQUESTS_CA_BUNDLE would win over what was asked for
         session.verify = str(options.ca_file)
-        session.proxies.update(getproxies())
+        session.proxies.update(get_environ_proxies(url))
+    if urlsplit(url).scheme == "http":
+        session.trust_env = False
+        session.proxies.clear()
 
 
 @contextmanager
@@ -163,10 +189,27 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def quoted(content: bytes) -> str:
-    """Return the beginning of what a target said, for a message; nothing where it is no plain text."""
-    text = content[:_QUOTED].decode("utf-8", "replace").strip()
+def _check_certificates(path: Path) -> None:
+    """Raises `ConfigError` where *path* holds no certificates: else it would pass for an outage."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(f"{path} holds no certificates in PEM: {error.strerror}") from None
+
+
+def quoted(content: bytes, *, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of what a target said, for a message; nothing where it is no plain text.
+
+    *secrets* are taken out of it, before it is cut.
+    """
+    text = _without(content[: 16 * _QUOTED].decode("utf-8", "replace").strip(), secrets)[:_QUOTED]
     return f" ({text})" if text and text.isprintable() else ""
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "...") if secret else text
+    return text
 
 
 def _tls_reason(error: Exception) -> str:
@@ -177,9 +220,10 @@ def _tls_reason(error: Exception) -> str:
     return "its certificate does not hold"
 
 
-def without_query(url: str) -> str:
-    """Return *url* as it may stand in messages."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+def without_query(url: str, *, hides_path: bool = False) -> str:
+    """Return *url* as it may stand in messages; *hides_path*: the path is a secret, too."""
+    bare = urlsplit(url)._replace(query="", fragment="")
+    return (bare._replace(path="") if hides_path else bare).geturl()
 
 
 def checked_url(url: str) -> str:

@@ -8,10 +8,12 @@ maker.notice("break", "seq 20 stands where ...", seq=18, now=...)
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
+from or_audit_logging.errors import FormatError
 from or_audit_logging.record import SCHEMA_VERSION, moment, utc_timestamp
 from or_audit_logging.sealing.line import SealedLine, Stub
 from or_audit_logging.sealing.text import written
@@ -20,7 +22,10 @@ from or_audit_logging.ship.target import Item
 NOTICE = "ship.notice"
 """The event type of a line of the shipper's own, which is not sealed."""
 
-_ID = re.compile(rb'"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"')
+_ID = re.compile(
+    rb'\{"event_type":"[^"\\]*","v":[0-9]+,'
+    rb'"id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
+)
 _TIME = re.compile(rb'"timestamp":"([0-9T:.Z-]{20,27})"')
 
 
@@ -32,14 +37,22 @@ class ItemMaker:
         self._encode = encode
 
     def of(self, line: SealedLine | Stub) -> Item:
-        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are."""
-        named = _ID.search(line.raw)
+        """Return *line* as an item; its id is the record's own where that is a UUID, as ours are.
+
+        What other formatters call an id may be that of a user, which would be one for all of that user's
+        records: so it counts only where our records have theirs.
+        """
+        named = _ID.match(line.raw)
         item_id = named[1].decode("ascii") if named is not None else f"{line.log}-{line.seq}"
-        return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, self._encode(line.raw))
+        try:
+            body = self._encode(line.raw)
+        except FormatError:  # somebody has written it: no line of ours is other than JSON
+            body = b""
+        return Item(line.seq, item_id, moment(time_of(line.raw)), line.raw, body)
 
     def notice(self, kind: Literal["break", "deleted"], message: str, *, seq: int, now: datetime) -> Item:
         """Return a notice that stands before *seq*, so that a gap at the target explains itself."""
-        name = f"{self._log}-{seq}-{kind}"
+        name = str(uuid.uuid4())
         members = {
             "event_type": NOTICE,
             "v": SCHEMA_VERSION,

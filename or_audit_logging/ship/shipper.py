@@ -12,7 +12,6 @@ other on the way, without any secret: a break stops shipping, or is sent along, 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,13 +47,15 @@ from or_audit_logging.ship.targets import open_target
 
 PATIENCE = 300.0
 _POLL = 0.25
+_LOOK_UP = 0.1
+"""Seconds between looks at whether to stop."""
 _LONGEST_WAIT_FOR_MORE = 1.0
 """Seconds that a line waits, while the log is followed, for others to go out with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """What came of it: how many lines the target has taken now, and how many it refused for good.
+    """What came of it: how many lines (and notices) the target has taken now, how many it refused for good.
 
     `deleted`: lines that retention had deleted before they were shipped. `breaks`: what does not follow.
     `is_complete`: whether it was not stopped before its end. The next to be shipped is `next_seq`.
@@ -73,6 +74,26 @@ class Shipped:
         if not self.is_complete:
             return 2
         return 1 if self.dead_letters or self.deleted or self.breaks else 0
+
+
+class _Stop:
+    """What `threading.Event` is, and may be set by a signal handler: an event's lock could be held then."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it is set, soon after it is, else after so many *seconds*."""
+        while seconds > 0 and not self._is_set:
+            time.sleep(min(seconds, _LOOK_UP))
+            seconds -= _LOOK_UP
+        return self._is_set
 
 
 class Shipper:
@@ -114,11 +135,12 @@ class Shipper:
         layout = layout_at(path)
         options = replace(options or TargetOptions(), log_folder=layout.folder)
         self._target = open_target(target, options)
-        encode = encoder(format or self._target.format, original=original)
+        settings = getattr(self._target, "settings", None)
+        encode = encoder(format or self._target.format, original=original, settings=settings)
         self._stops_at_breaks = on_break == "stop"
         self._told = told
         self._progress = progress
-        self._stopping = threading.Event()
+        self._stopping = _Stop()
         self._delivery = Delivery(
             self._target,
             patience=patience,
@@ -227,6 +249,8 @@ class Shipper:
             self._continuity.take(line, segment=piece.segment, end=piece.end)
         except ChainBrokenError as error:
             self._report_break(error)
+            if not self._batch.has_room_for(item):
+                self._send()
             self._continuity.resume(line, segment=piece.segment, end=piece.end)
         self._add(item)
 
@@ -275,10 +299,11 @@ class Shipper:
 
     def _note_deleted(self) -> None:
         """Say which lines retention had deleted before they could be shipped."""
-        count = self._spool.deleted - self._deleted
+        count, is_new = self._spool.deleted - self._deleted, self._is_new
+        self._is_new = False
         if not count:
             return
-        if self._is_new:
+        if is_new:
             self._told(f"the log begins at seq {self._continuity.next_seq}: what stood before was deleted")
             self._spool.deleted = 0
             return

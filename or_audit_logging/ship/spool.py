@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
@@ -49,8 +50,13 @@ class Spool:
         self._continuity = continuity
         self._segment = continuity.position.segment
         self._offset = continuity.position.offset
+        self._unended = 0
+        """Bytes behind the offset that no newline ended when they were read."""
         self._is_finished = False
-        self._names: frozenset[Path] = frozenset()
+        """Whether the segment was read to its end as an archive, to which nothing is added."""
+        self._sources: list[Source] = []
+        self._listing: dict[Path, int] | None = None
+        self._without_lines: frozenset[Path] = frozenset()
         self._way_on: Callable[[], None] = lambda: None
         self.deleted = 0
         """Lines that retention had deleted before they were read."""
@@ -68,21 +74,18 @@ class Spool:
             if source is None:
                 return
             if source.name != self._segment:
-                self._segment, self._offset, self._is_finished = source.name, 0, False
+                self._read_from(source.name, 0)
 
     def pass_break(self) -> None:
-        """Let the next `pieces` go on behind what `pieces` has raised `ChainBrokenError` for."""
+        """Let the next `pieces` go on behind what `pieces` has raised `ChainBrokenError` for.
+
+        A file that lost lines is read from its beginning: who knows whether the others are what they were.
+        """
         self._way_on()
 
     def sources(self) -> list[Source]:
         """Return the log's files that hold lines, in their order; `OSError` where one cannot be read."""
-        found = survey(self._layout).sources
-        for source in found:
-            if source.trouble is not None or source.kind == "irregular":
-                raise OSError(
-                    errno.EIO, source.trouble or "not a regular file", os.fspath(source.segment.path)
-                )
-        return [source for source in found if source.kind == "lines"]
+        return [source for source in self._survey() if source.kind == "lines"]
 
     def log(self) -> str | None:
         """Return the 16 hex digits that the log's first line bears; None where there is no line yet."""
@@ -92,34 +95,59 @@ class Spool:
         """Return the first file of *day* or later."""
         return next((source for source in self.sources() if source.segment.day >= day), None)
 
+    def _survey(self) -> tuple[Source, ...]:
+        found = survey(self._layout).sources
+        for source in found:
+            if source.trouble is not None or source.kind == "irregular":
+                reason = source.trouble or "not a regular file"
+                raise OSError(errno.EIO, reason, os.fspath(source.segment.path))
+        return found
+
+    def _known_sources(self) -> list[Source]:
+        """Return `sources()`, looked at again where a file came, went, or may have got its first line.
+
+        A source's size is that of the last look: the others are opened once, however often this is asked.
+        """
+        listing = {file.path: 0 for file in self._layout.files()}
+        for path in self._without_lines & listing.keys():
+            listing[path] = _size_of(path)
+        if listing != self._listing:
+            found = self._survey()
+            self._sources = [source for source in found if source.kind == "lines"]
+            waiting = {source.segment.path: source.size for source in found if source.kind != "lines"}
+            self._listing, self._without_lines = listing | waiting, frozenset(waiting)
+        return self._sources
+
     def _rest(self, name: str) -> Iterator[Piece]:
         """Yield the pieces of segment *name* from the offset on."""
         path = self._layout.folder / name
-        plain = Segment(path, name, date.min, 0)
+        segment, size = Segment(path, name, date.min, 0), 0
         try:
-            size = path.stat().st_size
+            status = path.stat()
         except FileNotFoundError:
             archive = self._layout.archive_for(name)
             if self._is_finished or not archive.exists():
                 return
-            size, plain = 0, Segment(archive, name, date.min, 0)
-        if not plain.archived and size <= self._offset:
+            segment = Segment(archive, name, date.min, 0)
+        else:
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
             if size < self._offset:
-                raise self._broken(
-                    f"{name} is shorter than it was when lines of it were shipped",
-                    name,
-                    lambda: setattr(self, "_offset", size),
-                )
+                message = f"{name} is shorter than it was when lines of it were shipped"
+                raise self._broken(message, name, lambda: self._pass_by_to(name, 0))
+        self._unended = 0
+        if size == self._offset and not segment.archived:
             return
-        with LineStream(plain, size) as stream:
+        with LineStream(segment, size) as stream:
             if not stream.is_archive:
                 _sync(path)
             stream.skip_to(self._offset)
             while block := stream.read_lines(_BLOCK):
                 yield from self._cut(block, name)
+            self._is_finished = segment.archived
             if stream.problem is not None:
-                raise OSError(errno.EIO, stream.problem, os.fspath(plain.path))
-            self._is_finished = stream.is_archive
+                raise self._broken(f"{name}: {stream.problem}", name, lambda: None)
 
     def _cut(self, block: bytes, name: str) -> Iterator[Piece]:
         """Yield the lines of *block*, and what is longer than any line; leave bytes that no newline ends."""
@@ -130,86 +158,107 @@ class Spool:
         if len(rest) >= MAX_LINE_BYTES:
             self._offset += len(rest)
             yield Piece(rest, name, self._offset)
+        else:
+            self._unended = len(rest)
 
     def _following(self) -> Source | None:
         """Return the file to read next, the same one where it has grown; None where all was read."""
-        names = frozenset(file.path for file in self._layout.files())
-        if names == self._names:
+        sources = self._known_sources()
+        if not sources:
+            if self._segment is not None:
+                message = "the log is not there any more"
+                raise self._broken(message, self._segment, lambda: self._pass_by_to(None, 0))
             return None
-        sources = self.sources()
+        names = [source.name for source in sources]
+        if self._segment not in names:
+            return self._entry(sources)
+        at = names.index(self._segment)
+        if at + 1 == len(sources):
+            return None
+        current, following = sources[at : at + 2]
+        if self._has_grown(current):
+            return current
         due = self._continuity.next_seq
-        if not sources and self._segment is not None:
-            raise self._broken("the log is not there any more", self._segment, lambda: None)
-        current = next((source for source in sources if source.name == self._segment), None)
-        if current is None and self._segment is not None and (there := _holding(sources, due)) is not None:
-            return self._found_again(there)
-        following = next(
-            (source for source in sources if source.first_seq >= due and source.name != self._segment), None
-        )
-        if following is None:
-            self._names = names
-            return None
-        if current is not None:
-            if not current.segment.archived and current.size > self._offset and self._has_lines(current):
-                return current
-            if following.first_seq == due:
-                self._check_end(current)
+        if self._unended and following.first_seq <= due:
+            end = self._offset + self._unended
+            message = f"{current.name} ends in bytes that no newline ends"
+            raise self._broken(message, current.name, lambda: self._pass_by_to(current.name, end))
         if following.first_seq > due:
-            self._pass_deleted(following, sources, is_here=current is not None)
+            raise self._gap(following)
         return following
 
-    def _has_lines(self, source: Source) -> bool:
-        """Return whether *source* has a newline behind the offset."""
-        with LineStream(source.segment, source.size) as stream:
-            stream.skip_to(self._offset)
-            return any(b"\n" in block for block in iter(lambda: stream.read_block(_BLOCK), b""))
+    def _has_grown(self, source: Source) -> bool:
+        """Return whether *source*, which is read, is not as it was when it was read last."""
+        if source.segment.archived:
+            return not self._is_finished
+        return _size_of(source.segment.path) != self._offset + self._unended
 
-    def _check_end(self, source: Source) -> None:
-        """Raise `ChainBrokenError` where *source*, which others follow, ends in bytes that are no line."""
-        if not source.segment.archived and source.size > self._offset:
-            raise self._broken(
-                f"{source.name} ends in bytes that no newline ends",
-                source.name,
-                lambda: setattr(self, "_offset", source.size),
-            )
+    def _entry(self, sources: list[Source]) -> Source:
+        """Return the file that the seq which is due stands in, and go to its place.
 
-    def _found_again(self, source: Source) -> Source:
-        """Go to the place of the seq that is due in *source*: the segment that was read is not there.
-
-        Raises `ChainBrokenError` where the log ends before it.
+        Lines that retention has deleted are passed by. Raises `ChainBrokenError` where the log ends before
+        it, or begins behind it and no log.delete says why.
         """
-        due, offset, last = self._continuity.next_seq, 0, -1
-        with LineStream(source.segment, source.size) as stream:
-            for raw in stream:
-                line = parsed(raw.removesuffix(b"\n"))
-                if line is not None and line.seq >= due:
-                    break
-                offset += len(raw)
-                last = last if line is None else line.seq
-        self._segment, self._offset, self._is_finished = source.name, offset, False
-        if last != due - 1 and source.first_seq != due:
+        due = self._continuity.next_seq
+        before = [source for source in sources if source.first_seq <= due]
+        if not before:
+            begin = sources[0].first_seq
+            if _deletion_base(sources) < begin:
+                raise self._gap(sources[0])
+            self.deleted += begin - due
+            self._continuity.pass_deleted(begin)
+            return sources[0]
+        source = next(source for source in before if source.first_seq == before[-1].first_seq)
+        offset, last = _place_of(due, source)
+        if last < due - 1 and source is sources[-1]:
             message = f"the log ends at seq {last}, and lines up to seq {due - 1} were shipped"
-            raise self._broken(message, source.name, lambda: None)
+            raise self._broken(message, source.name, lambda: self._pass_by_to(source.name, 0))
+        self._read_from(source.name, offset)
         return source
 
-    def _pass_deleted(self, following: Source, sources: list[Source], *, is_here: bool) -> None:
-        """Go to *following*, as far as a log.delete says that what stood before was deleted."""
+    def _read_from(self, name: str | None, offset: int) -> None:
+        self._segment, self._offset = name, offset
+        self._unended, self._is_finished = 0, False
+
+    def _pass_by_to(self, name: str | None, offset: int) -> None:
+        """Go on at *offset* of segment *name*, also if what is there now is all that there will be."""
+        self._read_from(name, offset)
+        self._continuity.pass_by_to(name, offset)
+
+    def _gap(self, following: Source) -> ChainBrokenError:
         due, begin = self._continuity.next_seq, following.first_seq
-        if is_here or following is not sources[0] or _deletion_base(sources) < begin:
-            message = f"seq {due} to {begin - 1} are not there, and no log.delete says why"
-            way_on = functools.partial(self._continuity.pass_deleted, begin)
-            raise self._broken(message, following.name, way_on)
-        self.deleted += begin - due
-        self._continuity.pass_deleted(begin)
+        message = f"seq {due} to {begin - 1} are not there, and no log.delete says why"
+        return self._broken(message, following.name, functools.partial(self._continuity.pass_deleted, begin))
 
     def _broken(self, message: str, segment: str, way_on: Callable[[], None]) -> ChainBrokenError:
         self._way_on = way_on
         return ChainBrokenError(f"{message}; run or-audit verify", segment=segment)
 
 
-def _holding(sources: list[Source], seq: int) -> Source | None:
-    """Return the file that *seq* stands in, or would be added to."""
-    return next((source for source in reversed(sources) if source.first_seq <= seq), None)
+def _place_of(seq: int, source: Source) -> tuple[int, int]:
+    """Return the byte of *source* behind the last whole line before *seq*, and the seq of that line.
+
+    Where no line stands before it, that is the beginning, and the seq before the file's first.
+    """
+    place, last, read = 0, source.first_seq - 1, 0
+    if source.first_seq < seq:
+        with LineStream(source.segment, source.size) as stream:
+            for raw in stream:
+                read += len(raw)
+                line = parsed(raw.removesuffix(b"\n"))
+                if line is not None and line.seq >= seq:
+                    return place, seq - 1
+                if line is not None and raw.endswith(b"\n"):
+                    place, last = read, line.seq
+    return place, last
+
+
+def _size_of(path: Path) -> int:
+    """Return how long the file is, -1 where it is not there (any more)."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _deletion_base(sources: list[Source]) -> int:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from or_audit_logging.errors import ChainBrokenError
 from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.record import moment
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
@@ -57,22 +59,20 @@ def ship_status(
     """
     layout = layout_at(path)
     folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
-    cursors = [cursor for file in cursor_paths(folder) if (cursor := read_cursor(file)) is not None]
-    log, end = _end(layout)
+    sources = Spool(layout, Continuity(Position())).sources()
+    log = next((source.first.log for source in sources if source.first is not None), "")
+    found = (read_cursor(file) for file in cursor_paths(folder, log=log))
+    cursors = sorted((one for one in found if one is not None), key=lambda cursor: cursor.target)
     moment_now = now or datetime.now(UTC)
-    return [
-        _status(layout, cursor, end, moment_now)
-        for cursor in sorted(cursors, key=lambda cursor: cursor.target)
-        if cursor.position.log == log
-    ]
+    return [_status(layout, cursor, log, _end(sources), moment_now) for cursor in cursors]
 
 
-def _status(layout: LogLayout, cursor: Cursor, end: int, now: datetime) -> TargetStatus:
+def _status(layout: LogLayout, cursor: Cursor, log: str, end: int, now: datetime) -> TargetStatus:
     oldest = _time_at(layout, cursor.position) if cursor.position.next_seq < end else None
     since = moment(oldest)
     return TargetStatus(
         target=cursor.target,
-        log=cursor.position.log or "",
+        log=log,
         next_seq=cursor.position.next_seq,
         end_seq=end,
         oldest_unshipped=oldest,
@@ -85,9 +85,8 @@ def _status(layout: LogLayout, cursor: Cursor, end: int, now: datetime) -> Targe
     )
 
 
-def _end(layout: LogLayout) -> tuple[str | None, int]:
-    """Return whose log it is, and the seq behind that of its last line."""
-    sources = Spool(layout, Continuity(Position())).sources()
+def _end(sources: list[Source]) -> int:
+    """Return the seq behind that of the last line."""
     for source in reversed(sources):
         with LineStream(source.segment, source.size) as stream:
             if not stream.is_archive:
@@ -96,15 +95,15 @@ def _end(layout: LogLayout) -> tuple[str | None, int]:
             for raw in stream:
                 last = parsed(raw.removesuffix(b"\n")) or last
         if last is not None:
-            return last.log, last.seq + 1
-    return None, 0
+            return last.seq + 1
+    return 0
 
 
 def _time_at(layout: LogLayout, position: Position) -> str | None:
     """Return the time of the first line behind *position* that says one."""
     spool = Spool(layout, Continuity(position))
-    for piece in spool.pieces():
-        said = time_of(piece.raw)
-        if said is not None:
-            return said
-    return None
+    while True:
+        try:
+            return next((said for piece in spool.pieces() if (said := time_of(piece.raw)) is not None), None)
+        except ChainBrokenError:  # shipping will say so
+            spool.pass_break()

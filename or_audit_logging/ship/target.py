@@ -24,7 +24,8 @@ class Item:
     """One line on its way: `line` is the sealed line (or the stub of a redacted one), without its newline.
 
     `id` names it at the target, so that a second delivery can be told from a second record; `time` (UTC) is
-    when the record was made, None where the line does not say; `body` is the line in the target's format.
+    when the record was made, None where the line does not say; `body` is the line in the target's format,
+    empty where it cannot be written in that.
     """
 
     seq: int
@@ -82,7 +83,10 @@ class RefusedError(DeliveryError):
 
 
 class Target(Protocol):
-    """Where lines are shipped to. `send` raises `DeliveryError` where no later try will do (401, 404)."""
+    """Where lines are shipped to. `send` raises `DeliveryError` where no later try will do (401, 404).
+
+    One that is told more for its format in its address has that as `settings` (`projections.Settings`).
+    """
 
     @property
     def name(self) -> str:
@@ -113,5 +117,7 @@ class TargetOptions:
     """Whether what the lines are kept in may be made where that would cost or last (a log group)."""
     ca_file: Path | None = None
     """Certificates that vouch for the target, instead of the usual ones."""
+    hides_address: bool = False
+    """Whether the address came from where secrets stand, and is not to be named."""
     timeout: float = 30.0
     """Seconds to wait for an answer."""

@@ -36,7 +36,8 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     command = [
         _program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *options,
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
-        "-master.telemetry=false", f"-filer.localSocket={folder}/filer.sock",
+        "-master.telemetry=false", "-s3.autoCreateBucket=false",
+        f"-filer.localSocket={folder}/filer.sock", f"-s3.localSocket={folder}/s3.sock",
     ]  # fmt: skip
     with _running(command, folder, ports[0]) as endpoint:
         yield endpoint
@@ -85,7 +86,7 @@ def _running(command: Sequence[str], folder: Path, port: int) -> Iterator[str]:
             command, stdout=stream, stderr=stream, cwd=folder, env={**os.environ, **known}
         )
     try:
-        eventually(lambda: _listens(port) or process.poll() is not None, seconds=60)
+        eventually(lambda: _listens(port) or process.poll() is not None)
         assert process.poll() is None, said.read_text("utf-8", "replace")
         yield f"http://127.0.0.1:{port}"
     finally:

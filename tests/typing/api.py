@@ -187,7 +187,7 @@ assert_type(redact_loggers("httpx", allow=["a"]), RedactingHandler)
 StreamHandler().setFormatter(EcsFormatter(service="checkout"))
 StreamHandler().setFormatter(GoogleFormatter(project_id="my-project", environment="prod"))
 StreamHandler().setFormatter(DatadogFormatter(tags="team:billing"))
-assert_type(encoder("datadog", original=True, settings=Settings(tags="a:b"))(b"{}"), bytes)
+assert_type(encoder("datadog", original=True, settings=Settings(tags="a:b", service="c"))(b"{}"), bytes)
 assert_type(project("ecs", {"event_type": "log"}), dict[str, object])
 
 with FakeOpenRouter() as server, capture_audit() as records:

@@ -30,7 +30,7 @@ _LONGEST_PREFIX = 512
 _DAYS = re.compile(r"[1-9][0-9]{0,4}")
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_DAY = re.compile(r"_([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[1-9][0-9]*)?\.[A-Za-z0-9]+")
-_CHECKPOINT = re.compile(r"dt=[^/]+/host=[^/]+/checkpoints/[0-9a-f]{16}-[0-9]{19}\.json")
+_CHECKPOINT = re.compile(r"dt=[^/]+/host=[^/]+/checkpoints/([0-9a-f]{16})-([0-9]{19})\.json")
 
 _HOW = (
     "the address is s3:BUCKET/PREFIX, such as s3:acme-audit/llm, and behind it, if they are wanted, "
@@ -67,10 +67,10 @@ class Address:
         """Return the key of the checkpoint over the first *size* lines of *log* (16 hex digits)."""
         return f"{self.folder(day, host)}{CHECKPOINTS}{log}-{size:019d}.json"
 
-    def is_checkpoint(self, key: str) -> bool:
-        """Return whether *key* is that of a checkpoint."""
-        rest = key.removeprefix(self.prefix)
-        return _CHECKPOINT.fullmatch(rest) is not None
+    def checkpoint_at(self, key: str) -> tuple[str, int] | None:
+        """Return log and size of the checkpoint at *key*; None where *key* is that of something else."""
+        found = _CHECKPOINT.fullmatch(key.removeprefix(self.prefix))
+        return (found[1], int(found[2])) if found is not None else None
 
 
 def parse_address(text: str) -> Address:

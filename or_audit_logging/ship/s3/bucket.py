@@ -108,9 +108,10 @@ class Bucket:
         return Found(version=_version(answer), sha256=sha256, metadata=answer.get("Metadata") or {})
 
     def read(self, key: str, version: str | None = None) -> Iterator[bytes]:
-        """Yield the content of *key* in blocks."""
+        """Yield the content of *key* in blocks, held against its checksum where the store has one."""
         which = {"VersionId": version} if version is not None else {}
-        with closing(self._call("get_object", Key=key, **which)["Body"]) as body, self._understood():
+        body = self._call("get_object", Key=key, ChecksumMode="ENABLED", **which)["Body"]
+        with closing(body), self._understood():
             yield from iter(lambda: body.read(_BLOCK), b"")
 
     def keys(self, prefix: str, *, most: int | None = None) -> Iterator[Listed]:

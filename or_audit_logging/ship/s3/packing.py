@@ -31,8 +31,9 @@ from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.s3.storing import LOG, Content
 from or_audit_logging.ship.target import RefusedError, TryLaterError
 
-OPENED, CLOSED = "opened", "closed"
-"""Members of an object's metadata: the UTC dates of the segment's first line and of the next one's."""
+OPENED, CLOSED, LAST_SEQ = "opened", "closed", "last-seq"
+"""Members of an object's metadata: the UTC dates of the segment's first line and of the next one's; the seq
+of its last line."""
 
 _BLOCK = 1 << 20
 
@@ -100,7 +101,7 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
         metadata={
             LOG: first.log,
             "first-seq": str(first.seq),
-            "last-seq": str(closing.seq - 1),
+            LAST_SEQ: str(closing.seq - 1),
             OPENED: opened.isoformat(),
             CLOSED: closed.isoformat(),
         },

@@ -9,6 +9,7 @@ Each module has `open_target(address, options)`, which returns a `Target` and ra
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.keys import read_source
@@ -21,6 +22,9 @@ TARGETS = {
     "cloudwatch": "cloudwatch:GROUP:STREAM",
     "gcp": "gcp:LOG",
     "s3": "s3:BUCKET/PREFIX",
+    "splunk": "splunk:https://HOST:8088",
+    "datadog": "datadog:SITE",
+    "elastic": "elastic:https://HOST:9200/STREAM",
 }
 """Each target's name, and how it is written."""
 
@@ -37,6 +41,7 @@ def open_target(text: str, options: TargetOptions | None = None) -> Target:
     if name not in ("file", "stdout") and address.startswith(("env:", "file:")):
         content, _where = read_source(address, what=f"{name} address")
         address = content.decode("utf-8", "replace").strip()
+        options = replace(options or TargetOptions(), hides_address=True)
     module = importlib.import_module(f"{__name__}.{name}")
     target: Target = module.open_target(address, options or TargetOptions())
     return target

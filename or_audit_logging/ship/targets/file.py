@@ -6,6 +6,7 @@ there already are passed by.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -17,7 +18,12 @@ from or_audit_logging.sealing.line import MAX_LINE_BYTES
 from or_audit_logging.ship.target import Answer, Item, Limits, TargetOptions, TryLaterError
 
 _LIMITS = Limits(items=1_000, bytes=1 << 20, item_bytes=8 * MAX_LINE_BYTES, overhead=1)
+_LASTING = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS}
+)
 _TAIL = 4 << 20
+_BEGINNING = 8
+"""So many bytes tell what a kill has left of one of our lines from the end of another file."""
 
 
 class FileTarget:
@@ -36,10 +42,9 @@ class FileTarget:
         """Add *items* and return when they are on disk."""
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o600)
-        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-            raise DeliveryError(f"{self._path} cannot be written: {error.strerror}") from None
         except OSError as error:
-            raise TryLaterError(f"{self._path} cannot be written: {error.strerror}") from None
+            kind = DeliveryError if error.errno in _LASTING else TryLaterError
+            raise kind(f"{self._path} cannot be written: {error.strerror}") from None
         try:
             self._add(descriptor, items)
         except OSError as error:
@@ -58,7 +63,13 @@ class FileTarget:
         inode = (status.st_dev, status.st_ino)
         there: set[bytes] = set()
         if self._end != (inode, status.st_size):
-            there = _whole_lines(descriptor, status.st_size)
+            there, unended = _last_lines(descriptor, status.st_size)
+            if unended and not any(item.body.startswith(unended[:_BEGINNING]) for item in items):
+                raise DeliveryError(
+                    f"{self._path} ends in a line that is none of ours and has no newline: add one, or name "
+                    "another file"
+                )
+            os.ftruncate(descriptor, status.st_size - len(unended))
         data = b"".join(item.body + b"\n" for item in items if item.body not in there)
         while data:  # mostly once
             data = data[os.write(descriptor, data) :]
@@ -66,17 +77,15 @@ class FileTarget:
         self._end = inode, os.fstat(descriptor).st_size
 
 
-def _whole_lines(descriptor: int, size: int) -> set[bytes]:
-    """Cut away what follows the last newline, and return the last lines, more of them than a batch has."""
+def _last_lines(descriptor: int, size: int) -> tuple[set[bytes], bytes]:
+    """Return the last lines, more of them than a batch has, and what follows the last newline."""
     start = max(0, size - _TAIL)
     os.lseek(descriptor, start, os.SEEK_SET)
     tail = b""
     while len(tail) < size - start and (piece := os.read(descriptor, size - start - len(tail))):
         tail += piece
     end = tail.rfind(b"\n") + 1
-    if end < len(tail) and (end or not start):
-        os.ftruncate(descriptor, start + end)
-    return set(tail[:end].split(b"\n"))
+    return set(tail[:end].split(b"\n")), tail[end:]
 
 
 def open_target(address: str, options: TargetOptions) -> FileTarget:

@@ -2,9 +2,10 @@
 
     PUT llm/dt=2026-11-21/host=h1/audit_2026-11-21.jsonl.gz       If-None-Match: *, x-amz-checksum-sha256
 
-Lines alone are nothing to do. A checkpoint goes out when it passes, of several in a batch the newest, which
-covers the others: so anchors leave the machine in time. A log.open line says that the segment before it is
-closed: it counts as delivered once that segment is stored. So the cursor never passes a segment that is not.
+Lines alone are nothing to do. A checkpoint goes out when it passes (of those of one segment in a batch the
+newest, which covers the others): so anchors leave the machine in time. A log.open line says that the segment
+before it is closed: it counts as delivered once that segment is stored. So the cursor never passes a segment
+that is not.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _LIMITS = Limits(items=10_000, bytes=16 << 20, item_bytes=8 * MAX_LINE_BYTES)
 _CONTROL = b'{"event_type":"log.'
+_OPEN = b'{"event_type":"log.open",'
 _CHECKPOINT = b'{"event_type":"log.checkpoint",'
 
 
@@ -59,12 +61,12 @@ class S3Target:
 
     def send(self, items: Sequence[Item], /) -> Answer:
         """Store what *items* say is to be stored, in their order."""
-        checkpoints = [index for index, item in enumerate(items) if item.line.startswith(_CHECKPOINT)]
+        passed_by = _covered(items)
         refused: dict[int, str] = {}
         for index, item in enumerate(items):
             if item.body != item.line:
                 raise DeliveryError(f"{self.name} takes the lines as they are sealed: leave --format native")
-            if not item.line.startswith(_CONTROL) or index in checkpoints[:-1]:
+            if not item.line.startswith(_CONTROL) or index in passed_by:
                 continue
             try:
                 self._pass(item.line)
@@ -114,7 +116,8 @@ class S3Target:
             if self._mode is not None:
                 is_held = any(hold.covers(*packed.days) for hold in self._terms.holds(line.seq))
                 promised = max(packed.minimum, minimum_days(members["policy"]))
-                lock = self._lock(packed.days[1], promised or self._terms.newest_days(), is_held=is_held)
+                days = self._days(lambda: promised or self._terms.newest_days())
+                lock = self._lock(packed.days[1], days, is_held=is_held)
             store(self._bucket, key, packed.content, lock)
 
     def _miss(self, name: str, line: SealedLine) -> None:
@@ -139,7 +142,9 @@ class S3Target:
         key = self._bucket.address.checkpoint_key(
             made.date(), self._host_name(), log=line.log, size=members["size"]
         )
-        lock = self._lock(made.date(), self._terms.days(line.seq)) if self._mode is not None else None
+        lock = None
+        if self._mode is not None:
+            lock = self._lock(made.date(), self._days(lambda: self._terms.days(line.seq)))
         store(self._bucket, key, Content.of(line.raw + b"\n", {LOG: line.log}), lock)
 
     def _hold(self, line: SealedLine, members: dict[str, Any]) -> None:
@@ -152,15 +157,19 @@ class S3Target:
             others = [other for other in self._terms.holds(line.seq) if other.name != hold.name]
             release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
 
-    def _lock(self, youngest: date, promised: int, *, is_held: bool = False) -> Lock:
+    def _lock(self, youngest: date, days: int, *, is_held: bool = False) -> Lock:
         """Return the lock for lines that were written on *youngest* at the latest."""
-        days = self._bucket.address.days or promised
+        return lock_for(self._mode, since=youngest, days=days, now=datetime.now(UTC), is_held=is_held)
+
+    def _days(self, promised: Callable[[], int]) -> int:
+        """Return for how many days to lock: what the address says, else what is *promised*."""
+        days = self._bucket.address.days or promised()
         if not days:
             raise DeliveryError(
                 f"{self.name}: for how many days is it to be locked? The log states no policy: seal one with "
                 "or-audit retain --policy, or say it here, ?lock=...&days=N"
             )
-        return lock_for(self._mode, since=youngest, days=days, now=datetime.now(UTC), is_held=is_held)
+        return days
 
     def _host_name(self) -> str:
         """Return the host that the log's first lines state."""
@@ -177,6 +186,19 @@ class S3Target:
             except (FormatError, KeyError):
                 raise RefusedError("the log's first line does not say of which host it is") from None
         return self._host
+
+
+def _covered(items: Sequence[Item]) -> frozenset[int]:
+    """Return the checkpoints among *items*, by index, that another one of the same segment covers."""
+    covered: list[int] = []
+    last: int | None = None
+    for index, item in enumerate(items):
+        if item.line.startswith(_CHECKPOINT):
+            covered += [last] if last is not None else []
+            last = index
+        elif item.line.startswith(_OPEN):
+            last = None
+    return frozenset(covered)
 
 
 def _nothing(line: SealedLine, members: dict[str, Any]) -> None:

@@ -34,4 +34,6 @@ def open_target(address: str, options: TargetOptions) -> StdoutTarget:
     """Return the target; raises `ConfigError` where it is given an address."""
     if address:
         raise ConfigError("stdout has no address")
+    if getattr(sys, "stdout", None) is None:
+        raise ConfigError("standard output is closed")
     return StdoutTarget()

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ pytest.importorskip("boto3", reason="needs the extra aws")
 
 from fake_s3 import BUCKET, FakeS3, S3Error
 from fakes import eventually
+from hypothesis import given
+from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
+from ship_sites import FAULTS
 
 from or_audit_logging import verify
+from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.ship import Shipped, Shipper, TargetOptions
 from or_audit_logging.ship.s3.address import Address, host_of, parse_address
@@ -180,7 +184,7 @@ class TestWhatIsStored:
         assert s3.segments() == {FIRST: log.segments[FIRST]}
 
     def test_the_newest_checkpoint_of_a_batch(self, s3: FakeS3, tmp_path: Path) -> None:
-        """It covers the others; while a log is followed, each goes out by itself."""
+        """It covers the others of its segment; while a log is followed, each goes out by itself."""
         log = LogBuilder()
         folder = log.save(tmp_path / "log")
         ship(s3, folder)
@@ -198,11 +202,26 @@ class TestWhatIsStored:
         """With the time of the store, and where they stand; what else is there is passed over."""
         log = three_segments()
         ship(s3, log.save(tmp_path / "log"))
-        (kept,) = list_checkpoints(f"{BUCKET}/llm")
-        assert kept.text.encode() == log.lines()[1]
+        kept, *_, last = list_checkpoints(f"{BUCKET}/llm")
+        assert (kept.text.encode(), last.text.encode()) == (log.lines(FIRST)[1], log.lines(THIRD)[1])
         assert kept.kept_at == s3.objects()[s3.checkpoints()[0]].kept_at
         assert kept.where == f"s3:{BUCKET}/{s3.checkpoints()[0]}"
         assert list(list_checkpoints(f"{BUCKET}/elsewhere")) == []
+
+    def test_checkpoints_of_what_is_stored(self, s3: FakeS3, tmp_path: Path) -> None:
+        """What covers a line of the open segment is left out, for whoever has a copy of the bucket."""
+        log = LogBuilder()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        assert list(list_checkpoints(f"{BUCKET}/llm", stored=True)) == []
+        for day in (NEXT_DAY, THIRD_DAY):
+            log.open(day)
+            log.save(folder)
+            ship(s3, folder)
+        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in list_checkpoints(f"{BUCKET}/llm")]
+        assert sizes == [1, 3, 5]
+        found = list(list_checkpoints(f"{BUCKET}/llm", stored=True))
+        assert [kept.text.encode() for kept in found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
@@ -228,20 +247,42 @@ class TestWhatIsStored:
 class TestFaults:
     """Nothing is lost, nothing is stored twice."""
 
-    @pytest.mark.parametrize("fault", ["500", "503", "429", "slow", "cut", "lost answer"])
-    @pytest.mark.parametrize("before", [0, 1, 2])
+    @pytest.mark.parametrize("before", [0, 1, 3])
     @pytest.mark.parametrize("query", ["", f"?lock=compliance&days={YEARS}"])
     def test_a_request_that_fails_is_made_again(
-        self, s3: FakeS3, tmp_path: Path, fault: str, before: int, query: str
+        self, s3: FakeS3, tmp_path: Path, before: int, query: str
     ) -> None:
         """Whichever it is; an object that was stored although the answer was lost is not stored again."""
         log = three_segments()
         folder = log.save(tmp_path / "log")
-        s3.fail(*["ok"] * before, fault)
+        s3.fail(*["ok"] * before, *(fault for fault in FAULTS for _ in range(2)), "lost answer", "cut")
         assert ship(s3, folder, query).exit_code == 0
         assert s3.segments() == {name: log.segments[name] for name in (FIRST, SECOND)}
-        assert len(s3.stored) == len(s3.objects()) == 3
+        assert len(s3.stored) == len(s3.objects()) == 5
         assert all((one.mode == "COMPLIANCE") == bool(query) for one in s3.stored)
+
+    def test_only_certificates_that_hold_are_trusted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those that `--ca` names, for this address; nothing was sent to another."""
+        certificates = pytest.importorskip("certificates", reason="cryptography is not installed")
+        context, certificate = certificates.self_signed(tmp_path)
+        folder = three_segments().save(tmp_path / "log")
+        with FakeS3(tmp_path, tls=context) as s3:
+            for name, value in s3.environment.items():
+                monkeypatch.setenv(name, value)
+            with pytest.raises(DeliveryError, match=r"not trusted.*--ca"):
+                ship(s3, folder)
+            assert s3.asked == []
+            assert ship(s3, folder, options=TargetOptions(timeout=5, ca_file=certificate)).exit_code == 0
+
+    def test_lines_do_not_travel_in_clear(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint that is not this machine is spoken to over TLS."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example")
+        with pytest.raises(DeliveryError, match="https"):
+            ship(s3, three_segments().save(tmp_path / "log"))
 
     def test_slow_down(self, s3: FakeS3, tmp_path: Path) -> None:
         """503 SlowDown and what else may pass is waited for."""
@@ -310,7 +351,7 @@ class TestWhatIsThereAlready:
         self.replace(s3, gzip.compress(log.segments[FIRST], 1, mtime=7))
         shutil.rmtree(folder / "ship")
         assert ship(s3, folder).exit_code == 0
-        assert len(s3.stored) == 3
+        assert len(s3.stored) == 5
 
     @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "empty", "other", "plain"])
     def test_other_bytes_are_refused(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
@@ -418,7 +459,7 @@ class TestLocks:
         log = three_segments(policy={"name": "ours", "delete_after_days": YEARS + 1, "min_days": YEARS})
         ship(s3, log.save(tmp_path / "log"), "?lock=compliance")
         until = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=YEARS)
-        assert len(s3.stored) == 3
+        assert len(s3.stored) == 5
         assert {(one.mode, one.until) for one in s3.stored if DAY in one.key} == {("COMPLIANCE", until)}
         later = until + timedelta(days=1)
         assert s3.objects()[key_of(SECOND)].until == later
@@ -446,16 +487,12 @@ class TestLocks:
 
     def test_a_time_that_is_over(self, s3: FakeS3, tmp_path: Path) -> None:
         """A segment that was to be kept until yesterday is stored without a lock."""
-        log = three_segments(policy={"name": "ours", "delete_after_days": 1})
-        log.save(tmp_path / "log")
-        for name, content in log.segments.items():
-            assert b"2026" in content, name
         old = LogBuilder(day=None, policy={"name": "ours", "delete_after_days": 1})
         old.clock = datetime(2020, 1, 1, tzinfo=UTC)
         old.open("2020-01-01")
         old.open("2020-01-02")
         assert ship(s3, old.save(tmp_path / "old"), "?lock=compliance").exit_code == 0
-        assert [one.mode for one in s3.stored] == [None, None]
+        assert {one.mode for one in s3.stored} == {None}
 
     @pytest.mark.parametrize(
         ("lock", "says"),
@@ -486,7 +523,7 @@ class TestLocks:
         ship(s3, folder)
         assert {one.mode for one in s3.stored} == {None}
         ship(s3, folder, f"?lock=compliance&days={YEARS}")
-        assert [one.mode for one in s3.stored] == ["COMPLIANCE"] * 3
+        assert [one.mode for one in s3.stored] == ["COMPLIANCE"] * 5
         s3.stored[0].until = None
         s3.lock = "shorter"
         with pytest.raises(DeliveryError, match="did not lock"):
@@ -624,3 +661,47 @@ def test_what_is_stored_can_be_verified(s3: FakeS3, tmp_path: Path) -> None:
     for name, content in s3.segments().items():
         (tmp_path / name).write_bytes(content)
     assert verify(tmp_path, key=lambda: SECRET, anchors=[log.anchor(10)]).exit_code == 0
+
+
+def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`or-audit anchors` makes files of them, with the bucket's time; damage and contradictions are said."""
+    log = three_segments()
+    folder = log.save(tmp_path / "log")
+    ship(s3, folder)
+    place, anchors = f"s3:{BUCKET}/llm", tmp_path / "anchors"
+    assert main(["anchors", "--from", place, "-o", str(anchors)]) == 0
+    lines = (anchors / f"{LOG}.anchors").read_text("ascii").splitlines()
+    assert len(lines) == 3
+    line = lines[0]
+    stored = s3.objects()[s3.checkpoints()[0]]
+    assert datetime.fromisoformat(json.loads(line)["kept_at"]) == stored.kept_at
+    assert verify(folder, key=lambda: SECRET, anchors=anchors).exit_code == 0
+    capsys.readouterr()
+    assert main(["anchors", "--from", place, "--stored", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["logs"][0]["newest_size"] == 6
+    whole = stored.data
+    stored.data = whole.replace(b'"size":', b'"size":1')
+    assert main(["anchors", "--from", place]) == 2
+    assert "checksum" in capsys.readouterr().err
+    stored.sha256 = None
+    assert main(["anchors", "--from", place]) == 1
+    assert f"{stored.key} was changed" in capsys.readouterr().err
+    stored.data = bytes(100_000)
+    assert main(["anchors", "--from", place]) == 0
+    assert f"{stored.key} holds no checkpoint" in capsys.readouterr().err
+    assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
+    assert "make the bucket" in capsys.readouterr().err
+    assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+@given(st.text() | st.from_regex(r"[a-z0-9.-]{3,9}(/[a-z/.]{0,9})?(\?(lock=[a-z]{0,5}|days=\w{0,5}|&)*)?"))
+def test_whatever_an_address_says(text: str) -> None:
+    """It is one, whose keys stay below its prefix, or that is said."""
+    try:
+        address = parse_address(text)
+    except ConfigError:
+        return
+    key = address.segment_key(date(2026, 11, 21), "h", "a.jsonl")
+    assert key == f"{address.prefix}dt=2026-11-21/host=h/a.jsonl.gz"
+    assert address.prefix[-1:] in ("", "/")
+    assert "//" not in address.prefix

@@ -1,0 +1,354 @@
+"""`or-audit ship`: what it prints, what it complains of, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import lines_of
+from log_builder import LogBuilder, three_segments
+from samples import REPOSITORY
+from ship_sites import WebhookSite
+
+from or_audit_logging.cli.main import main
+from or_audit_logging.errors import ConfigError
+from or_audit_logging.ship import Shipper, ship_status
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a log of three segments of five lines."""
+    return three_segments().save(tmp_path / "log")
+
+
+@pytest.fixture
+def site() -> Iterator[WebhookSite]:
+    with WebhookSite() as site:
+        yield site
+
+
+def run(folder: Path, *options: str) -> int:
+    return main(["ship", str(folder), *options])
+
+
+def add(folder: Path, count: int) -> None:
+    """Add records to the newest segment of the log."""
+    log = three_segments()
+    before = len(log.segments[log.name])
+    log.user(count)
+    with open(folder / log.name, "ab") as file:
+        file.write(log.segments[log.name][before:])
+
+
+def process(folder: Path, *options: str, **pipes: object) -> subprocess.Popen[bytes]:
+    """Start the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "or_audit_logging", "ship", str(folder), *options],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes),  # type: ignore[call-overload]
+    )
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """And names the targets and the exit codes."""
+    assert main(["ship", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "example: or-audit ship audit_logs --to webhook:https://" in out
+    for word in ("file:", "stdout", "cloudwatch:GROUP:STREAM", "gcp:LOG", "Exit codes: 0", "--follow"):
+        assert word in out
+
+
+def test_delivered(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """0, and how far; the second time there is nothing to do."""
+    assert run(folder, "--to", site.text) == 0
+    assert capsys.readouterr() == ("delivered  15 lines, up to seq 14\n", "")
+    assert run(folder, "--to", site.text) == 0
+    assert capsys.readouterr() == ("delivered  0 lines, up to seq 14\n", "")
+    assert len(site.items) == 15
+
+
+def test_delivered_as_json(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "--to", site.text, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "delivered": 15,
+        "dead_letters": 0,
+        "deleted": 0,
+        "breaks": [],
+        "next_seq": 15,
+        "is_complete": True,
+        "exit_code": 0,
+    }
+
+
+def test_dead_letters(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """1: said on the way, counted at the end, and where they stand."""
+    site.refuse("00000000-0000-4000-8000-000000000003", "00000000-0000-4000-8000-000000000007")
+    assert run(folder, "--to", site.text) == 1
+    out, error = capsys.readouterr()
+    assert out == "delivered  13 lines, up to seq 14\nrefused    2 lines\n"
+    assert "seq 7: http://127.0.0.1" in error
+    assert "answered 422 (there is one that I do not take); see " in error
+    (letters,) = (folder / "ship").glob("*.dead.jsonl")
+    assert f"{letters}\n" in error
+    assert run(folder, "--to", site.text) == 0
+
+
+def test_a_break(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """2, and what may be done; by choice 1, with what does not follow."""
+    (folder / "audit_2026-11-22.jsonl").unlink()
+    for _ in range(2):
+        assert run(folder, "--to", site.text) == 2
+        out, error = capsys.readouterr()
+        assert out == ""
+        assert "seq 5 to 9 are not there, and no log.delete says why; run or-audit verify" in error
+        assert "Nothing behind it was shipped; --on-break flag ships it with a notice" in error
+    assert len(site.items) == 5
+    assert run(folder, "--to", site.text, "--on-break", "flag") == 1
+    out, error = capsys.readouterr()
+    assert out.startswith("delivered  6 lines, up to seq 14\nbreak      seq 5 to 9 are not there")
+    assert "seq 5 to 9" in error
+    assert run(folder, "--to", site.text) == 0
+
+
+def test_what_is_in_a_log_does_not_drive_the_terminal(
+    folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control characters in the names of files, and in what a target says, are escaped."""
+    site.stop()
+    strange = folder.with_name("l\x1b[2Jog")
+    folder.rename(strange)
+    (strange / "audit_2026-11-22.jsonl").unlink()
+    assert run(strange, "--to", site.text, "--patience", "0.1") == 2
+    assert run(strange, "--to", f"file:{strange}/x") == 2
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "name a target with --to"),
+        (("--follow",), "name a target with --to"),
+        (("--to", ""), "there is no target ''; targets are webhook:https://"),
+        (("--to", "webhok:https://h"), "there is no target 'webhok'"),
+        (("--to", "webhook"), "is a URL such as"),
+        (("--to", "webhook:http://collector.example/"), "over http the lines could be read"),
+        (("--to", "webhook:https://user:pw@h/"), "credentials do not stand in the address"),
+        (("--to", "webhook:env:NONE_SUCH"), "NONE_SUCH"),
+        (("--to", "file"), "written file:PATH"),
+        (("--to", "file:/none/such/file"), "there is no folder /none/such"),
+        (("--to", "stdout:x"), "stdout has no address"),
+        (("--to", "stdout", "--ca", "/none/such"), "there is no file /none/such"),
+        (("--to", "stdout", "--since", "2026-12-01"), "no segment of 2026-12-01 or later"),
+        (("--to", "stdout", "--state", "/dev/null"), "name another with --state"),
+        (("--to", "stdout", "--patience", "0"), "no number of seconds"),
+        (("--to", "stdout", "--max-refused", "0"), "no number"),
+        (("--to", "stdout", "--on-break", "maybe"), "invalid choice"),
+    ],
+)
+def test_mistakes_are_named(
+    folder: Path, options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2, in one sentence, and nothing is sent or made."""
+    assert run(folder, *options) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert words in error
+    assert "Traceback" not in error
+    assert "pw@" not in error
+
+
+@pytest.mark.parametrize("options", [("--to", "stdout"), ("--status",)])
+def test_where_there_is_no_log(
+    tmp_path: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("{}")
+    for place in ("none", "empty", "file"):
+        assert run(tmp_path / place, *options) == 2
+        assert "or-audit:" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "empty") == []
+    if "--to" in options:
+        (tmp_path / "empty" / "audit_2026-11-21.jsonl").touch()
+        assert run(tmp_path / "empty", *options) == 2
+        assert "there is no sealed line in" in capsys.readouterr().err
+
+
+def test_a_log_may_be_named_by_its_handlers_filename(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder / "audit.jsonl", "--to", f"file:{folder.parent / 'copy'}") == 0
+    assert capsys.readouterr().out == "delivered  15 lines, up to seq 14\n"
+
+
+def test_a_damaged_cursor(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """2, and what to do; moved away, all is sent again."""
+    run(folder, "--to", site.text)
+    (cursor,) = (folder / "ship").glob("*.cursor.json")
+    cursor.write_text("{")
+    for options in (("--to", site.text), ("--status",)):
+        assert run(folder, *options) == 2
+        assert f"{cursor} is damaged. Nothing is lost: move it away" in capsys.readouterr().err
+    cursor.unlink()
+    assert run(folder, "--to", site.text) == 0
+    assert len(site.items) == 30
+
+
+def test_an_outage(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """2 once patience ends; nothing is lost."""
+    site.stop()
+    assert run(folder, "--to", site.text, "--patience", "0.1") == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "could not be reached (ConnectionError); given up after 0 s and 1 tries" in error
+    site.start()
+    assert run(folder, "--to", site.text) == 0
+
+
+def test_since(folder: Path, site: WebhookSite) -> None:
+    assert run(folder, "--to", site.text, "--since", "2026-11-22") == 0
+    assert [item["seq"] for item in site.items] == list(range(5, 15))
+
+
+# stdout
+
+
+@pytest.mark.parametrize("text", ["stdout", "stdout:"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_stdout_has_lines_and_nothing_else(
+    folder: Path, text: str, options: tuple[str, ...], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Also where there is something to say."""
+    (folder / "audit_2026-11-22.jsonl").unlink()
+    assert run(folder, "--to", text, "--on-break", "flag", *options) == 1
+    out, error = capfdbinary.readouterr()
+    lines = [line for line in out.splitlines() if b"ship.notice" not in line]
+    assert lines == lines_of(folder)
+    assert b"seq 5 to 9" in error
+
+
+def test_whoever_reads_may_go_away(tmp_path: Path) -> None:
+    """2 with one sentence, no traceback; the next run sends again what may not have been read."""
+    log = LogBuilder()
+    log.user(3_000)
+    folder = log.save(tmp_path / "log")
+    child = process(folder, "--to", "stdout")
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert child.stdout.readline().startswith(b'{"event_type":"log.genesis"')
+    child.stdout.close()
+    error = child.stderr.read()
+    child.stderr.close()
+    assert child.wait() == 2
+    assert error == b"or-audit: standard output cannot be written: BrokenPipeError\n"
+    again = process(folder, "--to", "stdout")
+    out, error = again.communicate()
+    assert (again.returncode, error) == (0, b"")
+    assert out.splitlines()[-1] == lines_of(folder)[-1]
+
+
+def test_a_full_disk_behind_stdout(folder: Path) -> None:
+    """Nothing counts as delivered."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "wb") as full:
+        child = process(folder, "--to", "stdout", stdout=full)
+        _, error = child.communicate()
+    assert (child.returncode, error) == (2, b"or-audit: standard output cannot be written: OSError\n")
+    assert ship_status(folder) == []
+
+
+def test_a_stdout_that_is_closed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by >&-."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        with pytest.raises(ConfigError, match="standard output is closed"):
+            Shipper(folder, "stdout")
+
+
+# status
+
+
+def test_status_before_anything_was_shipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """0: that is no failure. Nothing is made."""
+    assert run(folder, "--status") == 0
+    assert capsys.readouterr().out == "the log was not shipped to anybody yet\n"
+    assert run(folder, "--status", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert not (folder / "ship").exists()
+
+
+def test_status_of_each_target(
+    folder: Path, site: WebhookSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who has all, and who lags by how much."""
+    copy = f"file:{tmp_path / 'copy'}"
+    run(folder, "--to", copy)
+    add(folder, 3)
+    run(folder, "--to", site.text)
+    capsys.readouterr()
+    assert run(folder, "--status") == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "target"
+    assert head.split()[1:] == ["behind", "lag", "last", "delivery", "delivered", "dead", "letters"]
+    assert first.startswith(f"{copy} ")
+    assert first.split()[1] == "3"
+    assert first.split()[3] == "s"
+    assert second.split()[:3] == [f"webhook:{site.base}/audit", "0", "-"]
+    assert second.split()[-2:] == ["18", "0"]
+    assert run(folder, "--status", "--json") == 0
+    behind, level = json.loads(capsys.readouterr().out)
+    assert (behind["behind"], behind["next_seq"], behind["end_seq"]) == (3, 15, 18)
+    assert behind["oldest_unshipped"] == json.loads(lines_of(folder)[15])["timestamp"]
+    assert behind["lag_seconds"] > 0
+    assert (level["behind"], level["oldest_unshipped"], level["lag_seconds"]) == (0, None, 0.0)
+    assert level["delivered"] == 18
+
+
+def test_status_counts_lag_from_the_first_line_that_is_missing(folder: Path, site: WebhookSite) -> None:
+    run(folder, "--to", site.text)
+    add(folder, 3)
+    when = datetime.fromisoformat(json.loads(lines_of(folder)[15])["timestamp"])
+    (status,) = ship_status(folder, now=when + HOUR)
+    assert (status.lag_seconds, status.behind) == (3600.0, 3)
+    (status,) = ship_status(folder, now=when - HOUR)
+    assert status.lag_seconds == 0.0
+
+
+def test_status_of_a_log_that_is_broken(folder: Path, site: WebhookSite) -> None:
+    """It says how far each target is, all the same: for what is wrong there is verify."""
+    run(folder, "--to", site.text, "--since", "2026-11-21")
+    newest = folder / "audit_2026-11-23.jsonl"
+    lines = newest.read_bytes().splitlines(keepends=True)
+    newest.write_bytes(b"".join(lines[:2]))
+    assert ship_status(folder)[0].behind == 0
+    newest.unlink()
+    assert ship_status(folder)[0].behind == 0
+    log = three_segments()
+    log.open("2026-11-24")
+    log.user(2)
+    (folder / log.name).write_bytes(log.segments[log.name])
+    (status,) = ship_status(folder, now=datetime(2026, 11, 25, tzinfo=UTC))
+    assert status.behind == 4
+    assert status.lag_seconds > 0
+
+
+def test_a_line_that_is_no_json_is_put_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It bears a seal and somebody has written it: other formats cannot say it, and the others go on."""
+    builder = LogBuilder()
+    builder.seal(b'{"event_type":"chat_completion","v":1,"note":tru}')
+    builder.user(2)
+    folder = builder.save(tmp_path / "log")
+    target = f"file:{tmp_path}/shipped.jsonl"
+    assert main(["ship", str(folder), "--to", target, "--format", "ecs"]) == 1
+    assert "seq 2: not JSON" in capsys.readouterr().err
+    assert len((tmp_path / "shipped.jsonl").read_bytes().splitlines()) == 4
