@@ -147,6 +147,48 @@ def test_an_old_anchor_and_no_key_are_told_apart(tmp_path: Path, script: Script)
     assert code == 2
 
 
+def test_a_fleet_in_order_is_silent_and_what_is_wrong_names_its_host(tmp_path: Path, script: Script) -> None:
+    """A changed line, a log that is gone, one that falls behind, one that was silent; no log at all."""
+    logs, kept, report = tmp_path / "logs", tmp_path / "kept", tmp_path / "report.json"
+    kept.mkdir()
+    asked = ("fleet.sh", logs, kept, report)
+    built = {}
+    for number, host in enumerate(("web1", "web2", "web3")):
+        built[host] = log = LogBuilder(log_id=bytes([number]) * 16, host=host)
+        log.user(4)
+        (kept / host).write_text(log.checkpoint())
+        log.save(logs / host)
+    assert script(*asked) == (0, "")
+    assert len(json.loads(report.read_text())) == 3
+    code, said = script(*asked, "26h", "26h", "0.001")
+    assert (code, [line.split(":")[1][:13] for line in said.splitlines()]) == (1, [" silent since"] * 3)
+
+    for _ in range(2):
+        built["web3"].user(3)
+        (kept / "web3.late").write_text(built["web3"].checkpoint())
+        code, said = script(*asked)
+    assert (code, said) == (1, "web3: behind by 7 lines, and was by 3\n")
+
+    segment = next((logs / "web1").iterdir())
+    segment.write_bytes(segment.read_bytes().replace(b"plain", b"plaim", 1))
+    shutil.rmtree(logs / "web2")
+    os.utime(kept / "web2", (0, 0))
+    code, said = script(*asked)
+    told, *lines = said.splitlines()
+    assert (code, told.split(":")[0], lines) == (
+        1,
+        "TAMPERED",
+        ["0101010101010101: the log is gone", f"web1: tampered, '{logs / 'web1'}'"],
+    )
+    assert len(json.loads(min(tmp_path.glob("report.json.2*")).read_text())) == 3
+
+    shutil.rmtree(logs)
+    assert script(*asked)[0] == 2
+    logs.mkdir()
+    code, said = script("fleet.sh", logs, logs, report)
+    assert (code, "there is no log" in said) == (2, True)
+
+
 def test_lost_records_are_told_once(tmp_path: Path, script: Script) -> None:
     """Each line that states some; not what a user wrote; and a log without any in silence."""
     log = LogBuilder()

@@ -20,7 +20,7 @@ from typing import Any
 
 from or_audit_logging.capture.decorator import audited
 from or_audit_logging.cli.output import paint, table
-from or_audit_logging.cli.verify import verdict_text
+from or_audit_logging.cli.verdicts import verdict_text
 from or_audit_logging.context import bind
 from or_audit_logging.errors import MissingExtraError
 from or_audit_logging.evidence.verify import verify

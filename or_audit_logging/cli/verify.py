@@ -7,15 +7,17 @@ import json
 import re
 from typing import Any
 
+from or_audit_logging.cli import verify_all
 from or_audit_logging.cli.opening import add_key_argument
-from or_audit_logging.cli.output import paint, printable, progress
+from or_audit_logging.cli.output import progress
 from or_audit_logging.cli.values import age
+from or_audit_logging.cli.verdicts import finding_text, note_text, verdict_text
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.verify import verify
 
 HELP = "check chain, seals and anchors of a log"
 
-_STYLES = {"verified": "green", "unanchored": "yellow", "tampered": "red", "cannot verify": "red"}
 _LISTED = 20
 
 
@@ -27,12 +29,20 @@ def add_parser(commands: Any) -> None:
         description="Check that a log's lines are those that were written: shape, order, chain, seals and "
         "checkpoints with the key; lines up to an anchor without it. A FILE is a SQLite store, whose "
         "columns are held against its lines, or an export: sealed lines that a collector gathered, in any "
-        "order, of one log or several, among other text or inside JSON.",
-        epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored. "
+        "order, of one log or several, among other text or inside JSON. With --all, DIR holds the logs of "
+        "many hosts.",
+        epilog="exit codes: 0 verified, 1 tampered, 2 cannot verify, 3 intact but unanchored; of many logs "
+        "the worst: 1 before 2 before 3. "
         "example: or-audit verify audit_logs --anchor /mnt/elsewhere/audit.anchors. "
-        "Of an export: kubectl logs POD | or-audit verify -",
+        "Of an export: kubectl logs POD | or-audit verify -. "
+        "Of many hosts: or-audit verify --all logs --anchor anchors",
     )
     parser.add_argument("log", metavar="DIR|FILE", help="a log's folder, a store or an export (- for stdin)")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="verify every log in DIR and below, folders and stores, and find anchored ones that are gone",
+    )
     add_key_argument(parser)
     parser.add_argument(
         "--public-key",
@@ -52,6 +62,12 @@ def add_parser(commands: Any) -> None:
         "--max-age", metavar="AGE", type=age, help="how old the newest anchor may be: 30m, 1h, 7d"
     )
     parser.add_argument(
+        "--lag",
+        metavar="AGE",
+        type=age,
+        help="with --all: anchors kept within that time may be of lines that have not arrived yet",
+    )
+    parser.add_argument(
         "--jobs",
         metavar="N",
         type=_jobs,
@@ -65,6 +81,10 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verify and say what was found."""
+    if options.all:
+        return verify_all.run(options)
+    if options.lag is not None:
+        raise ConfigError("--lag goes with --all")
     with progress("lines") as say:
         report = verify(
             options.log,
@@ -86,22 +106,13 @@ def run(options: argparse.Namespace) -> int:
 def _print(report: VerificationReport) -> None:
     print(verdict_text(report))
     for finding in report.findings[:_LISTED]:
-        place = f"{finding.segment}:{finding.line}" if finding.line else finding.segment or "log"
-        print(f"  {paint('finding', 'red')}  {printable(place)}  {printable(finding.message)}")
+        print(f"  {finding_text(finding)}")
     if report.finding_count > _LISTED:
         print(f"  ... {report.finding_count - _LISTED} more findings (--json lists more)")
     for note in report.notes[:_LISTED]:
-        place = f"{note.segment}:{note.line}" if note.line else note.segment or "log"
-        print(f"  note     {printable(place)}  {printable(note.message)}")
+        print(f"  {note_text(note)}")
     if len(report.notes) > _LISTED:
         print(f"  ... {len(report.notes) - _LISTED} more notes (--json lists them)")
-
-
-def verdict_text(report: VerificationReport) -> str:
-    """Return the verdict on a line of its own and what it rests on below."""
-    summary = report.summary().removeprefix(f"{report.verdict}: ")
-    said = "\n".join(printable(line) for line in summary.splitlines())
-    return f"{paint(report.verdict.upper(), _STYLES[report.verdict])}\n{said[:1].upper()}{said[1:]}"
 
 
 def _jobs(text: str) -> int:

@@ -106,6 +106,8 @@ def find_log(path: PathText) -> Target:
     try:
         if is_folder:
             return Target(place, LogLayout.discover(place), refuse=place)
+        if (copy := LogLayout.of_copy(place)) is not None:
+            return Target(place, copy, refuse=copy.folder)
         return Target(place.parent, LogLayout.from_filename(place), refuse=place.parent)
     except ConfigError as error:
         return Target(place, trouble=str(error) if is_folder else None, refuse=place)
@@ -157,18 +159,21 @@ def gather_anchors(places: AnchorPlaces, *, refuse: Path | None, observations: O
     return anchors
 
 
-def oldest_allowed(max_age: timedelta | None, now: datetime | None) -> datetime | None:
-    """Return the moment before which an anchor is too old; raises `ConfigError`."""
-    if max_age is None:
+def oldest_allowed(age: timedelta | None, now: datetime | None, *, name: str = "max_age") -> datetime | None:
+    """Return the moment that lies *age*, an argument called *name*, before *now*; raises `ConfigError`.
+
+    None where no age is given, and where there was no such moment.
+    """
+    if age is None:
         return None
     moment = datetime.now(UTC) if now is None else now
     if moment.tzinfo is None:
         raise ConfigError("now needs a time zone")
     try:
-        if max_age < timedelta(0):
-            raise ConfigError("max_age is negative")
-        return moment - max_age
+        if age < timedelta(0):
+            raise ConfigError(f"{name} is negative")
+        return moment - age
     except TypeError:
-        raise ConfigError("max_age is a timedelta, such as timedelta(hours=26)") from None
+        raise ConfigError(f"{name} is a timedelta, such as timedelta(hours=26)") from None
     except OverflowError:
-        return None  # longer ago than there are dates: no anchor is too old
+        return None  # longer ago than there are dates

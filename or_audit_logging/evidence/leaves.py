@@ -133,7 +133,7 @@ class LeafLines:
             self.segment, self.number = segment, 0
             for piece in pieces:
                 self.number += 1
-                found = _taken_apart(piece[:-1], self.log) if piece.endswith(b"\n") else None
+                found = taken_apart(piece[:-1], self.log) if piece.endswith(b"\n") else None
                 if found is None:
                     continue
                 seq, raw, leaf = found
@@ -145,7 +145,8 @@ class LeafLines:
                 yield raw, leaf
 
 
-def _taken_apart(raw: bytes, log: str) -> tuple[int, bytes | None, bytes] | None:
+def taken_apart(raw: bytes, log: str) -> tuple[int, bytes | None, bytes] | None:
+    """Return seq, bytes (None: redacted) and leaf hash of the line *raw*; None where it is none of *log*."""
     try:
         line = parse_line(raw)
         return (line.seq, raw, leaf_hash(raw)) if line.log == log else None

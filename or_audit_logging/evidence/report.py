@@ -31,7 +31,7 @@ _ERRORS: dict[str, type[VerificationError]] = {
         ("checkpoint-root", "checkpoint-size", "frontier", "anchor-root", "signature"),
         CheckpointMismatchError,
     ),
-    **dict.fromkeys(("missing-lines", "anchor-size", "vanished"), SegmentMissingError),
+    **dict.fromkeys(("missing-lines", "missing-log", "anchor-size", "vanished"), SegmentMissingError),
 }
 LISTED = 1000
 """So many findings (and notes) are listed; all are counted."""

@@ -55,6 +55,33 @@ def verify_store(
         return _Stored(store, asked, observations).verify(progress)
 
 
+def log_in_store(path: Path) -> str | None:
+    """Return what the lines in the store at *path* bear; None where there is no sealed line.
+
+    Raises `ConfigError` where it is no store that this version knows, `OSError` and `FormatError`.
+    """
+    with StoreReader(path) as store:
+        identity = _identify(store, None)
+    return identity.log if identity is not None else None
+
+
+def _identify(store: StoreReader, wanted: str | None) -> Identity | None:
+    """Return what the first lines say of the log, *wanted* if it is there; None without a sealed line."""
+    lines = list(itertools.islice(_sealed_lines(store), _LOOK_AT))
+    if not lines:
+        return None
+    named = Counter(line.log for line in lines)
+    log = wanted if wanted is not None and wanted in named else named.most_common(1)[0][0]
+    return identity_by(next(line for line in lines if line.log == log), log=log)
+
+
+def _sealed_lines(store: StoreReader) -> Iterator[SealedLine]:
+    for _, raw in store.lines():
+        line = _parsed(raw)
+        if isinstance(line, SealedLine):
+            yield line
+
+
 class _Stored:
     """One store's log."""
 
@@ -69,7 +96,7 @@ class _Stored:
         """Return the report."""
         path, asked, observations = str(self._store.path), self._asked, self._observations
         try:
-            identity = self._identify()
+            identity = _identify(self._store, asked.pin.log)
             altered, damage = self._store.altered(), self._store.damage()
         except FormatError as error:
             return nothing_there(path, observations, str(error), is_export=True)
@@ -99,7 +126,7 @@ class _Stored:
             asked.ring,
             usable,
             signers=asked.signers,
-            sealed=self._sealed_lines(),
+            sealed=_sealed_lines(self._store),
             start=Place(self._name, 1),
             follow=follow,
         )
@@ -111,22 +138,6 @@ class _Stored:
             unfinished=self._calls.count(),
             is_export=True,
         )
-
-    def _identify(self) -> Identity | None:
-        """Return what the store's first lines say of its log; None where there is no sealed line."""
-        lines = list(itertools.islice(self._sealed_lines(), _LOOK_AT))
-        if not lines:
-            return None
-        named = Counter(line.log for line in lines)
-        wanted = self._asked.pin.log
-        log = wanted if wanted is not None and wanted in named else named.most_common(1)[0][0]
-        return identity_by(next(line for line in lines if line.log == log), log=log)
-
-    def _sealed_lines(self) -> Iterator[SealedLine]:
-        for _, raw in self._store.lines():
-            line = _parsed(raw)
-            if isinstance(line, SealedLine):
-                yield line
 
     def _follow(self, chain: Chain, observations: Observations, progress: Progress | None) -> list[str]:
         """Take the chain along the store's rows; return why they could not all be read."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from or_audit_logging.evidence.report import VerificationReport
 
-_GRAVITY = ("tampered", "cannot verify", "unanchored", "verified")
+GRAVITY = ("tampered", "cannot verify", "unanchored", "verified")
+"""The worst first."""
 _NAMED = 20
 """So many logs of an export are named."""
 _SAID = 3
@@ -94,7 +95,7 @@ def _seqs(report: VerificationReport) -> str:
 
 def _each_log(report: VerificationReport) -> list[str]:
     """Return a line on each log, the worst first."""
-    ranked = sorted(report.logs, key=lambda one: _GRAVITY.index(one.verdict))
+    ranked = sorted(report.logs, key=lambda one: GRAVITY.index(one.verdict))
     said = [
         f"  {one.verdict}: log {one.log}, seq {one.first_seq} to {one.last_seq}, "
         f"origin {one.origin or 'unknown'}{_anchored(one)}"

@@ -87,8 +87,7 @@ def verify(
     any number, and the program needs `if __name__ == "__main__":`. Raises `ConfigError` for mistakes in the
     arguments and for key files that may not be used, `MissingExtraError` for a *public_key* without `sign`.
     """
-    if type(jobs) is not int or jobs < 1:
-        raise ConfigError("jobs is a number of processes, at least 1")
+    check_jobs(jobs)
     pin = Pin.parse(log_id)
     oldest = oldest_allowed(max_age, now)
     ring, signers = open_ring(key), open_signers(public_key)
@@ -98,6 +97,24 @@ def verify(
     if signers:
         kept = signers.only_signed(kept, observations)
     asked = Asked(ring, signers, kept, pin, oldest)
+    return verify_target(target, asked, observations, progress=progress, jobs=jobs)
+
+
+def check_jobs(jobs: object) -> None:
+    """Raise `ConfigError` where *jobs* is no number of processes."""
+    if type(jobs) is not int or jobs < 1:
+        raise ConfigError("jobs is a number of processes, at least 1")
+
+
+def verify_target(
+    target: Target,
+    asked: Asked,
+    observations: Observations,
+    *,
+    progress: Callable[[int], None] | None = None,
+    jobs: int = 1,
+) -> VerificationReport:
+    """Return the report on *target*, held against what is *asked*; *observations* are made already."""
     if target.store is not None:
         from or_audit_logging.evidence.stored import verify_store  # brings sqlite3
 
@@ -220,8 +237,9 @@ def _context(identity: Identity, ring: KeyRing | None, anchors: Sequence[Anchor]
 
 
 def _why_no_lines(sources: Sequence[Source], layout: LogLayout | None, folder: Path) -> str:
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
+    place = layout.folder if layout is not None else folder
+    if not place.is_dir():
+        return f"there is no folder {place}"
     if sources:
         return f"{folder} holds segments, but not one sealed line in them"
     if (folder / MANIFEST).is_file() and (folder / LINES).is_file():

@@ -12,6 +12,7 @@ written: `dt=2026-11-21/host=h1/<name>.gz`, of one host.
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 import os
 import re
@@ -28,6 +29,9 @@ from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
 
 ARCHIVE = "archive"
 LOCK_NAME = "audit.lock"
+DAY, HOST = "dt=", "host="
+ANY_DAY = f"{DAY}*"
+"""How folders in a copy from object storage are called, and how all its days are."""
 
 _DATED = re.compile(
     r"(?P<stem>.+)_(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.(?P<number>[1-9][0-9]*))?(?P<suffix>\.[A-Za-z0-9]+)"
@@ -102,11 +106,15 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LogLayout:
-    """Folder, stem and suffix of a log: all that its file names are made of."""
+    """Folder, stem and suffix of a log: all that its file names are made of.
+
+    `host`, of a copy from object storage: whose segments in the folder are meant; None where there is one.
+    """
 
     folder: Path
     stem: str
     suffix: str
+    host: str | None = None
 
     @classmethod
     def from_filename(cls, filename: str | os.PathLike[str]) -> LogLayout:
@@ -132,13 +140,31 @@ class LogLayout:
         if len(hosts := copied_hosts(root)) > 1:
             raise ConfigError(
                 f"{root} holds the logs of {len(hosts)} hosts ({', '.join(hosts[:3])}, ...): verify --all "
-                "takes them one by one; anything else takes a folder with those of one host"
+                f"takes them one by one; anything else takes one, such as '{root}/{ANY_DAY}/{HOST}{hosts[0]}/"
+                "audit.jsonl'"
             )
         found = {(s.name_parts[0], s.name_parts[1]) for s in _dated_files(root)}
         if len(found) > 1:
             names = ", ".join(sorted(stem + suffix for stem, suffix in found))
             raise ConfigError(f"{root} holds more than one log ({names}); one folder holds one log")
         return cls(root, *found.pop()) if found else None
+
+    @classmethod
+    def of_copy(cls, filename: Path) -> LogLayout | None:
+        """Return the layout of one log in a copy from object storage; None for any other *filename*.
+
+        `FOLDER/dt=*/host=h1/audit.jsonl`, with that very asterisk, is the host's log with all its days.
+        """
+        host, days = filename.parent.name, filename.parent.parent
+        if days.name != ANY_DAY or not host.startswith(HOST) or not filename.suffix:
+            return None
+        return cls(days.parent, filename.stem, filename.suffix, host.removeprefix(HOST))
+
+    @property
+    def filename(self) -> Path:
+        """What a handler's filename is, or would be; of a copy, what `of_copy` takes."""
+        folder = self.folder / ANY_DAY / f"{HOST}{self.host}" if self.host is not None else self.folder
+        return folder / f"{self.stem}{self.suffix}"
 
     def name_for(self, day: date, number: int = 0) -> str:
         """Return the plain name of the day's segment (of its *number*-th successor)."""
@@ -155,7 +181,11 @@ class LogLayout:
     def files(self) -> list[Segment]:
         """Return every segment file, plain and archived, by name; a segment in both forms comes twice."""
         return sorted(
-            (f.segment for f in _dated_files(self.folder) if f.name_parts == (self.stem, self.suffix)),
+            (
+                f.segment
+                for f in _dated_files(self.folder, self.host)
+                if f.name_parts == (self.stem, self.suffix)
+            ),
             key=lambda s: (s.day, s.number, s.archived),
         )
 
@@ -173,24 +203,40 @@ class _DatedFile:
     name_parts: tuple[str, str]
 
 
+def layouts_in(folder: Path) -> list[LogLayout]:
+    """Return the layout of every log in *folder*: its own, and those of which there are copies in it."""
+    own = {LogLayout(folder, *file.name_parts) for file in _own_files(folder)}
+    copies = {
+        LogLayout(folder, *file.name_parts, host=_host_of(place))
+        for place in folder.glob(f"{ANY_DAY}/{HOST}*")
+        for file in _files_in((place, True))
+    }
+    return sorted(own | copies, key=lambda layout: layout.filename)
+
+
 def copied_hosts(folder: Path) -> list[str]:
     """Return the hosts whose segments stand in *folder* as they stand in object storage, by name.
 
     There is none where *folder* holds segments of its own.
     """
-    return sorted({place.name.removeprefix("host=") for place in _copied(folder)})
-
-
-def _copied(folder: Path) -> list[Path]:
-    """Return the folders of days and hosts that hold segments, if *folder* is such a copy."""
-    if any(_files_in((folder, False), (folder / ARCHIVE, True))):
+    if any(_own_files(folder)):
         return []
-    return [place for place in sorted(folder.glob("dt=*/host=*")) if any(_files_in((place, True)))]
+    places = folder.glob(f"{ANY_DAY}/{HOST}*")
+    return sorted({_host_of(place) for place in places if any(_files_in((place, True)))})
 
 
-def _dated_files(folder: Path) -> list[_DatedFile]:
-    own = [*_files_in((folder, False), (folder / ARCHIVE, True))]
-    return own or [*_files_in(*((place, True) for place in folder.glob("dt=*/host=*")))]
+def _host_of(place: Path) -> str:
+    return place.name.removeprefix(HOST)
+
+
+def _dated_files(folder: Path, host: str | None = None) -> list[_DatedFile]:
+    own = [*_own_files(folder)] if host is None else []
+    places = folder.glob(f"{ANY_DAY}/{HOST}{'*' if host is None else glob.escape(host)}")
+    return own or [*_files_in(*((place, True) for place in places))]
+
+
+def _own_files(folder: Path) -> Iterator[_DatedFile]:
+    return _files_in((folder, False), (folder / ARCHIVE, True))
 
 
 def _files_in(*places: tuple[Path, bool]) -> Iterator[_DatedFile]:
