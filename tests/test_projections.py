@@ -357,10 +357,13 @@ def test_an_integer_cost_gets_its_fraction() -> None:
 
 
 def test_native_is_the_line() -> None:
-    """Not parsed, so not refused either."""
+    """To the byte, half of a surrogate pair included; what would break an array of lines is refused."""
     encode_native = encoder("native", original=True)
-    assert encode_native(b'{"a":  1 }') == b'{"a":  1 }'
-    assert encode_native(b"no JSON") == b"no JSON"
+    for line in (b'{"a":  1 }', rb'{"a":"\ud800","n":123456789012345678901234567890}'):
+        assert encode_native(line) == line
+    for line in (b"no JSON", b'{"a":1},{"b":2}', b"[1]", b'{"a":NaN}', b'{"a":"\xff"}', b'{"a":' * 100_000):
+        with pytest.raises(FormatError):
+            encode_native(line)
 
 
 def test_project_takes_any_values() -> None:

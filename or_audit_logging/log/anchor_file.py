@@ -7,13 +7,12 @@ It is opened anew each time: its mount may come and go, and whoever rotates it i
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.log.appending import append_lines
 from or_audit_logging.log.folder import sync_folder
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -42,21 +41,8 @@ class AnchorFile:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS
         descriptor = os.open(self.path, flags, 0o600)
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", os.fspath(self.path))
-            data = "".join(f"{line}\n" for line in lines).encode("ascii")
-            if status.st_size and not _ends_in_newline(descriptor):  # a full disk has cut the last one
-                data = b"\n" + data
-            while data:  # mostly once
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
+            append_lines(descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
         finally:
             os.close(descriptor)
         if is_new:
             sync_folder(self.path.parent)
-
-
-def _ends_in_newline(descriptor: int) -> bool:
-    os.lseek(descriptor, -1, os.SEEK_END)
-    return os.read(descriptor, 1) == b"\n"

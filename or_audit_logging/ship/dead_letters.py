@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from or_audit_logging.log.appending import append_lines
 from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.target import Item
@@ -38,11 +39,7 @@ class DeadLetters:
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | OPEN_FLAGS, 0o600)
         try:
             give_to_owner_of(self.path.parent, descriptor)
-            if not _ends_in_newline(descriptor):  # a full disk has cut the last one
-                data = b"\n" + data
-            while data:  # mostly once
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
+            append_lines(descriptor, data)
         finally:
             os.close(descriptor)
 
@@ -62,11 +59,3 @@ class DeadLetters:
 
 def _written(members: Mapping[str, object]) -> bytes:
     return json.dumps(members).encode("ascii") + b"\n"
-
-
-def _ends_in_newline(descriptor: int) -> bool:
-    """Return whether a line may be added as it is: also to a file that is empty."""
-    size = os.fstat(descriptor).st_size
-    if size:
-        os.lseek(descriptor, size - 1, os.SEEK_SET)
-    return not size or os.read(descriptor, 1) == b"\n"
