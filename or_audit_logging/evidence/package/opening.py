@@ -51,8 +51,10 @@ def looks_like_package(path: Path) -> bool:
 def looks_like_document(path: Path) -> bool:
     """Return whether the file at *path* begins as the plain document that `export` writes."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe that is opened and closed loses its writer
+            return False
         with open(path, "rb") as file:
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(_DOCUMENT)) == _DOCUMENT
+            return file.read(len(_DOCUMENT)) == _DOCUMENT
     except OSError:
         return False
 
