@@ -28,9 +28,10 @@ from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, parse_line
 ARCHIVE = "archive"
 LOCK_NAME = "audit.lock"
 
-_DATED = re.compile(
+DATED = re.compile(
     r"(?P<stem>.+)_(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.(?P<number>[1-9][0-9]*))?(?P<suffix>\.[A-Za-z0-9]+)"
 )
+"""A segment's plain name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def _dated_files(folder: Path) -> Iterator[_DatedFile]:
             name = entry.removesuffix(".gz") if archived else entry
             if archived and name == entry:
                 continue
-            match = _DATED.fullmatch(name)
+            match = DATED.fullmatch(name)
             if match is None:
                 continue
             try:
