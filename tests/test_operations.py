@@ -97,6 +97,8 @@ def test_the_error_rate_is_told(
     found, said = script("error_rate.sh", log, *arguments)
     assert found == code, said
     assert (f"{bad} of {good + bad} calls failed" in said) == bool(code)
+    for wrong in (("5%",), (5, "1h"), (5, 60, "x")):
+        assert script("error_rate.sh", log, *wrong)[0] == 2
 
 
 def test_a_healthy_log_is_verified_in_silence(tmp_path: Path, script: Script) -> None:
