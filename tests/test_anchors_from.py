@@ -520,8 +520,48 @@ def test_a_log_s_own_folder_is_no_keeper(
     assert sorted(path.name for path in log.folder.iterdir()) == sorted(
         path.name for path in log.before.iterdir()
     )
-    assert main(["anchors", "--from", str(log.folder)]) == 0
-    assert "is no anchor" in capsys.readouterr().err
+    kept = tmp_path / "anchors"
+    for place in (log.folder, tmp_path, *log.folder.glob("*.jsonl")):
+        exported.unlink(missing_ok=True)
+        assert main(["anchors", "--from", str(place), "-o", str(kept)]) == 2
+        assert "is no anchor" in capsys.readouterr().err
+        assert not kept.exists()
+    other = keep(tmp_path / "other", as_document(cloudwatch(log.lines[:8])))
+    assert main(["anchors", "--from", str(log.folder), "--from", str(other), "-o", str(kept)]) == 1
+    assert [anchor.size for anchor in read_anchors(kept)] == [s for s in log.sizes if s < 8]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_segments_of_a_copied_log_are_no_anchors(
+    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str], packed: bool
+) -> None:
+    """Restored elsewhere, or fetched from a bucket; checkpoints in files of their own beside them are."""
+    copy, kept = tmp_path / "copy", tmp_path / "anchors"
+    (segment,) = log.folder.glob("*.jsonl")
+    name = f"{segment.name}.gz" if packed else segment.name
+    (copy / "segments").mkdir(parents=True)
+    content = segment.read_bytes()
+    (copy / "segments" / name).write_bytes(gzip.compress(content) if packed else content)
+    later = segment.name.replace("20", "21", 1)
+    (copy / "segments" / later).write_bytes(content[100:])
+    for place in (copy, copy / "segments" / name):
+        assert main(["anchors", "--from", str(place), "-o", str(kept)]) == 2
+        assert "vouch for nothing but themselves" in capsys.readouterr().err
+        assert not kept.exists()
+    for at, line in enumerate(log.checkpoints):
+        (copy / "segments" / f"{at}.checkpoint").write_text(line)
+    assert main(["anchors", "--from", str(copy), "-o", str(kept)]) == 0
+    assert_anchors_hold(log, kept)
+
+
+def test_an_export_whose_name_has_a_date_is_read(log: Log, tmp_path: Path) -> None:
+    """It is no segment: none states that name."""
+    for name, content in (
+        ("export_2026-11-21.json", as_document(cloudwatch(log.lines))),
+        ("shipped_2026-11-21.jsonl", "".join(f"{line}\n" for line in log.lines).encode()),
+    ):
+        exported = keep(tmp_path / name, content)
+        assert [anchor.size for anchor in gather([exported]).logs[0].anchors] == log.sizes
 
 
 def test_a_file_that_is_not_ours_is_left_alone(log: Log, tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_the_error_rate_is_told(
     found, said = script("error_rate.sh", log, *arguments)
     assert found == code, said
     assert (f"{bad} of {good + bad} calls failed" in said) == bool(code)
+    for wrong in (("5%",), (5, "1h"), (5, 60, "x")):
+        assert script("error_rate.sh", log, *wrong)[0] == 2
 
 
 def test_a_healthy_log_is_verified_in_silence(tmp_path: Path, script: Script) -> None:
@@ -228,6 +230,59 @@ def test_a_target_that_lags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert script("lag.sh", tmp_path / "nowhere", state)[0] == 2
 
 
+def test_a_state_folder_elsewhere_is_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    """As it was given to ship."""
+    log, state, cursors = (
+        write_calls(tmp_path, monkeypatch, good=3, bad=0),
+        tmp_path / "state.json",
+        tmp_path / "c d",
+    )
+    target = f"file:{tmp_path / 'shipped'}"
+    assert main(["ship", str(log), "--to", target, "--state", str(cursors)]) == 0
+    assert script("lag.sh", log, state, 0, cursors) == (0, "")
+    assert "not shipped to anybody" in script("lag.sh", log, state, 0)[1]
+
+
+def test_two_targets_of_one_name_are_told_apart(tmp_path: Path, script: Script) -> None:
+    """By their cursors: addresses may differ where names do not show it."""
+    counts = {"deleted": 0, "breaks": 0, "lag_seconds": 0.0, "behind": 0, "oldest_unshipped": None}
+    found = [
+        {
+            "target": "webhook:https://host",
+            "cursor": f"webhook-{at}.cursor.json",
+            "dead_letters": at,
+            **counts,
+        }
+        for at in (1, 5)
+    ]
+    (tmp_path / "status.json").write_text(json.dumps(found))
+    program = tmp_path / "bin" / "or-audit"
+    program.write_text("#!/bin/sh\ncat status.json\n")
+    code, said = script("lag.sh", "log", tmp_path / "state.json")
+    assert (code, re.findall(r"[0-9]+ more", said)) == (1, ["1 more", "5 more"])
+    assert script("lag.sh", "log", tmp_path / "state.json") == (0, "")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"c": 1}', "\0"])
+def test_what_cannot_be_looked_at_is_no_alert(tmp_path: Path, script: Script, content: str) -> None:
+    """Numbers that are none, a damaged state: exit code 2 and a line that says so, no traceback."""
+    one = dict.fromkeys(("dead_letters", "deleted", "breaks", "lag_seconds", "behind"), 0)
+    found = [{"target": "stdout", "cursor": "c", "oldest_unshipped": None, **one}]
+    (tmp_path / "status.json").write_text(json.dumps(found))
+    (tmp_path / "bin" / "or-audit").write_text("#!/bin/sh\ncat status.json\n")
+    state = tmp_path / "state.json"
+    state.write_text(content)
+    code, said = script("lag.sh", "log", state)
+    assert (code, "Traceback" in said, said.count("\n")) == (2, False, 1)
+    state.unlink()
+    for seconds in ("5m", "1e3", "nan", "-1"):
+        code, said = script("lag.sh", "log", state, seconds)
+        assert (code, "whole number" in said) == (2, True)
+    assert script("lag.sh", "log", tmp_path / "nowhere" / "state")[0] == 2
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_the_commands_of_a_unit_are_ours(unit: Path) -> None:
     """They parse; a timer starts each that is no service of its own, and what fails is told."""
@@ -240,6 +295,16 @@ def test_the_commands_of_a_unit_are_ours(unit: Path) -> None:
     assert callable(parser().parse_args(words[1:]).run)
     assert "OnFailure=or-audit-alert@%n.service" in text
     assert unit.with_suffix(".timer").exists() != ("[Install]" in text)
+
+
+def test_a_shipper_that_cannot_ship_fails_in_the_end() -> None:
+    """Restarts reach the limit, without which nothing is ever told."""
+    text = (OPERATIONS / "or-audit-ship.service").read_text()
+    numbers = {name: int(value) for name, value in re.findall(r"^(\w+)=([0-9]+)$", text, re.MULTILINE)}
+    before = text[: text.index("[Service]")]
+    assert "StartLimitIntervalSec=" in before
+    assert "StartLimitBurst=" in before
+    assert numbers["StartLimitBurst"] * (numbers["RestartSec"] + 60) < numbers["StartLimitIntervalSec"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
@@ -261,6 +326,7 @@ def test_the_crontab_s_commands_are_there() -> None:
     variables = dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE))
     jobs = [line.split(maxsplit=5)[5] for line in text.splitlines() if re.match(r"[*0-9]", line)]
     assert len(jobs) == 8
+    assert variables["PATH"].startswith("/usr/local/bin:")  # where the units have it too
     for job in jobs:
         for name, value in variables.items():
             job = job.replace(f"${name}", value)  # noqa: PLW2901
@@ -366,3 +432,26 @@ def test_google_s_filters_name_members_that_arrive() -> None:
             "conditionThreshold",
             "conditionAbsent",
         }
+
+
+def test_google_s_metrics_can_be_made_again(tmp_path: Path, script: Script) -> None:
+    """What is there already is brought up to date, and no policy is there twice."""
+    gcloud = tmp_path / "bin" / "gcloud"
+    gcloud.write_text(
+        """#!/bin/sh
+case "$*" in
+    *" create or_audit_"*) [ ! -e "$4" ] && echo "$*" >> calls && : > "$4" ;;
+    *" policies list "*"displayName=\\"LLM "*) [ ! -e again ] || echo policy ;;
+    *) echo "$*" >> calls ;;
+esac
+"""
+    )
+    gcloud.chmod(stat.S_IRWXU)
+    calls = tmp_path / "calls"
+    for word, policies in (("create", 4), ("update", 0)):
+        calls.write_text("")
+        code, said = script("google/metrics.sh", "p", "audit", "channel")
+        assert code == 0, said
+        assert len(re.findall(f"^logging metrics {word} or_audit_", calls.read_text(), re.MULTILINE)) == 6
+        assert calls.read_text().count("monitoring policies create") == policies
+        (tmp_path / "again").touch()

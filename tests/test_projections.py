@@ -103,6 +103,13 @@ def test_the_golden_files_hold(library: str) -> None:
         assert (FOLDER / file).read_bytes() == content.encode("ascii"), file
 
 
+@each_format
+def test_no_format_ends_like_a_sealed_line(name: str) -> None:
+    """Nothing in a projection has the shape of one: an export that is verified would hold it for tampered."""
+    for line in (line_of(), line_of(metadata={"a": 1}), sealed(b'{"event_type":"log","message":"m"}')):
+        assert not re.search(rb',"log":"[0-9a-f]{16}","seq":\d+,"kid":\d+,"mac":"\w+"\}', encoder(name)(line))
+
+
 def test_what_an_ecs_document_says() -> None:
     """The names that a search is made of, by hand."""
     body = json.loads((FOLDER / "ecs.jsonl").read_text("ascii").splitlines()[0])

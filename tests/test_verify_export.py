@@ -21,6 +21,7 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.evidence.report import VerificationReport
 from or_audit_logging.evidence.unwrap import MAX_WRAPPED, sealed_lines
 from or_audit_logging.evidence.verify import verify
+from or_audit_logging.projections import encoder
 from or_audit_logging.sealing.control import first_line_body
 
 OTHER_ID = bytes(range(16, 32))
@@ -226,6 +227,170 @@ def test_any_order_comes_to_the_same(tmp_path: Path, data: st.DataObject) -> Non
         for r in (report, expected)
     ]
     assert found[0] == found[1]
+
+
+# lines in another format
+
+
+def formatted(lines: Iterable[bytes], name: str, *, original: bool = False) -> list[bytes]:
+    """Return *lines* as they are shipped in the format *name*."""
+    encode = encoder(name, original=original)
+    return [encode(line.rstrip(b"\n")) for line in lines]
+
+
+def unfolded(value: Any) -> Any:
+    """Return *value* with dotted names as objects in each other, and members in the order of names."""
+    if isinstance(value, list):
+        return [unfolded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out: dict[str, Any] = {}
+    for name, item in sorted(value.items()):
+        place, (*above, last) = out, name.split(".")
+        for step in above if "googleapis" not in name else ():
+            place = place.setdefault(step, {})
+        place[last if "googleapis" not in name else name] = unfolded(item)
+    return out
+
+
+def entries(bodies: list[bytes]) -> list[Any]:
+    """Return *bodies* in an envelope, as services export them."""
+    return [{"insertId": str(at), "jsonPayload": json.loads(body)} for at, body in enumerate(bodies)]
+
+
+EXPORTS: dict[str, Callable[[list[bytes]], bytes]] = {
+    "lines": lambda bodies: b"".join(body + b"\n" for body in bodies),
+    "array": lambda bodies: b"[" + b",".join(bodies) + b"]",
+    "pretty": lambda bodies: json.dumps(entries(bodies), indent=2).encode(),
+    "compact": lambda bodies: json.dumps({"hits": {"hits": entries(bodies)}}).encode(),
+    "unfolded": lambda bodies: json.dumps(unfolded(entries(bodies)), indent=1).encode(),
+    "docker": lambda bodies: b"".join(docker(body + b"\n") for body in bodies),
+    "cri": lambda bodies: b"".join(cri(body + b"\n") for body in bodies),
+}
+each_format = pytest.mark.parametrize("name", ["ecs", "google", "datadog"])
+each_export = pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS.keys())
+
+
+@each_format
+@each_export
+def test_lines_in_another_format_are_no_finding(
+    tmp_path: Path, name: str, export: Callable[[list[bytes]], bytes]
+) -> None:
+    """They are there, and nothing can be said of them: the way to ship what can be verified is named."""
+    log = stream_log()
+    path = save(tmp_path, [export(formatted(all_lines(log), name))])
+    for options in ({"key": key()}, {"anchors": [log.anchor()]}, {"key": key(), "anchors": [log.anchor()]}):
+        report = verify(path, **options)  # type: ignore[arg-type]
+        assert (report.verdict, report.exit_code, report.findings) == ("cannot verify", 2, ())
+        assert "6 projected lines" in report.reasons[0]
+        assert "ship with --format native or --original" in report.summary()
+        assert "not-whole" not in note_kinds(report)
+        assert not report.key_checked
+
+
+@each_format
+@each_export
+def test_the_sealed_line_in_another_format_is_verified(
+    tmp_path: Path, name: str, export: Callable[[list[bytes]], bytes]
+) -> None:
+    """Shipped with --original, it is that line."""
+    log = stream_log()
+    path = save(tmp_path, [export(formatted(all_lines(log), name, original=True))])
+    report = verify(path, key=key(), anchors=[log.anchor()])
+    assert (report.verdict, report.findings, report.lines) == ("verified", (), log.seq)
+
+
+@each_format
+@pytest.mark.parametrize("export", ["lines", "array", "compact", "docker", "cri"])
+def test_the_content_of_a_line_in_another_format_is_no_line(tmp_path: Path, name: str, export: str) -> None:
+    """Metadata may look like a sealed line, of that number or another."""
+    log = stream_log()
+    claim = b'{"a":1,"log":"%b","seq":%d,"kid":0,"mac":"%b"}'
+    for seq in (4, log.seq):
+        value = claim % (log.log_id.hex()[:16].encode(), seq, b"0" * 64)
+        log.seal(b'{"event_type":"chat_completion","v":1,"metadata":{"x":%b}}' % value)
+    path = save(tmp_path, [EXPORTS[export](formatted(all_lines(log), name, original=True))])
+    report = verify(path, key=key(), anchors=[log.anchor()])
+    assert (report.verdict, report.findings, report.lines) == ("verified", (), log.seq)
+
+
+@each_format
+def test_what_is_there_in_no_format_is_missing(tmp_path: Path, name: str) -> None:
+    """A line in another format accounts for itself alone."""
+    log = stream_log()
+    bodies = formatted(all_lines(log), name)
+    path = save(tmp_path, [EXPORTS["lines"](bodies[:3] + bodies[4:])])
+    report = verify(path, key=key())
+    assert (report.verdict, kinds(report)) == ("tampered", ["missing-lines"])
+
+
+@each_format
+@pytest.mark.parametrize("at", [0, 1, 5, 9, 10])
+def test_the_lines_of_the_log_itself_are_still_checked(tmp_path: Path, name: str, at: int) -> None:
+    """Those that are there as they were sealed, except the first behind others: nothing ties it to them."""
+    log = stream_log(users=2)
+    log.checkpoint()
+    lines = all_lines(log)
+    assert b"log." in lines[at]
+    lines[at] = lines[at].replace(b'"timestamp":"20', b'"timestamp":"19')
+    report = verify(save(tmp_path, [EXPORTS["lines"](formatted(lines, name))]), key=key())
+    is_first = b"log." not in lines[at - 1] and at > 0
+    following = lines[at + 1] if at + 1 < len(lines) else b""
+    assert report.verdict == ("cannot verify" if is_first and b"log." not in following else "tampered")
+
+
+@each_format
+def test_lines_in_both_forms_are_verified(tmp_path: Path, name: str) -> None:
+    """A place to which the log was shipped twice, or whose format was changed and all shipped again."""
+    log = stream_log()
+    lines = [*all_lines(log), *(body + b"\n" for body in formatted(all_lines(log), name))]
+    random.Random(5).shuffle(lines)
+    report = verify(save(tmp_path, lines), key=key(), anchors=[log.anchor()])
+    assert (report.verdict, report.findings) == ("verified", ())
+
+
+@each_format
+def test_one_log_in_another_format_among_others(tmp_path: Path, name: str) -> None:
+    """It is told which; a log of which nothing else is there is no log whose lines are missing."""
+    log, other = stream_log(), stream_log(log_id=OTHER_ID)
+    records = [line for line in all_lines(other) if b'"log.' not in line]
+    bodies = [body + b"\n" for body in formatted(records, name)]
+    anchors = [log.anchor(), other.anchor()]
+    report = verify(save(tmp_path, [*all_lines(log), *bodies]), key=key(), anchors=anchors)
+    assert (report.verdict, report.findings) == ("cannot verify", ())
+    assert sorted(one.verdict for one in report.logs) == ["cannot verify", "verified"]
+    assert f"cannot verify: log {OTHER_ID.hex()[:16]}, no sealed line" in report.summary()
+    alone = verify(save(tmp_path, bodies), key=key(), anchors=[other.anchor()])
+    assert (alone.verdict, alone.findings, alone.lines) == ("cannot verify", (), 0)
+    json.dumps(alone.to_dict())
+
+
+@each_format
+def test_segments_in_another_format(tmp_path: Path, name: str) -> None:
+    """A segment's first line holds by itself, whatever form the line before it has."""
+    log = LogBuilder()
+    log.user(2)
+    log.rotate(OTHER_SECRET)
+    log.user(2)
+    log.open(NEXT_DAY)
+    log.user(2)
+    log.checkpoint()
+    path = save(tmp_path, [EXPORTS["lines"](formatted(all_lines(log), name))])
+    report = verify(path, key=[key(), key(OTHER_SECRET)], anchors=[log.anchor()])
+    assert (report.verdict, report.findings) == ("cannot verify", ())
+
+
+def test_a_record_cannot_stand_in_for_lines_that_were_taken_away(tmp_path: Path) -> None:
+    """What looks like a line in another format, within a sealed line, is content."""
+    log = stream_log()
+    claim = b'{"or_audit":{"log":"%b","seq":4,"kid":0,"mac":"%b"}}' % (LOG_ID.hex()[:16].encode(), b"0" * 64)
+    for value in (claim, json.dumps(claim.decode()).encode()):
+        log.seal(b'{"event_type":"chat_completion","v":1,"metadata":{"x":%b}}' % value)
+    lines = all_lines(log)
+    del lines[4]
+    for wrapper in WRAPPERS.values():
+        report = verify(save(tmp_path, map(wrapper, lines)), key=key())
+        assert (report.verdict, kinds(report)) == ("tampered", ["missing-lines"])
 
 
 # verdicts
@@ -599,6 +764,9 @@ def test_no_content_raises(tmp_path: Path, data: st.DataObject) -> None:
     lines = all_lines(stream_log(1), LogBuilder(log_id=OTHER_ID))
     big = lines[3].replace(b'"seq":3', b'"seq":9999999999999999999')
     wrapped = [wrapper(line) for wrapper in WRAPPERS.values() for line in lines[:4]]
+    for name in ("ecs", "google", "datadog"):
+        bodies = formatted(lines[2:5], name)
+        wrapped += [*bodies, *(export(bodies) for export in EXPORTS.values())]
     piece = st.one_of(
         st.binary(max_size=60),
         st.sampled_from([*lines, *wrapped, big, b"\n", b"{", b'{"a":"', b'\\"', b"[" * 3000, b'{"log":"']),

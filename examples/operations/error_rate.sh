@@ -4,6 +4,9 @@
 # Exit: 0 not so, 1 too many, 2 could not look.
 set -u
 log=$1 percent=${2:-5} minutes=${3:-60} least=${4:-20}
+for number in "$percent" "$minutes" "$least"; do
+    case $number in '' | *[!0-9]*) echo "error_rate.sh: not a whole number: $number" >&2; exit 2 ;; esac
+done
 since=$(python3 -c 'import sys, time
 print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60 * int(sys.argv[1]))))' "$minutes") || exit 2
 statuses=$(or-audit query "$log" --since "$since" --format jsonl --fields status) || exit 2

@@ -11,12 +11,14 @@ A line of such a file is {"kept_at":"2026-11-21T10:00:01.500000Z","checkpoint":"
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import re
 import tempfile
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,8 +30,10 @@ from or_audit_logging.evidence.copies import copies_in
 from or_audit_logging.evidence.keepers import CHECKPOINT, KEPT_AT
 from or_audit_logging.evidence.report import Note
 from or_audit_logging.log.folder import sync_folder
-from or_audit_logging.log.segments import LOCK_NAME, LogLayout
+from or_audit_logging.log.segments import DATED, LOCK_NAME, LogLayout
 from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 
 SUFFIX = ".anchors"
 
@@ -72,25 +76,26 @@ def gather(
 ) -> Gathered:
     """Return the checkpoints in *places*, files and folders, of all logs or the one with *log_id*.
 
-    Also those that are *kept* elsewhere: text, since when (aware), where. Trouble is a file that cannot be
-    read, a checkpoint that was changed on its way, and a *place* without one. Raises `ConfigError` for a
-    place that is not there, and for a *log_id* that is none.
+    Also those that are *kept* elsewhere: text, since when (aware), where. What stands in a log's folder is
+    no anchor and left out, as are the segments of a copied log; files of another kind beside those, such as
+    checkpoints in a bucket, count. Trouble is a log's own folder, a file that cannot be read, a checkpoint
+    that was changed on its way, and a *place* without one.
+
+    Raises `ConfigError` for a place that is not there, and for a *log_id* that is none.
     """
     wanted = Pin.parse(log_id).log
     anchors, notes = collect_texts(kept)
     empty = False
     for place in places:
-        found, said = collect(place)
+        own = _Own()
+        found, said = collect(place, passes=own.passes)
         anchors += found
-        notes += said
+        notes += [*said, *own.notes()]
         empty = empty or not found
-        if (beside := log_around(Path(place))) is not None:
-            why = "what stands beside a log was kept by whoever can change it, and is no anchor"
-            notes.append(Note(None, None, "anchor-own", f"{os.fspath(place)} is in the log {beside}: {why}"))
     others = sum(_LOG.fullmatch(anchor.log_name or "") is None for anchor in anchors)
     if others:
         notes.append(Note(None, None, "anchor-other", f"{others:,} checkpoints are of no log of this kind"))
-    troubles = {"anchor-unreadable", "anchor-damaged"} & {note.kind for note in notes}
+    troubles = {"anchor-unreadable", "anchor-damaged", "anchor-own"} & {note.kind for note in notes}
     return Gathered(_by_log(anchors, wanted), tuple(notes), empty or bool(troubles))
 
 
@@ -126,6 +131,71 @@ def log_around(path: Path) -> Path | None:
         except (ConfigError, OSError):
             continue
     return None
+
+
+class _Own:
+    """Tells a log's own files from what was kept elsewhere, and remembers how many there were."""
+
+    def __init__(self) -> None:
+        self._logs: dict[Path, Path | None] = {}
+        self._segments: dict[Path, frozenset[Path]] = {}
+        self._beside: Counter[Path] = Counter()
+        self._copied: Counter[Path] = Counter()
+
+    def passes(self, file: str) -> bool:
+        """Return whether *file* may hold anchors."""
+        path = Path(os.path.realpath(file))
+        folder = path.parent
+        if folder not in self._logs:
+            self._logs[folder] = log_around(folder)
+            self._segments[folder] = frozenset(_segments_in(folder))
+        if (log := self._logs[folder]) is not None:
+            self._beside[log] += 1
+        elif path in self._segments[folder]:
+            self._copied[folder] += 1
+        else:
+            return True
+        return False
+
+    def notes(self) -> Iterator[Note]:
+        """Yield what was passed over."""
+        for folder, count in self._beside.items():
+            why = "what stands beside a log was kept by whoever can change it, and is no anchor"
+            yield Note(None, None, "anchor-own", f"passed over in the log {folder}: {_files(count)}; {why}")
+        for folder, count in self._copied.items():
+            why = "a log's segments vouch for nothing but themselves; only other files there count"
+            yield Note(None, None, "anchor-copy", f"passed over in {folder}: {_files(count)}; {why}")
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def _segments_in(folder: Path) -> Iterator[Path]:
+    """Yield the segments in *folder*: dated files, of whose name at least one states that it is its own."""
+    kinds: dict[tuple[str, str], list[Path]] = {}
+    own = set()
+    for path in folder.iterdir():
+        name = path.name.removesuffix(".gz")
+        if (dated := DATED.fullmatch(name)) is not None and path.is_file():
+            kind = (dated["stem"], dated["suffix"])
+            kinds.setdefault(kind, []).append(path)
+            if kind not in own and _states_name(path, name):
+                own.add(kind)
+    for kind in own:
+        yield from kinds[kind]
+
+
+def _states_name(path: Path, name: str) -> bool:
+    """Return whether the first line of *path* is that of the segment called *name*."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as lines:
+            first = parse_control(parse_line(lines.readline(MAX_LINE_BYTES).removesuffix(b"\n")).raw)
+    except (FormatError, OSError, EOFError, zlib.error):
+        return False
+    return first.get("segment") == name
 
 
 def _by_log(anchors: Iterable[Anchor], wanted: str | None) -> tuple[LogAnchors, ...]:

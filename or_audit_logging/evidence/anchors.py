@@ -16,12 +16,11 @@ from __future__ import annotations
 import errno
 import gzip
 import io
-import json
 import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +28,12 @@ from typing import BinaryIO, TextIO, cast
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.copies import Copies, Copy, copies_in, may_hold_copies, notes_in
-from or_audit_logging.evidence.json_in_text import WINDOW
+from or_audit_logging.evidence.json_in_text import WINDOW, begins_document
 from or_audit_logging.evidence.keepers import leading_time
 from or_audit_logging.evidence.report import Note
 from or_audit_logging.sealing.checkpoint import CheckpointNote
 
 _ROOT = re.compile(r"[A-Za-z0-9+/]{43}=\n?")
-_CONTAINER = re.compile(r'\s*(?:\{\s*(?:"|$)|\[\s*(?:[\[{"]|$))')
 _MAX_NOTES = 16 << 20
 """Notes, which go over several lines, are looked for in so many characters of a file."""
 
@@ -69,10 +67,16 @@ def read_anchors(path: str | os.PathLike[str]) -> list[Anchor]:
     return collect(path)[0]
 
 
-def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tuple[list[Anchor], list[Note]]:
+def collect(
+    path: str | os.PathLike[str],
+    *,
+    refuse: Path | None = None,
+    passes: Callable[[str], bool] = lambda file: True,
+) -> tuple[list[Anchor], list[Note]]:
     """Return the anchors in *path*, and notes on the files that hold none; raises `ConfigError`.
 
-    What stands in *refuse*, the log's own folder or file, is passed over with a note.
+    What stands in *refuse*, the log's own folder or file, is passed over with a note; a file that *passes*
+    says no to is passed over.
     """
     place = os.path.abspath(os.path.expanduser(os.fspath(path)))
     if not os.path.exists(place):
@@ -82,6 +86,8 @@ def collect(path: str | os.PathLike[str], *, refuse: Path | None = None) -> tupl
     for file in _files(place):
         if refuse is not None and is_inside(file, refuse):
             notes.append(refusal(file))
+            continue
+        if not passes(file):
             continue
         try:
             found, damaged = _read_file(file)
@@ -204,7 +210,7 @@ def _copies_in_text(text: TextIO) -> tuple[Copies, dict[int, datetime]]:
     copies = Copies()
     times: dict[int, datetime] = {}
     line = text.readline(WINDOW)
-    if _is_document(line):
+    if begins_document(line):
         return copies_in(line, copies, read=text.read), times
     number, has_root = 0, False
     while line:
@@ -221,14 +227,3 @@ def _copies_in_text(text: TextIO) -> tuple[Copies, dict[int, datetime]]:
         notes_in(text.read(_MAX_NOTES), copies)
         copies.found.sort(key=lambda copy: copy.line)
     return copies, times
-
-
-def _is_document(line: str) -> bool:
-    """Return whether *line*, a file's first one, begins a JSON value that does not end in it."""
-    if not _CONTAINER.match(line):
-        return False
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return True
-    return False

@@ -42,7 +42,9 @@ class Chain:
         self.sealed = 0
         """How many lines had a MAC that holds."""
         self.unsealed_to: int | None = None
-        """The last seq whose MAC could not be checked."""
+        """The last seq whose MAC could not be checked for want of a key."""
+        self.untied = 0
+        """How many lines stand behind others whose hash is not known, so that no key checks them."""
         self._log = log
         self._claims = claims
         self._bounds = bounds
@@ -51,6 +53,7 @@ class Chain:
         self._segment = ""
         self._at_start = True
         self._gap: str | None = None
+        self._is_untied = False
 
     @property
     def is_broken(self) -> bool:
@@ -92,6 +95,15 @@ class Chain:
         """
         self._enter(None, name, gap)
 
+    def pass_over(self, seq: int) -> None:
+        """Go on at *seq*: the lines before it are there in a form that has not their hash."""
+        if self._run is not None:
+            self.finish()
+            self._run = None
+        self.position = Position(seq, None, None, self.position.kid, self.position.keys, "off")
+        self._bounds.skip(seq)
+        self._at_start, self._is_untied = False, True
+
     def take(self, line: SealedLine | Stub) -> None:
         """Take a line, or the stub in its place."""
         if isinstance(line, SealedLine):
@@ -104,7 +116,7 @@ class Chain:
         if self.first_seq is None:
             self.first_seq = line.seq
         run, position = self._run, self.position
-        if run is None and position.fits(line, self._log):
+        if run is None and (position.fits(line, self._log) or self._is_behind_gap(line)):
             self._accept(line)
         elif run is not None and run.sure.fits(line, self._log):
             self._end_run_as_put_in(run, line)
@@ -158,7 +170,9 @@ class Chain:
     def count(self, lines: int) -> None:
         """Count lines that were taken into the position just now, and meet the anchors that are due."""
         self.lines += lines
-        if self.position.keys is not None:
+        if self._is_untied:
+            self.untied, self._is_untied = self.untied + lines, False
+        elif self.position.keys is not None:
             self.sealed += lines
         elif lines:
             self.unsealed_to = self.position.seq - 1
@@ -190,6 +204,11 @@ class Chain:
     @property
     def _sure(self) -> Position:
         return self._run.sure if self._run is not None else self.position
+
+    def _is_behind_gap(self, line: SealedLine) -> bool:
+        position = self.position
+        stated = (line.log, line.seq, line.kid)
+        return self._is_untied and stated == (self._log, position.seq, position.kid)
 
     def _accept(self, line: SealedLine, *, torn: Torn | None = None, excused: bool = False) -> None:
         """Go on behind a line that follows."""

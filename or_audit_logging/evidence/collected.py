@@ -5,17 +5,20 @@
             for seq, copies in lines.in_order(): ...      [Found(number=17, line=SealedLine(...)), ...]
 
 The file is gone through once, and of each sealed line log, seq and place are kept: 24 bytes, no text. The
-lines of a log are then read again in the order of seq.
+lines of a log are then read again in the order of seq. Of a line that is there in another format alone the
+seq is kept; a JSON document in which such lines go over several lines of text is gone through once more.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import stat
 import sys
 import tempfile
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,8 +27,16 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from or_audit_logging.evidence.arguments import STANDARD_INPUT
+from or_audit_logging.evidence.json_in_text import begins_document, pieces_of
+from or_audit_logging.evidence.projected import MARK
 from or_audit_logging.evidence.report import Note, Place
-from or_audit_logging.evidence.unwrap import MAX_WRAPPED, has_trace, sealed_lines
+from or_audit_logging.evidence.unwrap import (
+    MAX_WRAPPED,
+    has_trace,
+    projected_lines,
+    projected_within,
+    sealed_lines,
+)
 from or_audit_logging.sealing.line import SealedLine, Stub
 
 _REMEMBERED = 4
@@ -88,6 +99,7 @@ class LogLines:
         self._collected = collected
         self._seqs, self._offsets, self._numbers = array("Q"), array("Q"), array("Q")
         self._starts = array("Q")
+        self._projected = array("Q")
 
     def __len__(self) -> int:
         return len(self._seqs)
@@ -99,6 +111,24 @@ class LogLines:
         self._seqs.append(line.seq)
         self._offsets.append(offset)
         self._numbers.append(number)
+
+    def add_projected(self, seq: int) -> None:
+        """Keep that the line *seq* is there in another format."""
+        self._projected.append(seq)
+
+    def sort_projected(self) -> None:
+        """Forget those that are there as sealed lines as well. To be called once all were added."""
+        self._projected = array("Q", sorted(set(self._projected).difference(self._seqs)))
+
+    @property
+    def projected(self) -> int:
+        """How many lines are there in another format alone."""
+        return len(self._projected)
+
+    def are_projected(self, first: int, end: int) -> bool:
+        """Return whether there are lines from *first* to before *end*, each in another format alone."""
+        count = bisect_left(self._projected, end) - bisect_left(self._projected, first)
+        return first < end == first + count
 
     def in_order(self) -> Iterator[list[Found]]:
         """Yield for each seq, in order, the different lines that bear it."""
@@ -148,6 +178,8 @@ class Collected:
         self._too_long, self._broken = Count(), Count()
         self._recent: dict[int, Whole] = {}
         self._index()
+        for lines in self.logs.values():
+            lines.sort_projected()
 
     @classmethod
     def open(cls, path: Path | None) -> Collected:
@@ -191,8 +223,10 @@ class Collected:
             yield Place(self.name, self._broken.first).note("not-whole", said)
 
     def _index(self) -> None:
+        is_document, has_mark = False, False
         for number, offset, raw in self._lines():
             if number == 1:
+                is_document = begins_document(raw.decode("utf-8", "replace"))
                 self.hint = next(
                     (hint for start, hint in _STARTS_WITH.items() if raw.startswith(start)), None
                 )
@@ -201,14 +235,35 @@ class Collected:
                 continue
             lines = sealed_lines(raw)
             for line in lines:
-                of_log = self.logs.get(line.log)
-                if of_log is None:
-                    of_log = self.logs[line.log] = LogLines(line.log, self)
-                of_log.add(line, offset, number)
-            if not lines:
+                self._lines_of(line.log).add(line, offset, number)
+            has_mark = has_mark or MARK.search(raw) is not None
+            in_other_format = [] if is_document else projected_lines(raw)
+            for one in in_other_format:
+                self._lines_of(one.log).add_projected(one.seq)
+            if not lines and not in_other_format:
                 self.other_lines += raw not in (b"\n", b"\r\n")
                 if has_trace(raw):
                     self._broken.add(number)
+        if is_document and has_mark:
+            self._index_document()
+
+    def _index_document(self) -> None:
+        """Look for lines in another format; pieces of one, on text lines of their own, are not broken."""
+        self._file.seek(0)
+        text = io.TextIOWrapper(self._file, "utf-8", errors="replace")
+        try:
+            for piece in pieces_of("", read=text.read):
+                for one in projected_within(piece.value):
+                    self._lines_of(one.log).add_projected(one.seq)
+                    self._broken = Count()
+        finally:
+            text.detach()
+
+    def _lines_of(self, log: str) -> LogLines:
+        of_log = self.logs.get(log)
+        if of_log is None:
+            of_log = self.logs[log] = LogLines(log, self)
+        return of_log
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield number, offset and bytes of each line; of one that is too long, only so many."""

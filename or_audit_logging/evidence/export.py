@@ -37,6 +37,7 @@ from or_audit_logging.sealing.line import SealedLine, Stub
 
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
+_PROJECTED = "stand here in another format"
 _TRIED = 64
 """So many genesis and open lines are looked at to say whose log it is."""
 
@@ -185,9 +186,14 @@ class _OneLog:
         gap = "stand in the log's other segments" if self._is_segment else None
         chain.enter_export(self._name, gap=gap)
         for count, copies in enumerate(self._lines.in_order(), 1):
+            seq = copies[0].line.seq
+            is_behind_projected = self._lines.are_projected(chain.end, seq)
+            if is_behind_projected and not copies[0].line.raw.startswith(FIRST_LINES):
+                chain.pass_over(seq)
             found = self._choose(chain, copies, observations)
             if found.line.raw.startswith(FIRST_LINES):
-                chain.enter_export(self._name, gap=gap if count == 1 else None)
+                before = _PROJECTED if is_behind_projected else gap if count == 1 else None
+                chain.enter_export(self._name, gap=before)
             chain.number = found.number
             chain.take(found.line)
             self._calls.take(found.line.raw, self._name, found.number)
@@ -212,6 +218,8 @@ class _OneLog:
     def _afterwards(self, chain: Chain, path: str) -> Iterator[str]:
         """Note what was seen along the way, and yield why lines could not be read."""
         repeated = self._lines.repeated
+        if count := self._lines.projected:
+            yield f"{_projected(count)}; ship with --format native or --original"
         if chain.first_seq and not self._is_segment and self._start is not None:
             by = "with the key" if chain.sealed else "by number and checkpoint alone"
             said = f"the log's beginning is not there; the lines behind this one were checked {by}"
@@ -229,6 +237,11 @@ def _is_of_segment(found: Found, name: str) -> bool:
     """Return whether *found* is the first line of the segment called *name*, just as it stands there."""
     start = b'"segment":"%b",' % name.encode("utf-8", "surrogateescape")
     return found.bare and found.line.raw.startswith(FIRST_LINES) and start in found.line.raw[:256]
+
+
+def _projected(count: int) -> str:
+    lines = "1 projected line" if count == 1 else f"{count:,} projected lines"
+    return f"{lines}: in another format (ecs, google, datadog), without the sealed line that can be checked"
 
 
 def _line_of(found: Found) -> SealedLine | None:

@@ -20,6 +20,7 @@ WINDOW: Final = 4 << 20
 """Characters: more than any line of a log, each character of it escaped."""
 
 _START = re.compile(r"[\[{]")
+_CONTAINER = re.compile(r'\s*(?:\{\s*(?:"|$)|\[\s*(?:[\[{"]|$))')
 _JSON = json.JSONDecoder()
 _ATTEMPT, _DEEP = 1_000, 20_000
 """What an attempt costs beside the characters it has looked at, and one on brackets without end."""
@@ -46,6 +47,17 @@ def pieces_of(start: str, *, read: Callable[[int], str] | None = None) -> Iterat
             return
     funds = _FUNDS * WINDOW if read is not None else 100 * _ATTEMPT + 8 * len(start)
     yield from _Pieces(start, read or (lambda _: ""), funds).run()
+
+
+def begins_document(line: str) -> bool:
+    """Return whether *line*, a file's first one, begins a JSON value that does not end in it."""
+    if not _CONTAINER.match(line):
+        return False
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def report_on(
         control_lines=chain.control_lines,
         first_seq=chain.first_seq,
         last_seq=last_seq,
-        key_checked=outcome.has_key and chain.sealed > 0 and chain.unsealed_to is None,
+        key_checked=outcome.has_key and chain.sealed > 0 and chain.unsealed_to is None and not chain.untied,
         anchored_to=matched.size - 1 if matched is not None else None,
         anchored_at=matched.kept_at if matched is not None else None,
         anchor_too_old=too_old,

@@ -97,7 +97,7 @@ def _each_log(report: VerificationReport) -> list[str]:
     """Return a line on each log, the worst first."""
     ranked = sorted(report.logs, key=lambda one: GRAVITY.index(one.verdict))
     said = [
-        f"  {one.verdict}: log {one.log}, seq {one.first_seq} to {one.last_seq}, "
+        f"  {one.verdict}: log {one.log}, {_seqs(one) if one.lines else 'no sealed line'}, "
         f"origin {one.origin or 'unknown'}{_anchored(one)}"
         for one in ranked[:_NAMED]
     ]

@@ -5,15 +5,17 @@
 
 A line may stand behind and before other text, or in a string of a JSON value, that string again in another.
 Whatever shipped it must have kept its text: JSON that was taken apart and written anew is another line.
+Of a line in another format (ecs, google, datadog) only the text of the sealed line counts, if it is there.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from or_audit_logging.errors import FormatError
+from or_audit_logging.evidence.projected import MARK, Projected, projected, seals_within, walk
 from or_audit_logging.sealing.line import STUB, SealedLine, Stub, parse_line, parse_stub
 
 MAX_WRAPPED = 4 << 20
@@ -38,14 +40,40 @@ def sealed_lines(raw: bytes, *, _depth: int = 0) -> list[SealedLine | Stub]:
     whole = _parsed(raw.rstrip(b"\r\n"))
     if whole is not None and raw.startswith(_START) and raw.find(_START, 1) < 0:
         return [whole]
-    found: list[SealedLine | Stub] = list(_in_text(raw))
-    if not found and b'"leaf":"' in raw:
+    found: list[SealedLine | Stub] = [*_in_text(raw)]
+    values = list(_values(raw)) if MARK.search(raw) else []
+    projections = [one for value in values for one in walk(value) if isinstance(one, Projected)]
+    if projections:
+        content = {seal for one in projections for seal in seals_within(one)}
+        found = [line for line in _in_text(raw) if (line.log, line.seq, line.mac.hex()) not in content]
+    elif not found and b'"leaf":"' in raw:
         found = [parse_stub(match[0]) for match in STUB.finditer(raw)]
-    if found or _depth == _MAX_DEPTH or not (b"mac" in raw or b"leaf" in raw) or not _HASH.search(raw):
+    if not projections and (found or not (b"mac" in raw or b"leaf" in raw) or not _HASH.search(raw)):
         return found
-    for text in _strings(raw.decode("utf-8", "replace")):
-        found += sealed_lines(text.encode("utf-8", "surrogatepass"), _depth=_depth + 1)
+    if _depth < _MAX_DEPTH:
+        for text in _strings(values or _values(raw)):
+            found += sealed_lines(text.encode("utf-8", "surrogatepass"), _depth=_depth + 1)
     return found
+
+
+def projected_lines(raw: bytes) -> list[Projected]:
+    """Return the lines that stand in *raw* in another format and without the sealed line."""
+    if not MARK.search(raw) or _parsed(raw.rstrip(b"\r\n")) is not None:
+        return []
+    return [one for value in _values(raw) for one in projected_within(value)]
+
+
+def projected_within(value: object, *, _depth: int = 0) -> Iterator[Projected]:
+    """Yield those in a JSON *value*, and in the JSON that its strings hold."""
+    for one in walk(value):
+        if isinstance(one, Projected):
+            if one.original is None:
+                yield one
+        elif _depth < _MAX_DEPTH:
+            raw = one.encode("utf-8", "surrogatepass")
+            if MARK.search(raw) and _parsed(raw.rstrip(b"\r\n")) is None:
+                for inner in _values(raw):
+                    yield from projected_within(inner, _depth=_depth + 1)
 
 
 def has_trace(raw: bytes) -> bool:
@@ -80,9 +108,9 @@ def _object_at_end(piece: bytes) -> bytes:
     return piece[max(0, piece.find(_START)) :]
 
 
-def _strings(text: str) -> Iterator[str]:
-    """Yield the strings in the JSON values that stand in *text*."""
-    at = 0
+def _values(raw: bytes) -> Iterator[object]:
+    """Yield the JSON values that stand in *raw*."""
+    text, at = raw.decode("utf-8", "replace"), 0
     for _ in range(_TRIES):
         start = _ANY_START.search(text, at)
         if start is None:
@@ -92,7 +120,13 @@ def _strings(text: str) -> Iterator[str]:
         except (ValueError, RecursionError):
             at = start.end()
         else:
-            yield from _strings_of(value)
+            yield value
+
+
+def _strings(values: Iterable[object]) -> Iterator[str]:
+    """Yield the strings in JSON *values*; of a line in another format, the sealed line alone."""
+    for value in values:
+        yield from _strings_of(value)
 
 
 def _strings_of(value: object) -> Iterator[str]:
@@ -102,7 +136,8 @@ def _strings_of(value: object) -> Iterator[str]:
         if isinstance(item, str):
             yield item
         elif isinstance(item, dict):
-            pending += reversed(item.values())
+            line = projected(item)
+            pending += reversed(item.values()) if line is None else [line.original]
         elif isinstance(item, list):
             pending += reversed(item)
 

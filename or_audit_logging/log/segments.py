@@ -33,9 +33,10 @@ DAY, HOST = "dt=", "host="
 ANY_DAY = f"{DAY}*"
 """How folders in a copy from object storage are called, and how all its days are."""
 
-_DATED = re.compile(
+DATED = re.compile(
     r"(?P<stem>.+)_(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.(?P<number>[1-9][0-9]*))?(?P<suffix>\.[A-Za-z0-9]+)"
 )
+"""A segment's plain name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def _files_in(*places: tuple[Path, bool]) -> Iterator[_DatedFile]:
             name = entry.removesuffix(".gz") if archived else entry
             if archived and name == entry:
                 continue
-            match = _DATED.fullmatch(name)
+            match = DATED.fullmatch(name)
             if match is None:
                 continue
             try:
