@@ -385,17 +385,17 @@ def test_a_stop_may_come_in_the_middle_of_a_wait() -> None:
     import signal
     import threading
 
-    from or_audit_logging.ship.shipper import _Stop
+    from or_audit_logging.ship.stopping import Stop
 
     if not hasattr(signal, "setitimer"):
         pytest.skip("needs setitimer")
     assert threading.current_thread() is threading.main_thread()
-    stop: _Stop
+    stop: Stop
     before = signal.signal(signal.SIGALRM, lambda number, frame: stop.set())
     chance = random.Random(1)
     try:
         for _ in range(200):
-            stop = _Stop()
+            stop = Stop()
             signal.setitimer(signal.ITIMER_REAL, 1e-6 + chance.random() * 2e-4)
             while not stop.wait(1e-5):
                 pass

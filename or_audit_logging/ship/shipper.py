@@ -20,13 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from or_audit_logging.errors import AuditWriteError, ChainBrokenError, ConfigError, DeliveryError
-from or_audit_logging.log.folder import check_original
-from or_audit_logging.log.lock import ProcessLock
-from or_audit_logging.log.segments import LogLayout
+from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.projections import encoder
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.batches import Batch, why_not
+from or_audit_logging.ship.beginning import beginning, layout_at, locked
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.cursor import (
     STATE_FOLDER,
@@ -41,13 +39,12 @@ from or_audit_logging.ship.dead_letters import DeadLetters
 from or_audit_logging.ship.delivery import MOST_REFUSED, Delivery, StoppedError
 from or_audit_logging.ship.items import ItemMaker
 from or_audit_logging.ship.spool import Piece, Spool
+from or_audit_logging.ship.stopping import Stop
 from or_audit_logging.ship.target import Item, TargetOptions
 from or_audit_logging.ship.targets import open_target
 
 PATIENCE = 300.0
 _POLL = 0.25
-_LOOK_UP = 0.1
-"""Seconds between looks at whether to stop."""
 _LONGEST_WAIT_FOR_MORE = 1.0
 """Seconds that a line waits, while the log is followed, for others to go out with it."""
 
@@ -74,26 +71,6 @@ class Shipped:
         if not self.is_complete:
             return 2
         return 1 if self.dead_letters or self.deleted or self.breaks else 0
-
-
-class _Stop:
-    """What `threading.Event` is, and may be set by a signal handler: an event's lock could be held then."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def set(self) -> None:
-        self._is_set = True
-
-    def wait(self, seconds: float) -> bool:
-        """Return whether it is set, soon after it is, else after so many *seconds*."""
-        while seconds > 0 and not self._is_set:
-            time.sleep(min(seconds, _LOOK_UP))
-            seconds -= _LOOK_UP
-        return self._is_set
 
 
 class Shipper:
@@ -140,7 +117,7 @@ class Shipper:
         self._stops_at_breaks = on_break == "stop"
         self._told = told
         self._progress = progress
-        self._stopping = _Stop()
+        self._stopping = Stop()
         self._delivery = Delivery(
             self._target,
             patience=patience,
@@ -164,12 +141,12 @@ class Shipper:
         named = self._target.name if target.startswith("file:") else target  # a path may be relative
         self._cursor_path = cursor_path(state_folder, target=named, log=log)
         self._dead_letters = DeadLetters(beside(self._cursor_path, ".dead.jsonl"), target=self._target.name)
-        self._lock = _locked(beside(self._cursor_path, ".lock"), self._target.name)
+        self._lock = locked(beside(self._cursor_path, ".lock"), self._target.name)
         try:
             found = read_cursor(self._cursor_path)
             self._is_new = found is None or found.delivered_at is None
             if found is None or self._is_new:
-                found = Cursor(target=self._target.name, position=_beginning(layout, log, since))
+                found = Cursor(target=self._target.name, position=beginning(layout, log, since))
                 write_cursor(
                     self._cursor_path, found
                 )  # so that a target that is never reached is seen to lag
@@ -336,34 +313,3 @@ class Shipper:
         if not self._batch.has_room_for(item):
             self._send()
         self._add(item)
-
-
-def layout_at(path: str | os.PathLike[str]) -> LogLayout:
-    """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`."""
-    place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
-    layout = LogLayout.discover(place) if place.is_dir() else None
-    if layout is None and place.parent.is_dir() and place.suffix:
-        layout = LogLayout.from_filename(place)
-    if layout is None or not layout.files():
-        raise ConfigError(f"there is no audit log in {place}; give the folder that a handler writes to")
-    check_original(layout.folder)
-    return layout
-
-
-def _beginning(layout: LogLayout, log: str, since: date | None) -> Position:
-    """Return where a log that was not shipped yet begins: with the first line, or a day's first."""
-    if since is None:
-        return Position(log=log)
-    source = Spool(layout, Continuity(Position())).first_since(since)
-    if source is None:
-        raise ConfigError(f"the log has no segment of {since} or later")
-    return Position(log=log, next_seq=source.first_seq)
-
-
-def _locked(path: Path, target: str) -> ProcessLock:
-    lock = ProcessLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except AuditWriteError:
-        raise DeliveryError(f"another process ships this log to {target} (it holds {path})") from None
-    return lock

@@ -15,10 +15,10 @@ from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.record import moment
+from or_audit_logging.ship.beginning import layout_at
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.cursor import STATE_FOLDER, Cursor, cursor_paths, read_cursor
 from or_audit_logging.ship.items import time_of
-from or_audit_logging.ship.shipper import layout_at
 from or_audit_logging.ship.spool import Spool
 
 _LAST = 1 << 21
