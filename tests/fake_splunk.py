@@ -6,7 +6,8 @@
 
 Codes are those of "Troubleshoot HTTP Event Collector"; channels and acknowledgments those of "About HTTP
 Event Collector Indexer Acknowledgment". Events are read one by one, as Splunk does: `keeps_before` is
-whether those before an invalid one are kept, which no documentation states.
+whether those before an invalid one are kept, and a batch that ends in an internal error, which no
+documentation states.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TOKEN = "7f3c0f5e-0d3b-4c9c-9a55-7e6f1f0a2b11"
 DISABLED = "00000000-0d3b-4c9c-9a55-7e6f1f0a2b11"
 DEFAULT_TRUNCATE = 10_000
 """props.conf: bytes of an event that are kept where its sourcetype says nothing else."""
+INTERNAL_ERROR, BUSY = 8, 9
+"""Codes of a server that is in trouble."""
 _MEMBERS = frozenset({"time", "host", "source", "sourcetype", "index", "event", "fields"})
 
 
@@ -57,6 +60,8 @@ class FakeSplunk(HTTPSite):
         self.questions = 0
         self.loses = 0
         """So many batches are answered with success, and lost on their way to the index."""
+        self.troubles: list[int] = []
+        """Codes with which the next batches are answered, one each: BUSY or INTERNAL_ERROR."""
         self._indexes = indexes
         self._most_bytes = most_bytes
         self._truncate = dict(truncate or {})
@@ -121,9 +126,14 @@ class FakeSplunk(HTTPSite):
         if self.polls is not None:
             self._check_channel(channel)
         self.bodies.append(body)
+        trouble = self.troubles.pop(0) if self.troubles else None
+        if trouble == BUSY:
+            raise HECError(503, BUSY, "Server is busy")
         taken: list[dict[str, Any]] = []
         try:
             self._read(body, taken)
+            if trouble == INTERNAL_ERROR:
+                raise HECError(500, INTERNAL_ERROR, "Internal server error")
         except HECError:
             if self._keeps_before:
                 self.events += taken

@@ -143,3 +143,21 @@ def test_other_folders_are_passed_over(log: LogBuilder, tmp_path: Path) -> None:
     os.makedirs(folder / "dt=2026-11-25" / "host=h9" / "checkpoints")
     (folder / "dt=2026-11-26").write_text("a file")
     assert check(folder, log) == 0
+
+
+@pytest.mark.parametrize("place", [".", "dt=*/host=h1/audit.jsonl"])
+def test_it_is_anchored_by_what_its_bucket_keeps(log: LogBuilder, tmp_path: Path, place: str) -> None:
+    """No checkpoint can be made of a copy: the advice names the command that gets those in the bucket."""
+    checked = verify(copied(log, tmp_path / "copy") / place, key=lambda: SECRET)
+    assert (checked.verdict, checked.is_copy) == ("unanchored", True)
+    assert "or-audit anchors --from s3:" in checked.summary()
+    assert "or-audit checkpoint" not in checked.summary()
+
+
+def test_a_log_in_a_folder_called_like_a_copy_s_is_none(log: LogBuilder, tmp_path: Path) -> None:
+    """It is written, so a checkpoint can be made of it; archived segments are its own as well."""
+    folder = log.save(tmp_path / f"dt={DAY}" / "host=h1")
+    log.archive(folder, FIRST)
+    checked = verify(folder, key=lambda: SECRET)
+    assert (checked.verdict, checked.is_copy) == ("unanchored", False)
+    assert f"or-audit checkpoint {folder} -o" in checked.summary()

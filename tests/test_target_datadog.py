@@ -224,3 +224,17 @@ def test_a_status_says_what_becomes_of_the_batch(
     assert type(caught.value) is error
     target.send([item(1)])
     assert datadog.ids() == ["id-1"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_what_is_not_202_is_no_delivery(
+    datadog: FakeDatadog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A login page answers 200: nothing was taken, and nothing passes for delivered."""
+    folder, real = log_of(tmp_path / "log", timedelta(0)), datadog.answer
+    monkeypatch.setattr(datadog, "answer", lambda path, headers, body: (status, b""))
+    with pytest.raises(DeliveryError, match="check the address") as caught:
+        ship(datadog, folder)
+    assert type(caught.value) is DeliveryError
+    monkeypatch.setattr(datadog, "answer", real)
+    assert (ship(datadog, folder).exit_code, len(datadog.items)) == (0, 3)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_splunk import DISABLED, FakeSplunk
+from fake_splunk import BUSY, DISABLED, INTERNAL_ERROR, TOKEN, FakeSplunk
+from log_builder import LogBuilder
 
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.ship import Shipper
 from or_audit_logging.ship.target import (
     Answer,
     Item,
@@ -181,6 +183,44 @@ def test_a_busy_server_is_asked_later(splunk: FakeSplunk, target: Target, status
         target.send([item(1)])
     assert caught.value.retry_after == 0.0
     assert target.send([item(1)]) == Answer()
+
+
+@pytest.mark.parametrize("polls", [None, 1])
+@pytest.mark.parametrize(("code", "status"), [(BUSY, 503), (INTERNAL_ERROR, 500)])
+def test_a_server_in_trouble_is_asked_later(
+    monkeypatch: pytest.MonkeyPatch, code: int, status: int, polls: int | None
+) -> None:
+    """Codes 9 and 8 speak of no event: none is put aside, and the whole batch is sent again."""
+    with FakeSplunk(polls=polls) as splunk:
+        splunk.troubles = [code, code]
+        target = opened(splunk, monkeypatch)
+        for _ in range(2):
+            with pytest.raises(TryLaterError, match=f"answered {status}") as caught:
+                target.send([item(1), item(2)])
+            assert caught.value.retry_after is None
+        assert splunk.events == []
+        assert target.send([item(1), item(2)]) == Answer()
+        assert splunk.ids() == ["id-1", "id-2"]
+
+
+@pytest.mark.parametrize("keeps_before", [False, True])
+def test_a_log_arrives_through_troubles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_before: bool
+) -> None:
+    """No line is lost or a dead letter; twice are only those that Splunk kept before its error."""
+    log = LogBuilder()
+    log.user(3)
+    folder = log.save(tmp_path / "log")
+    with FakeSplunk(keeps_before=keeps_before) as splunk:
+        monkeypatch.setenv("OR_AUDIT_SPLUNK_TOKEN", TOKEN)
+        splunk.troubles = [BUSY, INTERNAL_ERROR, BUSY]
+        waits: list[float] = []
+        with Shipper(folder, splunk.text, wait=waits.append) as shipper:
+            shipped = shipper.run()
+        assert (shipped.delivered, shipped.dead_letters, shipped.exit_code) == (log.seq, 0, 0)
+        assert len(splunk.ids()) == log.seq * (2 if keeps_before else 1)
+        assert len(set(splunk.ids())) == log.seq
+        assert len(waits) == 3
 
 
 @pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b'{"text":"Success"}', b'{"code":true}'])

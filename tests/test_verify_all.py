@@ -33,9 +33,11 @@ from test_copied_log import copied
 from or_audit_logging import AuditFileHandler, query
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.evidence.anchors import read_anchors
 from or_audit_logging.evidence.fleet.verifying import Fleet, HostLog, verify_all
 from or_audit_logging.evidence.importing import import_log
 from or_audit_logging.evidence.verify import verify
+from or_audit_logging.ship import Shipper
 
 HOSTS = ("web1", "web2", "web3")
 SECOND = f"audit_{NEXT_DAY}.jsonl"
@@ -192,6 +194,41 @@ def test_a_log_that_is_gone_is_a_finding(hosts: Hosts) -> None:
     assert [log.report.verdict for log in fleet.logs] == ["tampered", "verified", "verified"]
     (hosts.kept / "web2.txt").unlink()
     assert hosts.verify().exit_code == 0
+
+
+def test_a_missing_log_of_a_bucket_has_a_host(
+    hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its unsigned checkpoints state no origin: the key in the bucket says whose they were, also twice."""
+    pytest.importorskip("boto3", reason="needs the extra aws")
+    from fake_s3 import BUCKET, FakeS3
+
+    folder, anchors = tmp_path / "service", tmp_path / "anchors"
+    folder.mkdir()
+    with FakeS3(folder) as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        with Shipper(hosts.logs / "web2", s3.text, wait=lambda pause: None) as shipper:
+            shipper.run()
+        for _ in range(2):
+            assert main(["anchors", "--from", f"s3:{BUCKET}/llm", "-o", str(anchors)]) == 0
+    shutil.rmtree(hosts.logs / "web2")
+    missing = hosts.verify(anchors=[anchors]).logs[0]
+    assert (missing.is_missing, missing.report.origin, missing.host) == (True, None, "web2")
+    assert missing.to_dict()["host"] == "web2"
+    capsys.readouterr()
+    assert main(["verify", "--all", str(hosts.logs), "--anchor", str(anchors)]) == 1
+    assert "web2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["", "a b", "\x1b[2J", "x" * 256, 1, None, ["web2"]])
+def test_a_host_that_is_none_is_passed_over(hosts: Hosts, tmp_path: Path, host: object) -> None:
+    """Whoever wrote the anchor file: what it calls a host has a host's letters, or is not shown."""
+    checkpoint = next(line for line in hosts.built["web2"].lines(SECOND) if b"log.checkpoint" in line)
+    members = {"kept_at": None, "checkpoint": checkpoint.decode().strip(), "host": host}
+    (tmp_path / "kept.jsonl").write_text(json.dumps(members), "ascii")
+    (anchor,) = read_anchors(tmp_path / "kept.jsonl")
+    assert anchor.host is None
 
 
 def test_a_log_whose_files_were_emptied_is_gone(hosts: Hosts) -> None:

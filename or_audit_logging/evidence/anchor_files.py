@@ -5,7 +5,8 @@
     save(gathered, "anchors")                # anchors/0001020304050607.anchors, with what was there before
 
 A line of such a file is {"kept_at":"2026-11-21T10:00:01.500000Z","checkpoint":"<sealed line or note>"}, and
-`kept_at` is null where nobody knows. Whoever writes the file can state any time, as with a file's own.
+`kept_at` is null where nobody knows; "host" follows where a bucket's key states one. Whoever writes the file
+can state any time, as with a file's own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.evidence.anchors import Anchor, collect, collect_texts
 from or_audit_logging.evidence.arguments import PathText, Pin
 from or_audit_logging.evidence.copies import copies_in
-from or_audit_logging.evidence.keepers import CHECKPOINT, KEPT_AT
+from or_audit_logging.evidence.keepers import CHECKPOINT, HOST, KEPT_AT
 from or_audit_logging.evidence.report import Note
 from or_audit_logging.log.folder import sync_folder
 from or_audit_logging.log.segments import DATED, LOCK_NAME, LogLayout
@@ -229,12 +230,15 @@ def _better(one: Anchor, other: Anchor) -> Anchor:
     """Return which of two copies says more, a line more than its note, with the time of the first."""
     times = [copy.kept_at for copy in (one, other) if copy.kept_at is not None]
     more = other if one.log is None and other.log is not None else one
-    return replace(more, kept_at=min(times, default=None))
+    return replace(more, kept_at=min(times, default=None), host=one.host or other.host)
 
 
 def _line(anchor: Anchor) -> str:
     kept_at = utc_timestamp(anchor.kept_at) if anchor.kept_at is not None else None
-    return json.dumps({KEPT_AT: kept_at, CHECKPOINT: anchor.text}, separators=(",", ":")) + "\n"
+    members = {KEPT_AT: kept_at, CHECKPOINT: anchor.text}
+    if anchor.host is not None:
+        members[HOST] = anchor.host
+    return json.dumps(members, separators=(",", ":")) + "\n"
 
 
 def _read_own(path: Path) -> list[Anchor]:
@@ -242,7 +246,8 @@ def _read_own(path: Path) -> list[Anchor]:
     try:
         for line in path.read_text("ascii").splitlines():
             members, found = json.loads(line), copies_in(line).found
-            if not isinstance(members, dict) or members.keys() != {KEPT_AT, CHECKPOINT} or len(found) != 1:
+            is_own = isinstance(members, dict) and members.keys() - {HOST} == {KEPT_AT, CHECKPOINT}
+            if not is_own or len(found) != 1:
                 raise FormatError("not a line of an anchor file")
     except (ValueError, RecursionError):
         what = "is there and was not made by 'or-audit anchors', or was changed since"

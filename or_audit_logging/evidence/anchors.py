@@ -29,11 +29,13 @@ from typing import BinaryIO, TextIO, cast
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.copies import Copies, Copy, copies_in, may_hold_copies, notes_in
 from or_audit_logging.evidence.json_in_text import WINDOW, begins_document
-from or_audit_logging.evidence.keepers import leading_time
+from or_audit_logging.evidence.keepers import IS_HOST, leading_time
 from or_audit_logging.evidence.report import Note
+from or_audit_logging.log.segments import DAY, HOST
 from or_audit_logging.sealing.checkpoint import CheckpointNote
 
 _ROOT = re.compile(r"[A-Za-z0-9+/]{43}=\n?")
+_KEY = re.compile(rf"s3:.*/{DAY}[^/]+/{HOST}({IS_HOST.pattern})/checkpoints/")
 _MAX_NOTES = 16 << 20
 """Notes, which go over several lines, are looked for in so many characters of a file."""
 
@@ -44,7 +46,8 @@ class Anchor:
 
     `log` is the first 16 hex digits of the log id; `kept_at` (aware) is None where the keeper's time is
     not known; `where` says to a reader where the copy stands; `note` is the note that it is or holds, and
-    `text` the copy itself: the sealed line, or the note.
+    `text` the copy itself: the sealed line, or the note. `host` is whose folder in a bucket it was kept in,
+    where that is known: the word of whoever put it there.
     """
 
     size: int
@@ -55,6 +58,7 @@ class Anchor:
     where: str
     note: CheckpointNote | None = field(default=None, compare=False, repr=False)
     text: str = field(default="", compare=False, repr=False)
+    host: str | None = field(default=None, compare=False)
 
     @property
     def log_name(self) -> str | None:
@@ -110,10 +114,7 @@ def collect_texts(kept: Iterable[tuple[str, datetime, str]]) -> tuple[list[Ancho
     notes: list[Note] = []
     for text, kept_at, where in kept:
         copies = copies_in(text)
-        anchors += [
-            Anchor(copy.size, copy.root, copy.origin, copy.log, kept_at, where, copy.note, copy.text)
-            for copy in copies.found
-        ]
+        anchors += [_anchor(copy, kept_at, where, _host_in(where)) for copy in copies.found]
         if copies.damaged:
             notes.append(_note("anchor-damaged", f"{where} was changed: cut, or it contradicts itself"))
         elif not copies.found:
@@ -131,6 +132,18 @@ def refusal(where: str) -> Note:
     """Return the note on a copy that stands in the log's own folder, or in the export itself."""
     why = "whoever can change the log can change it too; keep anchors elsewhere"
     return _note("anchor-refused", f"{where} stands in the log's own folder or file: {why}")
+
+
+def _anchor(copy: Copy, kept_at: datetime | None, where: str, host: str | None) -> Anchor:
+    return Anchor(
+        copy.size, copy.root, copy.origin, copy.log, kept_at, where, copy.note, copy.text, host=host
+    )
+
+
+def _host_in(where: str) -> str | None:
+    """Return the host in the key of a checkpoint in a bucket; None for any other place."""
+    found = _KEY.match(where)
+    return found[1] if found is not None else None
 
 
 def _note(kind: str, message: str) -> Note:
@@ -158,7 +171,7 @@ def _read_file(path: str) -> tuple[list[Anchor], int]:
         copies, times = _copies_in(file)
     dates = _dates(copies.found, times, modified)
     anchors = [
-        Anchor(copy.size, copy.root, copy.origin, copy.log, date, f"{path}:{copy.line}", copy.note, copy.text)
+        _anchor(copy, date, f"{path}:{copy.line}", copy.host)
         for copy, date in zip(copies.found, dates, strict=True)
     ]
     return anchors, copies.damaged

@@ -45,7 +45,8 @@ class Copy:
     """A checkpoint as somebody kept it; `text` is its sealed line, or the note where there is no more.
 
     `is_dated` where the keeper's own export surrounds it, which then states in `kept_at` when it was
-    recorded, or does not (None). `line` counts from 1 in the text that was looked through.
+    recorded, or does not (None); `host` is whose it says that it is. `line` counts from 1 in the text that
+    was looked through.
     """
 
     size: int
@@ -57,6 +58,7 @@ class Copy:
     line: int = 1
     is_dated: bool = False
     kept_at: datetime | None = None
+    host: str | None = None
 
     @property
     def log_name(self) -> str | None:
@@ -137,7 +139,7 @@ class _Search:
     ) -> list[tuple[object, int, _Kept]]:
         """Take the checkpoint that *members* are, or return what stands in them."""
         if not kept.is_dated and keepers.states_time(members):
-            kept = _Kept(True, keepers.kept_at(members))
+            kept = _Kept(True, keepers.kept_at(members), keepers.host(members))
         if (original := _original_in(members)) is not _ABSENT:
             return [(original, depth, kept)]
         if members.get("event_type") == _EVENT and not members.keys().isdisjoint(MEMBERS[_EVENT]):
@@ -172,7 +174,7 @@ class _Search:
         if copy is None:
             self._copies.damaged += 1
             return
-        dated = replace(copy, line=self._line, is_dated=kept.is_dated, kept_at=kept.at)
+        dated = replace(copy, line=self._line, is_dated=kept.is_dated, kept_at=kept.at, host=kept.host)
         self._copies.found.append(dated)
 
 
@@ -180,6 +182,7 @@ class _Search:
 class _Kept:
     is_dated: bool
     at: datetime | None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def report_on(
     unfinished: Unfinished,
     segments: int = 0,
     is_export: bool = False,
+    is_copy: bool = False,
 ) -> VerificationReport:
     """Return the report on one log; *observations* are those made before the walk."""
     identity, chain, tally, matched = outcome.identity, outcome.chain, outcome.claims.tally, outcome.matched
@@ -140,6 +141,7 @@ def report_on(
         log_id=identity.log_id.hex() if identity.log_id is not None else None,
         origin=identity.origin,
         is_export=is_export,
+        is_copy=is_copy,
         segments=segments,
         lines=chain.lines,
         user_lines=chain.lines - chain.control_lines,

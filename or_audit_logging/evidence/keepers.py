@@ -17,7 +17,11 @@ from typing import Final
 
 KEPT_AT: Final = "kept_at"
 CHECKPOINT: Final = "checkpoint"
-"""The members of a line of a file that `anchor_files` writes."""
+HOST: Final = "host"
+"""The members of a line of a file that `anchor_files` writes; the host where a bucket's key states it."""
+
+IS_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
+"""What a host is called in the keys of a bucket."""
 
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6})[0-9]*)?"
@@ -73,9 +77,11 @@ def _since_epoch(seconds: float) -> datetime | None:
 
 _INGESTED = (("event", "ingested"), ("event.ingested",))
 
+_OWN = _Entry(frozenset((KEPT_AT, CHECKPOINT)), ((KEPT_AT,),))
+"""A line of our own; the time is null where nobody knows."""
+
 _ENTRIES = (
-    # a line of our own; null where nobody knows
-    _Entry(frozenset((KEPT_AT, CHECKPOINT)), ((KEPT_AT,),)),
+    _OWN,
     # CloudWatch, filter-log-events and get-log-events
     _Entry(frozenset(("message", "ingestionTime")), (("ingestionTime",),), _milliseconds),
     # CloudWatch Logs Insights, asked for @ingestionTime
@@ -109,6 +115,12 @@ def kept_at(entry: Mapping[str, object]) -> datetime | None:
         if (moment := kind.parse(value)) is not None:
             return moment
     return None
+
+
+def host(entry: Mapping[str, object]) -> str | None:
+    """Return the host that *entry*, a line of our own, states; None for all else."""
+    stated = entry.get(HOST) if _kind_of(entry) is _OWN else None
+    return stated if isinstance(stated, str) and IS_HOST.fullmatch(stated) else None
 
 
 def as_entry(items: Sequence[object]) -> dict[str, object] | None:

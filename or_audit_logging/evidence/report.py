@@ -131,7 +131,7 @@ class VerificationReport:
     `notes` list at most 1,000 each; `finding_count` and `note_count` count all. `records_lost` adds up what
     log.lost lines state; `unstopped` counts processes that wrote log.start and no log.stop; `unfinished`
     counts calls that began (a write-ahead record says so) and have no end. `log` is what the log's lines
-    bear, the first 16 hex digits of `log_id`.
+    bear, the first 16 hex digits of `log_id`. `is_copy`: of a copy from object storage, which is not written.
 
     `signed_to` is the last seq that a checkpoint in the log covers whose signature was checked and holds.
     `deleted_to` is the last seq that a log.delete lets be missing, None where the log is there from its
@@ -155,6 +155,7 @@ class VerificationReport:
     log_id: str | None = None
     origin: str | None = None
     is_export: bool = False
+    is_copy: bool = False
     segments: int = 0
     lines: int = 0
     user_lines: int = 0

@@ -70,6 +70,12 @@ def _unanchored(report: VerificationReport) -> list[str]:
         end = "the end" if not report.logs else "the end of some"
         how = "keep checkpoints where nobody who can change this can change them"
         return [f"{held}; nothing outside it vouches for {end}.", f"To anchor: {how}."]
+    if report.is_copy:  # the log it is a copy of may be on another machine, and gone
+        how = "or-audit anchors --from s3:BUCKET/PREFIX --stored -o ELSEWHERE"
+        return [
+            f"{held}; nothing outside this copy vouches for the end.",
+            f"To anchor: {how}, and then verify with --anchor ELSEWHERE",
+        ]
     return [
         f"{held}; nothing outside this machine vouches for the end.",
         f"To anchor: or-audit checkpoint {report.path} -o ELSEWHERE/audit.anchors",

@@ -182,6 +182,7 @@ def _verify_folder(
         oldest=oldest,
         unfinished=unfinished,
         segments=segments,
+        is_copy=layout is not None and any(layout.is_copied(source.segment) for source in own),
     )
     return report, found.sources
 

@@ -190,6 +190,10 @@ class LogLayout:
             key=lambda s: (s.day, s.number, s.archived),
         )
 
+    def is_copied(self, segment: Segment) -> bool:
+        """Return whether *segment*, one of `files`, stands there as it does in object storage."""
+        return segment.path.parent not in (self.folder, self.folder / ARCHIVE)
+
     def segments(self) -> list[tuple[int, Segment]]:
         """Return (first seq, segment) of each file that starts with a sealed line, in the order of seq."""
         ordered = [

@@ -55,11 +55,13 @@ class HostLog:
     """How many lines are proven to stand behind the last one here."""
     is_missing: bool = False
     """Whether only an anchor says that there is such a log."""
+    kept_for: str | None = None
+    """Of a missing log: the host in whose folder of a bucket its checkpoints were."""
 
     @property
     def host(self) -> str | None:
-        """Whose log it says it is, the first part of its origin."""
-        return self.report.origin.rsplit("/", 2)[0] if self.report.origin is not None else None
+        """Whose log it says it is, the first part of its origin; else whose its checkpoints were kept for."""
+        return self.report.origin.rsplit("/", 2)[0] if self.report.origin is not None else self.kept_for
 
     @property
     def after_anchor(self) -> int:
@@ -163,7 +165,9 @@ def verify_all(
             continue
         origin = next((anchor.origin for anchor in own if anchor.origin is not None), None)
         missing = _missing(root, log, largest, origin=origin, is_certain=is_all_read)
-        logs.append(HostLog(missing, is_missing=True))
+        by_size = sorted(own, key=attrgetter("size"), reverse=True)
+        host = next((anchor.host for anchor in by_size if anchor.host is not None), None)
+        logs.append(HostLog(missing, is_missing=True, kept_for=host))
     logs.sort(key=lambda one: (GRAVITY.index(one.report.verdict), one.host or "", one.report.path))
     return Fleet(tuple(logs), tuple(observations.notes))
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from or_audit_logging.errors import ConfigError
+from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.projections import Settings
 from or_audit_logging.ship.address import named
 from or_audit_logging.ship.credentials import credential, optional_credential
@@ -26,6 +26,7 @@ AGENTS_KEY_VARIABLE = "DD_API_KEY"
 """What Datadog's own agents and tools read."""
 
 _PATH = "/api/v2/logs"
+_ACCEPTED = 202
 _NAMES = ("service", "tags")
 _SITE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _OLDEST = timedelta(hours=17)
@@ -47,7 +48,9 @@ class DatadogTarget:
     def send(self, items: Sequence[Item], /) -> Answer:
         """POST *items* as one array."""
         body = b"[" + b",".join([item.body for item in items]) + b"]"
-        self._sender.post(body, content_type="application/json")
+        response = self._sender.post(body, content_type="application/json")
+        if response.status != _ACCEPTED:  # a login page answers 200, too
+            raise DeliveryError(f"{self.name} did not answer as Datadog does: check the address")
         return Answer()
 
     def close(self) -> None:
