@@ -407,6 +407,16 @@ def certificate(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([san]), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        # Python 3.13 asks for these (VERIFY_X509_STRICT)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer[1] if issuer else own).public_key()),
+            critical=False,
+        )
+        .add_extension(
+            x509.KeyUsage(True, False, False, False, False, issuer is None, False, False, False),
+            critical=True,
+        )
         .sign(issuer[1] if issuer else own, hashes.SHA256())
     )
     pem = built.public_bytes(serialization.Encoding.PEM)
