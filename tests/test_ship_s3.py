@@ -208,26 +208,28 @@ class TestWhatIsStored:
         """With the time of the store, and where they stand; what else is there is passed over."""
         log = three_segments()
         ship(s3, log.save(tmp_path / "log"))
-        kept, *_, last = list_checkpoints(f"{BUCKET}/llm")
+        kept, *_, last = list_checkpoints(f"{BUCKET}/llm").found
         assert (kept.text.encode(), last.text.encode()) == (log.lines(FIRST)[1], log.lines(THIRD)[1])
         assert kept.kept_at == s3.objects()[s3.checkpoints()[0]].kept_at
         assert kept.where == f"s3:{BUCKET}/{s3.checkpoints()[0]}"
-        assert list(list_checkpoints(f"{BUCKET}/elsewhere")) == []
+        assert list_checkpoints(f"{BUCKET}/elsewhere").found == ()
 
     def test_checkpoints_of_what_is_stored(self, s3: FakeS3, tmp_path: Path) -> None:
         """What covers a line of the open segment is left out, for whoever has a copy of the bucket."""
         log = LogBuilder()
         folder = log.save(tmp_path / "log")
         ship(s3, folder)
-        assert list(list_checkpoints(f"{BUCKET}/llm", stored=True)) == []
+        assert list_checkpoints(f"{BUCKET}/llm", stored=True).found == ()
         for day in (NEXT_DAY, THIRD_DAY):
             log.open(day)
             log.save(folder)
             ship(s3, folder)
-        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in list_checkpoints(f"{BUCKET}/llm")]
+        listed = list_checkpoints(f"{BUCKET}/llm")
+        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in listed.found]
         assert sizes == [1, 3, 5]
-        found = list(list_checkpoints(f"{BUCKET}/llm", stored=True))
-        assert [kept.text.encode() for kept in found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
+        listed = list_checkpoints(f"{BUCKET}/llm", stored=True)
+        assert (listed.left_out, listed.left_out_size, listed.stored_size) == (1, 5, 4)
+        assert [kept.text.encode() for kept in listed.found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
@@ -684,7 +686,9 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert verify(folder, key=lambda: SECRET, anchors=anchors).exit_code == 0
     capsys.readouterr()
     assert main(["anchors", "--from", place, "--stored", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["logs"][0]["newest_size"] == 6
+    said = capsys.readouterr()
+    assert json.loads(said.out)["logs"][0]["newest_size"] == 6
+    assert "1 checkpoints are left out: they cover up to 11 lines" in said.err
     whole = stored.data
     stored.data = whole.replace(b'"size":', b'"size":1')
     assert main(["anchors", "--from", place]) == 2
@@ -698,6 +702,106 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+class TestWhoeverMayPut:
+    """Object Lock keeps versions: what somebody puts over a key, or hides, shows when it is read again."""
+
+    PLACE = f"s3:{BUCKET}/llm"
+
+    @pytest.fixture
+    def log(self, s3: FakeS3, tmp_path: Path) -> LogBuilder:
+        """A log that was shipped, with a lock."""
+        log = LogBuilder()
+        for day in (NEXT_DAY, THIRD_DAY):
+            log.user(3)
+            log.clock = datetime.fromisoformat(f"{day}T10:00:00+00:00")
+            log.open(day)
+        ship(s3, log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}")
+        return log
+
+    def test_the_same_bytes_again_make_nothing_younger(self, s3: FakeS3, log: LogBuilder) -> None:
+        """The first time counts; a key with two versions is said."""
+        key = s3.checkpoints()[1]
+        first = s3.objects()[key].kept_at
+        s3.put_again(key, later=3600)
+        listed = list_checkpoints(f"{BUCKET}/llm")
+        times = sorted(kept.kept_at for kept in listed.found if key in kept.where)
+        assert times == [first, first + timedelta(hours=1)]
+        assert [trouble for trouble in listed.troubles if "put 2 times" in trouble and key in trouble]
+
+    def test_a_forged_copy_is_found_out(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Everything is put again from a forged log: two histories, and the true ones are the elder."""
+        forged = LogBuilder(policy={"name": "forged", "min_days": 1})
+        for key in s3.checkpoints():
+            s3.put_again(key, forged.lines(FIRST)[1])
+        anchors = tmp_path / "anchors"
+        assert main(["anchors", "--from", self.PLACE, "--stored", "-o", str(anchors)]) == 1
+        said = capsys.readouterr().err
+        assert "put 2 times" in said
+        assert "two histories" in said
+        assert verify(forged.save(tmp_path / "forged"), key=lambda: SECRET, anchors=anchors).exit_code == 1
+
+    def test_a_deletion_hides_nothing(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Neither a segment nor its checkpoint: a copy without them does not verify."""
+        s3.delete(key_of(SECOND))
+        for key in s3.checkpoints()[1:]:
+            s3.delete(key)
+        anchors, copy = tmp_path / "anchors", tmp_path / "copy"
+        assert main(["anchors", "--from", self.PLACE, "--stored", "-o", str(anchors), "--json"]) == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out)["logs"][0]["newest_size"] == 6
+        assert f"{key_of(SECOND)} was deleted at" in said.err
+        copy.mkdir()
+        for name, content in s3.segments().items():
+            (copy / name).write_bytes(content)
+        assert sorted(one.name for one in copy.iterdir()) == [FIRST]
+        assert verify(copy, key=lambda: SECRET, anchors=anchors).exit_code == 1
+
+    @pytest.mark.parametrize("last", ["0", "x", "9" * 5000, "", "-1"])
+    def test_what_is_added_lowers_no_yardstick(self, s3: FakeS3, log: LogBuilder, last: str) -> None:
+        """An object of a later day that says that less is stored."""
+        s3.put_again(key_of(SECOND), b"x", log=LOG, **{"last-seq": last})
+        later = s3.put_again(key_of(SECOND), b"x", log=LOG, **{"last-seq": last})
+        later.key = key_of(SECOND).replace(NEXT_DAY, "2099-01-01")
+        listed = list_checkpoints(f"{BUCKET}/llm", stored=True)
+        assert (len(listed.found), listed.stored_size) == (2, 10)
+
+    def test_only_one_log_is_read(self, s3: FakeS3, log: LogBuilder, tmp_path: Path) -> None:
+        """With --log-id, and since a day, others are not asked for."""
+        other = LogBuilder(host="other.example", log_id=bytes(16))
+        ship(s3, other.save(tmp_path / "other"))
+        assert len(list_checkpoints(f"{BUCKET}/llm").found) == 4
+        asked = len(s3.asked)
+        found = list_checkpoints(f"{BUCKET}/llm", log=LOG, since=date.fromisoformat(NEXT_DAY)).found
+        assert [kept.where.rpartition("-")[2] for kept in found] == [f"{size:019d}.json" for size in (6, 11)]
+        assert not [path for _, path in s3.asked[asked:] if "other.example" in path]
+        given = ["--log-id", bytes(range(16)).hex(), "--since", THIRD_DAY]
+        assert main(["anchors", "--from", self.PLACE, *given]) == 0
+        assert len([path for _, path in s3.asked[-2:] if path.startswith(f"/{BUCKET}/llm")]) == 1
+        assert main(["anchors", "--from", self.PLACE, "--since", "yesterday"]) == 2
+
+    def test_a_store_without_versions(
+        self, s3: FakeS3, log: LogBuilder, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Its objects are read, and that it would show nothing is said."""
+        s3.lists_versions = False
+        assert main(["anchors", "--from", self.PLACE]) == 0
+        assert "lists no versions" in capsys.readouterr().err
+        assert main(["anchors", "--from", self.PLACE, "--since", THIRD_DAY, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["logs"][0]["checkpoints"] == 1
+
+    def test_nothing_is_stored_yet(
+        self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """There are checkpoints, and that is what is said."""
+        ship(s3, LogBuilder().save(tmp_path / "log"))
+        assert main(["anchors", "--from", self.PLACE, "--stored"]) == 2
+        assert "1 checkpoints, none of them of segments that are stored" in capsys.readouterr().err
 
 
 @given(st.text() | st.from_regex(r"[a-z0-9.-]{3,9}(/[a-z/.]{0,9})?(\?(lock=[a-z]{0,5}|days=\w{0,5}|&)*)?"))

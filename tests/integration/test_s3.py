@@ -111,12 +111,12 @@ def test_a_log_goes_there_and_comes_back(locked: Service, tmp_path: Path) -> Non
     copy = locked.download(tmp_path / "copy")
     anchors = tmp_path / "anchors"
     anchors.mkdir()
-    found = list(list_checkpoints(f"{locked.bucket}/llm"))
+    found = list_checkpoints(f"{locked.bucket}/llm").found
     assert [kept.where.rpartition("-")[2] for kept in found] == [
         f"{size:019d}.json" for size in (1, 6, 11, 16)
     ]
     assert all(datetime.now(UTC) - kept.kept_at < timedelta(minutes=10) for kept in found)
-    assert list(list_checkpoints(f"{locked.bucket}/llm", stored=True)) == found[:3]
+    assert list_checkpoints(f"{locked.bucket}/llm", stored=True).found == found[:3]
     (anchors / "third.json").write_text(found[2].text)
     report = verify(copy, key=lambda: SECRET, anchors=anchors)
     assert (report.exit_code, len([*query(copy)])) == (0, 9)
@@ -134,6 +134,29 @@ def test_compliance_holds(locked: Service, tmp_path: Path) -> None:
         weaker = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(days=YEARS + 2)}
         refused(client.put_object_retention, **version, Retention=weaker)
     assert len(locked.versions()) == 5
+
+
+def test_what_is_put_over_a_lock_shows(
+    locked: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lock keeps versions: another one, and a deletion marker, hide nothing from who reads them all."""
+    log = three_segments()
+    assert locked.ship(log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}") == 0
+    forged = LogBuilder(policy={"name": "forged", "min_days": 1})
+    keys = locked.keys()
+    checkpoints = [key for key in keys if "/checkpoints/" in key]
+    locked.client.put_object(Bucket=locked.bucket, Key=checkpoints[0], Body=forged.lines(FIRST)[1])
+    (segment,) = [key for key in keys if key.endswith(f"{SECOND}.gz")]
+    locked.client.delete_object(Bucket=locked.bucket, Key=segment)
+    locked.client.delete_object(Bucket=locked.bucket, Key=checkpoints[1])
+    anchors = tmp_path / "anchors"
+    assert main(["anchors", "--from", f"s3:{locked.bucket}/llm", "--stored", "-o", str(anchors)]) == 1
+    said = capsys.readouterr().err
+    assert f"{checkpoints[0]} was put 2 times" in said
+    assert f"{segment} was deleted at" in said
+    assert "two histories" in said
+    listed = list_checkpoints(f"{locked.bucket}/llm", stored=True)
+    assert (len(listed.found), listed.left_out, listed.stored_size) == (3, 1, 10)
 
 
 def test_governance_is_for_who_may(locked: Service, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ _LONGEST_PREFIX = 512
 _DAYS = re.compile(r"[1-9][0-9]{0,4}")
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_DAY = re.compile(r"_([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[1-9][0-9]*)?\.[A-Za-z0-9]+")
+_HOST_FOLDER = re.compile(r"(?:^|/)dt=[^/]+/host=([^/]+)/")
 _CHECKPOINT = re.compile(r"dt=[^/]+/host=[^/]+/checkpoints/([0-9a-f]{16})-([0-9]{19})\.json")
 
 _HOW = (
@@ -100,6 +101,12 @@ def host_of(origin: str) -> str:
     """Return the host in a log's *origin*, `<host>/<stem>/<log>`, as it stands in keys."""
     host = origin.rsplit("/", 2)[0]
     return _NOT_IN_HOST.sub("-", host) or "-"
+
+
+def host_in(key: str) -> str:
+    """Return the host in *key*, which is below the folder of a day; empty where it has none."""
+    found = _HOST_FOLDER.search(key)
+    return found[1] if found is not None else ""
 
 
 def day_of(name: str) -> date | None:
