@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
-from urllib.parse import parse_qsl
 
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.ship.address import named
 
 Mode = Literal["COMPLIANCE", "GOVERNANCE"]
 
@@ -53,8 +53,9 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What the target is called in messages."""
-        return f"s3:{self.bucket}/{self.prefix}".removesuffix("/")
+        """What the target is called in messages, and in the status: with the lock, if there is one."""
+        place = f"s3:{self.bucket}/{self.prefix}".removesuffix("/")
+        return place if self.mode is None else f"{place} ({self.mode.lower()})"
 
     def folder(self, day: date, host: str) -> str:
         """Return what the keys of a day and host begin with."""
@@ -83,12 +84,9 @@ def parse_address(text: str) -> Address:
         raise ConfigError(f"{_HOW}; a bucket's name has 3 to 63 small letters, digits, - and .")
     if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX or {".", ".."} & set(prefix.split("/")):
         raise ConfigError(f"{_HOW}; a prefix has letters, digits, ! - _ . * ' ( ) = and single /")
-    try:
-        options = dict(parse_qsl(query, strict_parsing=True)) if query else {}
-    except ValueError:
-        raise ConfigError(_HOW) from None
-    lock, days = options.pop("lock", "none"), options.pop("days", None)
-    if options or lock not in _MODES:
+    options = named(query, ("lock", "days"), target="s3")
+    lock, days = options.get("lock", "none"), options.get("days")
+    if lock not in _MODES:
         raise ConfigError(_HOW)
     if days is not None and (lock == "none" or not _DAYS.fullmatch(days) or int(days) > _MOST_DAYS):
         raise ConfigError(
