@@ -78,6 +78,8 @@ class FakeS3(HTTPSite):
         self.errors: list[S3Error] = []
         """The next requests that get through are answered with these, one each."""
         self.lists_versions = True
+        self.lifted: list[str] = []
+        """Keys from which a legal hold was taken."""
         self.rotten: Callable[[str], str] = lambda text: text
         """What becomes of an answer in XML."""
         self.asked: list[tuple[str, str]] = []
@@ -211,6 +213,8 @@ class FakeS3(HTTPSite):
             if "retention" in query:
                 self._set_lock(stored, said["Mode"], datetime.fromisoformat(said["RetainUntilDate"]))
             elif self.lock != "no hold":
+                if said["Status"] == "OFF":
+                    self.lifted.append(stored.key)
                 stored.is_held = said["Status"] == "ON"
             return 200, b""
         if "legal-hold" in query:

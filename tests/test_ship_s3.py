@@ -114,6 +114,8 @@ class TestAddress:
             "acme-audit?lock=compliance&lok=1", "acme-audit?days=7", "acme-audit?lock=none&days=7",
             "acme-audit?lock=compliance&days=0", "acme-audit?lock=compliance&days=-1",
             "acme-audit?lock=compliance&days=99999999", "acme-audit?lock=compliance&days=\u0663",
+            "acme-audit?lock=compliance&lock=none", "acme-audit?lock=none&lock=compliance",
+            "acme-audit?lock=compliance&days=", "acme-audit?lock=compliance&days=7&days=8",
         ],
     )  # fmt: skip
     def test_is_refused(self, text: str) -> None:
@@ -130,8 +132,9 @@ class TestAddress:
         assert host_of(origin) == host
 
     def test_the_name_has_no_query(self) -> None:
-        """Messages name bucket and prefix."""
-        assert parse_address("acme-audit/a?lock=governance").name == "s3:acme-audit/a"
+        """Messages, and the status, name bucket and prefix, and whether what goes there is locked."""
+        assert parse_address("acme-audit/a").name == "s3:acme-audit/a"
+        assert parse_address("acme-audit/a?lock=governance&days=7").name == "s3:acme-audit/a (governance)"
 
 
 class TestWhatIsStored:
@@ -362,8 +365,8 @@ class TestWhatIsThereAlready:
         assert len(s3.stored) == 5
 
     @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "empty", "other", "plain"])
-    def test_other_bytes_are_refused(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
-        """They stay, the line stands among the dead letters, and shipping goes on."""
+    def test_other_bytes_end_shipping(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
+        """They stay, and the cursor does not pass the segment: it is nowhere but in the log."""
         log = three_segments()
         folder = log.save(tmp_path / "log")
         ship(s3, folder)
@@ -380,11 +383,26 @@ class TestWhatIsThereAlready:
         }[damage]
         self.replace(s3, changed)
         shutil.rmtree(folder / "ship")
-        shipped = ship(s3, folder)
-        assert (shipped.dead_letters, shipped.exit_code) == (1, 1)
-        (reason,) = dead_letters(folder)
-        assert "holds other bytes" in reason
+        for _ in range(2):
+            with pytest.raises(DeliveryError, match="holds other bytes"):
+                ship(s3, folder)
+        assert cursor(folder)["position"]["next_seq"] == 0
         assert s3.objects()[key_of(FIRST)].data == changed
+
+    @pytest.mark.parametrize(
+        "metadata", [{}, {"log": LOG}, {"log": LOG, "opened": "2099-01-01", "closed": "2099-01-01"}]
+    )
+    @pytest.mark.parametrize("query", ["", f"?lock=governance&days={YEARS}"])
+    def test_the_right_bytes_without_what_goes_with_them(
+        self, s3: FakeS3, tmp_path: Path, metadata: dict[str, str], query: str
+    ) -> None:
+        """Holds go by the metadata: without them a segment would be passed by."""
+        folder = three_segments().save(tmp_path / "log")
+        ship(s3, folder)
+        s3.objects()[key_of(FIRST)].metadata = metadata
+        shutil.rmtree(folder / "ship")
+        with pytest.raises(DeliveryError, match="metadata"):
+            ship(s3, folder, query)
 
     def test_a_log_that_was_redacted_since(self, s3: FakeS3, tmp_path: Path) -> None:
         """The object keeps the line as it was: an erasure does not reach it."""
@@ -468,8 +486,10 @@ class TestLocks:
         ship(s3, log.save(tmp_path / "log"), "?lock=compliance")
         until = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=YEARS)
         assert len(s3.stored) == 5
-        assert {(one.mode, one.until) for one in s3.stored if DAY in one.key} == {("COMPLIANCE", until)}
         later = until + timedelta(days=1)
+        assert {one.mode for one in s3.stored} == {"COMPLIANCE"}
+        assert s3.objects()[key_of(FIRST)].until == until
+        assert {s3.objects()[key].until for key in s3.checkpoints()} == {later}
         assert s3.objects()[key_of(SECOND)].until == later
 
     def test_a_policy_that_was_sealed_later(self, s3: FakeS3, tmp_path: Path) -> None:
@@ -524,6 +544,28 @@ class TestLocks:
         """Versions are no condition then."""
         s3.lock = "ignored"
         assert ship(s3, three_segments().save(tmp_path / "log"), "?lock=none").exit_code == 0
+
+    def test_a_stronger_lock_for_a_shorter_time(self, s3: FakeS3, tmp_path: Path) -> None:
+        """No time is made shorter: what is there keeps its own under the new mode."""
+        folder = three_segments().save(tmp_path / "log")
+        ship(s3, folder, f"?lock=governance&days={YEARS}")
+        before = [one.until for one in s3.stored]
+        assert ship(s3, folder, f"?lock=compliance&days={YEARS - 10}").exit_code == 0
+        assert [one.mode for one in s3.stored] == ["COMPLIANCE"] * 5
+        assert [one.until for one in s3.stored] == before
+
+    def test_a_checkpoint_is_kept_as_long_as_the_lines_before_it(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The first one of a segment is the first to cover the last lines of the one before it."""
+        log = LogBuilder(policy={"name": "ours", "delete_after_days": None, "min_days": YEARS})
+        log.clock = datetime.fromisoformat(f"{NEXT_DAY}T00:10:00+00:00")
+        log.policy = {"name": "ours", "delete_after_days": None, "min_days": 100}
+        log.open(NEXT_DAY)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, "?lock=compliance")
+        segment = s3.objects()[key_of(FIRST)].until
+        assert segment is not None
+        assert len(s3.checkpoints()) == 2
+        assert all((s3.objects()[key].until or segment) >= segment for key in s3.checkpoints())
 
     def test_what_was_stored_without_a_lock_gets_one(self, s3: FakeS3, tmp_path: Path) -> None:
         """The address with a lock is another one: the log is shipped again, and what is there is locked."""
@@ -600,6 +642,33 @@ class TestHolds:
         assert stored.is_held
         assert not s3.stored[-2].is_held or s3.stored[-2].metadata["log"] == LOG
         assert not next(one for one in s3.stored if one.version == "v9").is_held
+
+    def test_what_passes_again_lifts_no_hold(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The cursor is lost: a release of long ago is not one of what was held since."""
+        log = self.spaced()
+        hold(log, "a", None, None)
+        hold(log, "a", None, None, event="log.release")
+        hold(log, "b", None, None)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        held = {"audit_2026-11-01.jsonl", "audit_2026-11-11.jsonl"}
+        assert self.held(s3) == held
+        shutil.rmtree(folder / "ship")
+        ship(s3, folder, self.QUERY)
+        assert self.held(s3) == held
+        assert s3.lifted == []
+
+    def test_an_object_that_does_not_say_whose_it_is(self, s3: FakeS3, tmp_path: Path) -> None:
+        """At this host's key, it may be a segment, and is held."""
+        log = self.spaced()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        stored = next(one for one in s3.stored if one.key.endswith(".gz"))
+        stored.metadata = {}
+        hold(log, "a", None, "2026-11-02")
+        log.save(folder)
+        ship(s3, folder, self.QUERY)
+        assert stored.is_held
 
     def test_a_store_that_does_not_hold(self, s3: FakeS3, tmp_path: Path) -> None:
         """It is asked, and its word is not taken for it."""
@@ -702,6 +771,49 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+class TestRottenAnswers:
+    """What is no answer to the question is waited for, then said: never a traceback."""
+
+    @pytest.mark.parametrize(
+        ("was", "becomes"),
+        [
+            ("LastModified", "Modified"),
+            ("<Key>", "<Name>"),
+            ("VersionId", "Id"),
+            ("<LastModified>2", "<LastModified>yesterday 2"),
+        ],
+    )
+    def test_listings(
+        self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, becomes: str
+    ) -> None:
+        """Of what stands in the bucket."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        s3.rotten = lambda text: text.replace(was, becomes).replace("</Key>", f"</{becomes[1:-1]}>")
+        if was != "<Key>":
+            s3.rotten = lambda text: text.replace(was, becomes)
+        assert main(["anchors", "--from", s3.text]) == 2
+        assert s3.text in capsys.readouterr().err
+
+    def test_a_time_that_is_none(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Of a lock."""
+        s3.rotten = lambda text: text.replace("<RetainUntilDate>", "<RetainUntilDate>yesterday")
+        with pytest.raises(DeliveryError, match="given up"):
+            ship(
+                s3,
+                three_segments().save(tmp_path / "log"),
+                f"?lock=compliance&days={YEARS}",
+                patience=0.0,
+            )
+
+    def test_an_endpoint_that_is_none(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is said at once."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "no address")
+        with pytest.raises(DeliveryError, match="AWS_ENDPOINT_URL"):
+            ship(s3, three_segments().save(tmp_path / "log"))
 
 
 class TestWhoeverMayPut:

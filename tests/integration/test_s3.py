@@ -214,9 +214,9 @@ def test_other_bytes_stay(locked: Service, tmp_path: Path) -> None:
     log = three_segments()
     key = f"llm/dt={DAY}/host=audit.example/{FIRST}.gz"
     locked.client.put_object(Bucket=locked.bucket, Key=key, Body=b"mine")
-    assert locked.ship(log.save(tmp_path / "log")) == 1
+    assert locked.ship(log.save(tmp_path / "log")) == 2
     assert locked.client.get_object(Bucket=locked.bucket, Key=key)["Body"].read() == b"mine"
-    assert len(locked.versions()) == 5
+    assert len([one for one in locked.versions() if one["Key"] == key]) == 1
 
 
 @pytest.mark.parametrize("lock", ["", f"?lock=compliance&days={YEARS}"])
