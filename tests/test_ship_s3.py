@@ -832,7 +832,9 @@ class TestWhoeverMayPut:
         ship(s3, log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}")
         return log
 
-    def test_the_same_bytes_again_make_nothing_younger(self, s3: FakeS3, log: LogBuilder) -> None:
+    def test_the_same_bytes_again_make_nothing_younger(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path
+    ) -> None:
         """The first time counts; a key with two versions is said."""
         key = s3.checkpoints()[1]
         first = s3.objects()[key].kept_at
@@ -841,6 +843,10 @@ class TestWhoeverMayPut:
         times = sorted(kept.kept_at for kept in listed.found if key in kept.where)
         assert times == [first, first + timedelta(hours=1)]
         assert [trouble for trouble in listed.troubles if "put 2 times" in trouble and key in trouble]
+        assert main(["anchors", "--from", self.PLACE, "-o", str(tmp_path / "anchors")]) == 1
+        lines = (tmp_path / "anchors" / f"{LOG}.anchors").read_text("ascii").splitlines()
+        assert len(lines) == len(s3.checkpoints())
+        assert datetime.fromisoformat(json.loads(lines[1])["kept_at"]) == first
 
     def test_a_forged_copy_is_found_out(
         self, s3: FakeS3, log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]

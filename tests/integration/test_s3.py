@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from fake_s3 import environment
 from fakes import eventually
 from log_builder import DAY, NEXT_DAY, SECRET, LogBuilder, three_segments
 from s3_servers import moto, rclone, seaweedfs
+from samples import REPOSITORY
 
 from or_audit_logging import query, verify
 from or_audit_logging.cli.main import main
@@ -159,6 +161,28 @@ def test_what_is_put_over_a_lock_shows(
     assert (len(listed.found), listed.left_out, listed.stored_size) == (3, 1, 10)
 
 
+@pytest.mark.skipif(not (shutil.which("aws") and shutil.which("jq")), reason="there is no aws, or no jq")
+def test_the_oldest_versions_are_fetched_as_the_docs_say(locked: Service, tmp_path: Path) -> None:
+    """The command in docs/targets.md brings what was there before somebody put other bytes, or deleted."""
+    log = three_segments()
+    assert locked.ship(log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}") == 0
+    before = {path.name: path.read_bytes() for path in locked.download(tmp_path / "before").rglob("*.*z")}
+    first, second = (f"llm/dt={name[6:16]}/host=audit.example/{name}.gz" for name in (FIRST, SECOND))
+    locked.client.put_object(Bucket=locked.bucket, Key=first, Body=b"forged")
+    locked.client.delete_object(Bucket=locked.bucket, Key=second)
+    page = (REPOSITORY / "docs" / "targets.md").read_text("utf-8")
+    (command,) = (block for block in page.split("```") if "list-object-versions" in block)
+    command = command.removeprefix("sh\n").partition("or-audit verify")[0]
+    for written, here in (("acme-audit", locked.bucket), ("host=h1", "host=audit.example")):
+        command = command.replace(written, here)
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    found = {path.name: path.read_bytes() for path in (tmp_path / "oldest").rglob("*.*z")}
+    assert found == before
+    anchors = [log.anchor(10)]
+    report = verify(tmp_path / "oldest", key=lambda: SECRET, anchors=anchors)
+    assert report.exit_code == 0, (report.findings, report.notes)
+
+
 def test_governance_is_for_who_may(locked: Service, tmp_path: Path) -> None:
     """A version is deleted only by somebody who asks for it in so many words."""
     assert locked.ship(three_segments().save(tmp_path / "log"), f"?lock=governance&days={YEARS}") == 0
@@ -269,6 +293,7 @@ def test_a_store_that_ignores_locks(
     content = careless.client.get_object(Bucket=careless.bucket, Key=key)["Body"].read()
     assert content == log.lines(FIRST)[1]
     assert careless.ship(folder) == 0
+    assert main(["anchors", "--from", f"s3:{careless.bucket}/llm"]) == 0
 
 
 def test_moto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,5 +311,6 @@ def test_moto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         shutil.rmtree(saved / "ship")
         assert service.ship(saved) == 0
         assert len(service.versions()) == 5
+        assert main(["anchors", "--from", f"s3:{service.bucket}/llm", "--stored"]) == 0
         assert service.ship(saved, f"?lock=compliance&days={YEARS}") == 2
         assert "no Object Lock" in capsys.readouterr().err
