@@ -757,7 +757,7 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", place, "--stored", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["logs"][0]["newest_size"] == 6
-    assert "1 checkpoints are left out: they cover up to 11 lines" in said.err
+    assert "left out: 1 checkpoint, over up to 11 lines" in said.err
     whole = stored.data
     stored.data = whole.replace(b'"size":', b'"size":1')
     assert main(["anchors", "--from", place]) == 2
@@ -795,6 +795,13 @@ class TestRottenAnswers:
             s3.rotten = lambda text: text.replace(was, becomes)
         assert main(["anchors", "--from", s3.text]) == 2
         assert s3.text in capsys.readouterr().err
+
+    def test_folders(self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Of days."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        s3.rotten = lambda text: text.replace("<Prefix>", "<Name>").replace("</Prefix>", "</Name>")
+        assert main(["anchors", "--from", s3.text, "--since", DAY]) == 2
+        assert "without a name" in capsys.readouterr().err
 
     def test_a_time_that_is_none(self, s3: FakeS3, tmp_path: Path) -> None:
         """Of a lock."""
@@ -919,7 +926,7 @@ class TestWhoeverMayPut:
         """There are checkpoints, and that is what is said."""
         ship(s3, LogBuilder().save(tmp_path / "log"))
         assert main(["anchors", "--from", self.PLACE, "--stored"]) == 2
-        assert "1 checkpoints, none of them of segments that are stored" in capsys.readouterr().err
+        assert "1 checkpoint, none of segments that are stored" in capsys.readouterr().err
 
 
 @given(st.text() | st.from_regex(r"[a-z0-9.-]{3,9}(/[a-z/.]{0,9})?(\?(lock=[a-z]{0,5}|days=\w{0,5}|&)*)?"))

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
             )
     if not gathered.logs:
         left_out = sum(listing.left_out for listing in listings)
-        none = f"{left_out:,} checkpoints, none of them of segments that are stored"
+        none = f"{_checkpoints(left_out)}, none of segments that are stored"
         complain(none if left_out else "no checkpoint was found")
         return 2
     if options.output is None and not options.json:
@@ -116,12 +116,16 @@ def _say_of_buckets(listings: Sequence[KeptCheckpoints]) -> bool:
             complain(trouble)
         if listing.left_out:
             warn(
-                f"{listing.left_out:,} checkpoints are left out: they cover up to {listing.left_out_size:,} "
-                f"lines, and of their logs up to {listing.stored_size:,} lines are stored"
+                f"left out: {_checkpoints(listing.left_out)}, over up to {listing.left_out_size:,} lines; of "
+                f"their logs up to {listing.stored_size:,} lines are stored"
             )
         if not listing.has_versions:
             warn("the store lists no versions: what was put again there, or deleted, does not show")
     return any(listing.troubles for listing in listings)
+
+
+def _checkpoints(count: int) -> str:
+    return "1 checkpoint" if count == 1 else f"{count:,} checkpoints"
 
 
 def _day(text: str) -> date:

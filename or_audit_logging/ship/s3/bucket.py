@@ -125,7 +125,10 @@ class Bucket:
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield what stands between *prefix* and the next / in keys, both included; of all versions."""
         for page in self._pages("list_object_versions", Prefix=prefix, Delimiter="/"):
-            yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+            for entry in page.get("CommonPrefixes", ()):
+                if "Prefix" not in entry:
+                    raise TryLaterError(f"{self.name} lists a folder without a name")
+                yield entry["Prefix"]
 
     def versions(self, folder: str) -> Iterator[Listed]:
         """Yield every version of the objects directly in *folder*, those behind a deletion included."""
