@@ -19,7 +19,7 @@ import itertools
 import json
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -56,6 +56,7 @@ class Stored:
     mode: str | None = None
     until: datetime | None = None
     is_held: bool = False
+    is_deletion: bool = False
 
 
 class S3Error(Exception):
@@ -76,6 +77,11 @@ class FakeS3(HTTPSite):
         """What becomes of locks that are asked for; `off`: the bucket has no Object Lock."""
         self.errors: list[S3Error] = []
         """The next requests that get through are answered with these, one each."""
+        self.lists_versions = True
+        self.lifted: list[str] = []
+        """Keys from which a legal hold was taken."""
+        self.rotten: Callable[[str], str] = lambda text: text
+        """What becomes of an answer in XML."""
         self.asked: list[tuple[str, str]] = []
         """Method and path of each request that got through."""
         self._mutex = threading.Lock()
@@ -89,8 +95,24 @@ class FakeS3(HTTPSite):
         return f"s3:{BUCKET}/{self._prefix}"
 
     def objects(self) -> dict[str, Stored]:
-        """Return the newest version of each object by its key."""
-        return {stored.key: stored for stored in self.stored}
+        """Return the newest version of each object by its key, without those that are deleted."""
+        newest = {stored.key: stored for stored in self.stored}
+        return {key: stored for key, stored in newest.items() if not stored.is_deletion}
+
+    def put_again(self, key: str, data: bytes | None = None, *, later: float = 60, **metadata: str) -> Stored:
+        """Put a version over what is at *key*, as whoever may put objects can: the same bytes, or *data*."""
+        old = next(one for one in reversed(self.stored) if one.key == key)
+        content = old.data if data is None else data
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        new = Stored(key, f"v{next(self._numbers)}", content, metadata or dict(old.metadata), digest)
+        new.kept_at = old.kept_at + timedelta(seconds=later)
+        self.stored.append(new)
+        return new
+
+    def delete(self, key: str) -> None:
+        """Hide what is at *key* behind a deletion marker; a lock does not prevent it."""
+        marker = Stored(key, f"v{next(self._numbers)}", b"", {}, None, is_deletion=True)
+        self.stored.append(marker)
 
     def segments(self) -> dict[str, bytes]:
         """Return the segments that are stored, name to lines."""
@@ -175,7 +197,9 @@ class FakeS3(HTTPSite):
 
     def _find(self, key: str, query: Mapping[str, str]) -> Stored:
         for stored in reversed(self.stored):
-            if stored.key == key and query.get("versionId", stored.version) == stored.version:
+            if stored.key == key and query.get("versionId", stored.version) in (stored.version, "null"):
+                if stored.is_deletion:
+                    break
                 return stored
         raise S3Error(404, "NoSuchKey")
 
@@ -189,6 +213,8 @@ class FakeS3(HTTPSite):
             if "retention" in query:
                 self._set_lock(stored, said["Mode"], datetime.fromisoformat(said["RetainUntilDate"]))
             elif self.lock != "no hold":
+                if said["Status"] == "OFF":
+                    self.lifted.append(stored.key)
                 stored.is_held = said["Status"] == "ON"
             return 200, b""
         if "legal-hold" in query:
@@ -199,15 +225,16 @@ class FakeS3(HTTPSite):
         if stored.mode is None or stored.until is None:
             raise S3Error(404, "NoSuchObjectLockConfiguration")
         until = stored.until.isoformat().replace("+00:00", "Z")
-        return 200, (
-            f"<Retention><Mode>{stored.mode}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
-        ).encode()
+        text = f"<Retention><Mode>{stored.mode}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
+        return 200, self.rotten(text).encode()
 
     def _list(self, query: Mapping[str, str]) -> str:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
         versions = "versions" in query
         found, folders = [], {}
-        chosen = self.stored if versions else list(self.objects().values())
+        if versions and not self.lists_versions:
+            raise S3Error(501, "NotImplemented")
+        chosen = self.stored[::-1] if versions else list(self.objects().values())
         for stored in sorted(chosen, key=lambda one: one.key):
             rest = stored.key.removeprefix(prefix)
             if not stored.key.startswith(prefix):
@@ -216,8 +243,10 @@ class FakeS3(HTTPSite):
                 folders[prefix + rest.partition(delimiter)[0] + delimiter] = True
                 continue
             name = "Version" if versions else "Contents"
+            name = "DeleteMarker" if stored.is_deletion else name
+            version = "null" if self.lock == "ignored" else stored.version
             found.append(
-                f"<{name}><Key>{escape(stored.key)}</Key><VersionId>{stored.version}</VersionId>"
+                f"<{name}><Key>{escape(stored.key)}</Key><VersionId>{version}</VersionId>"
                 f"<LastModified>{stored.kept_at.isoformat()}</LastModified><Size>1</Size></{name}>"
             )
         common = "".join(
@@ -225,4 +254,5 @@ class FakeS3(HTTPSite):
         )
         kind = "ListVersionsResult" if versions else "ListBucketResult"
         listed = "".join(found[: int(query.get("max-keys", "1000"))])
-        return f"<{kind}><IsTruncated>false</IsTruncated>{listed}{common}</{kind}>"
+        text = f"<{kind}><IsTruncated>false</IsTruncated>{listed}{common}</{kind}>"
+        return self.rotten(text)

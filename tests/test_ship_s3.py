@@ -31,7 +31,7 @@ from ship_sites import FAULTS
 from or_audit_logging import verify
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
-from or_audit_logging.ship import Shipped, Shipper, TargetOptions, ship_status
+from or_audit_logging.ship import Shipped, Shipper, TargetOptions
 from or_audit_logging.ship.s3.address import Address, host_of, parse_address
 from or_audit_logging.ship.s3.checkpoints import list_checkpoints
 
@@ -67,6 +67,12 @@ def dead_letters(folder: Path) -> list[str]:
         for path in (folder / "ship").glob("*.dead.jsonl")
         for line in path.read_text("ascii").splitlines()
     ]
+
+
+def cursor(folder: Path) -> Any:
+    """Return what the one cursor of the log says."""
+    (path,) = (folder / "ship").glob("*.cursor.json")
+    return json.loads(path.read_text("ascii"))
 
 
 def key_of(name: str) -> str:
@@ -108,6 +114,8 @@ class TestAddress:
             "acme-audit?lock=compliance&lok=1", "acme-audit?days=7", "acme-audit?lock=none&days=7",
             "acme-audit?lock=compliance&days=0", "acme-audit?lock=compliance&days=-1",
             "acme-audit?lock=compliance&days=99999999", "acme-audit?lock=compliance&days=\u0663",
+            "acme-audit?lock=compliance&lock=none", "acme-audit?lock=none&lock=compliance",
+            "acme-audit?lock=compliance&days=", "acme-audit?lock=compliance&days=7&days=8",
         ],
     )  # fmt: skip
     def test_is_refused(self, text: str) -> None:
@@ -124,8 +132,9 @@ class TestAddress:
         assert host_of(origin) == host
 
     def test_the_name_has_no_query(self) -> None:
-        """Messages name bucket and prefix."""
-        assert parse_address("acme-audit/a?lock=governance").name == "s3:acme-audit/a"
+        """Messages, and the status, name bucket and prefix, and whether what goes there is locked."""
+        assert parse_address("acme-audit/a").name == "s3:acme-audit/a"
+        assert parse_address("acme-audit/a?lock=governance&days=7").name == "s3:acme-audit/a (governance)"
 
 
 class TestWhatIsStored:
@@ -202,26 +211,28 @@ class TestWhatIsStored:
         """With the time of the store, and where they stand; what else is there is passed over."""
         log = three_segments()
         ship(s3, log.save(tmp_path / "log"))
-        kept, *_, last = list_checkpoints(f"{BUCKET}/llm")
+        kept, *_, last = list_checkpoints(f"{BUCKET}/llm").found
         assert (kept.text.encode(), last.text.encode()) == (log.lines(FIRST)[1], log.lines(THIRD)[1])
         assert kept.kept_at == s3.objects()[s3.checkpoints()[0]].kept_at
         assert kept.where == f"s3:{BUCKET}/{s3.checkpoints()[0]}"
-        assert list(list_checkpoints(f"{BUCKET}/elsewhere")) == []
+        assert list_checkpoints(f"{BUCKET}/elsewhere").found == ()
 
     def test_checkpoints_of_what_is_stored(self, s3: FakeS3, tmp_path: Path) -> None:
         """What covers a line of the open segment is left out, for whoever has a copy of the bucket."""
         log = LogBuilder()
         folder = log.save(tmp_path / "log")
         ship(s3, folder)
-        assert list(list_checkpoints(f"{BUCKET}/llm", stored=True)) == []
+        assert list_checkpoints(f"{BUCKET}/llm", stored=True).found == ()
         for day in (NEXT_DAY, THIRD_DAY):
             log.open(day)
             log.save(folder)
             ship(s3, folder)
-        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in list_checkpoints(f"{BUCKET}/llm")]
+        listed = list_checkpoints(f"{BUCKET}/llm")
+        sizes = [int(kept.where.rpartition("-")[2][:-5]) for kept in listed.found]
         assert sizes == [1, 3, 5]
-        found = list(list_checkpoints(f"{BUCKET}/llm", stored=True))
-        assert [kept.text.encode() for kept in found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
+        listed = list_checkpoints(f"{BUCKET}/llm", stored=True)
+        assert (listed.left_out, listed.left_out_size, listed.stored_size) == (1, 5, 4)
+        assert [kept.text.encode() for kept in listed.found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
@@ -354,8 +365,8 @@ class TestWhatIsThereAlready:
         assert len(s3.stored) == 5
 
     @pytest.mark.parametrize("damage", ["flip", "cut", "longer", "empty", "other", "plain"])
-    def test_other_bytes_are_refused(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
-        """They stay, the line stands among the dead letters, and shipping goes on."""
+    def test_other_bytes_end_shipping(self, s3: FakeS3, tmp_path: Path, damage: str) -> None:
+        """They stay, and the cursor does not pass the segment: it is nowhere but in the log."""
         log = three_segments()
         folder = log.save(tmp_path / "log")
         ship(s3, folder)
@@ -372,11 +383,26 @@ class TestWhatIsThereAlready:
         }[damage]
         self.replace(s3, changed)
         shutil.rmtree(folder / "ship")
-        shipped = ship(s3, folder)
-        assert (shipped.dead_letters, shipped.exit_code) == (1, 1)
-        (reason,) = dead_letters(folder)
-        assert "holds other bytes" in reason
+        for _ in range(2):
+            with pytest.raises(DeliveryError, match="holds other bytes"):
+                ship(s3, folder)
+        assert cursor(folder)["position"]["next_seq"] == 0
         assert s3.objects()[key_of(FIRST)].data == changed
+
+    @pytest.mark.parametrize(
+        "metadata", [{}, {"log": LOG}, {"log": LOG, "opened": "2099-01-01", "closed": "2099-01-01"}]
+    )
+    @pytest.mark.parametrize("query", ["", f"?lock=governance&days={YEARS}"])
+    def test_the_right_bytes_without_what_goes_with_them(
+        self, s3: FakeS3, tmp_path: Path, metadata: dict[str, str], query: str
+    ) -> None:
+        """Holds go by the metadata: without them a segment would be passed by."""
+        folder = three_segments().save(tmp_path / "log")
+        ship(s3, folder)
+        s3.objects()[key_of(FIRST)].metadata = metadata
+        shutil.rmtree(folder / "ship")
+        with pytest.raises(DeliveryError, match="metadata"):
+            ship(s3, folder, query)
 
     def test_a_log_that_was_redacted_since(self, s3: FakeS3, tmp_path: Path) -> None:
         """The object keeps the line as it was: an erasure does not reach it."""
@@ -460,8 +486,10 @@ class TestLocks:
         ship(s3, log.save(tmp_path / "log"), "?lock=compliance")
         until = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(days=YEARS)
         assert len(s3.stored) == 5
-        assert {(one.mode, one.until) for one in s3.stored if DAY in one.key} == {("COMPLIANCE", until)}
         later = until + timedelta(days=1)
+        assert {one.mode for one in s3.stored} == {"COMPLIANCE"}
+        assert s3.objects()[key_of(FIRST)].until == until
+        assert {s3.objects()[key].until for key in s3.checkpoints()} == {later}
         assert s3.objects()[key_of(SECOND)].until == later
 
     def test_a_policy_that_was_sealed_later(self, s3: FakeS3, tmp_path: Path) -> None:
@@ -510,12 +538,34 @@ class TestLocks:
         with pytest.raises(DeliveryError, match=says):
             ship(s3, folder, f"?lock=compliance&days={YEARS}")
         assert len(s3.objects()) <= 1
-        assert ship_status(folder)[0].next_seq == 0
+        assert cursor(folder)["delivered_at"] is None
 
     def test_a_store_without_locks_is_fine_without_locks(self, s3: FakeS3, tmp_path: Path) -> None:
         """Versions are no condition then."""
         s3.lock = "ignored"
         assert ship(s3, three_segments().save(tmp_path / "log"), "?lock=none").exit_code == 0
+
+    def test_a_stronger_lock_for_a_shorter_time(self, s3: FakeS3, tmp_path: Path) -> None:
+        """No time is made shorter: what is there keeps its own under the new mode."""
+        folder = three_segments().save(tmp_path / "log")
+        ship(s3, folder, f"?lock=governance&days={YEARS}")
+        before = [one.until for one in s3.stored]
+        assert ship(s3, folder, f"?lock=compliance&days={YEARS - 10}").exit_code == 0
+        assert [one.mode for one in s3.stored] == ["COMPLIANCE"] * 5
+        assert [one.until for one in s3.stored] == before
+
+    def test_a_checkpoint_is_kept_as_long_as_the_lines_before_it(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The first one of a segment is the first to cover the last lines of the one before it."""
+        log = LogBuilder(policy={"name": "ours", "delete_after_days": None, "min_days": YEARS})
+        log.clock = datetime.fromisoformat(f"{NEXT_DAY}T00:10:00+00:00")
+        log.policy = {"name": "ours", "delete_after_days": None, "min_days": 100}
+        log.open(NEXT_DAY)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, "?lock=compliance")
+        segment = s3.objects()[key_of(FIRST)].until
+        assert segment is not None
+        assert len(s3.checkpoints()) == 2
+        assert all((s3.objects()[key].until or segment) >= segment for key in s3.checkpoints())
 
     def test_what_was_stored_without_a_lock_gets_one(self, s3: FakeS3, tmp_path: Path) -> None:
         """The address with a lock is another one: the log is shipped again, and what is there is locked."""
@@ -592,6 +642,33 @@ class TestHolds:
         assert stored.is_held
         assert not s3.stored[-2].is_held or s3.stored[-2].metadata["log"] == LOG
         assert not next(one for one in s3.stored if one.version == "v9").is_held
+
+    def test_what_passes_again_lifts_no_hold(self, s3: FakeS3, tmp_path: Path) -> None:
+        """The cursor is lost: a release of long ago is not one of what was held since."""
+        log = self.spaced()
+        hold(log, "a", None, None)
+        hold(log, "a", None, None, event="log.release")
+        hold(log, "b", None, None)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        held = {"audit_2026-11-01.jsonl", "audit_2026-11-11.jsonl"}
+        assert self.held(s3) == held
+        shutil.rmtree(folder / "ship")
+        ship(s3, folder, self.QUERY)
+        assert self.held(s3) == held
+        assert s3.lifted == []
+
+    def test_an_object_that_does_not_say_whose_it_is(self, s3: FakeS3, tmp_path: Path) -> None:
+        """At this host's key, it may be a segment, and is held."""
+        log = self.spaced()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder, self.QUERY)
+        stored = next(one for one in s3.stored if one.key.endswith(".gz"))
+        stored.metadata = {}
+        hold(log, "a", None, "2026-11-02")
+        log.save(folder)
+        ship(s3, folder, self.QUERY)
+        assert stored.is_held
 
     def test_a_store_that_does_not_hold(self, s3: FakeS3, tmp_path: Path) -> None:
         """It is asked, and its word is not taken for it."""
@@ -678,7 +755,9 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert verify(folder, key=lambda: SECRET, anchors=anchors).exit_code == 0
     capsys.readouterr()
     assert main(["anchors", "--from", place, "--stored", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["logs"][0]["newest_size"] == 6
+    said = capsys.readouterr()
+    assert json.loads(said.out)["logs"][0]["newest_size"] == 6
+    assert "left out: 1 checkpoint, over up to 11 lines" in said.err
     whole = stored.data
     stored.data = whole.replace(b'"size":', b'"size":1')
     assert main(["anchors", "--from", place]) == 2
@@ -692,6 +771,162 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+class TestRottenAnswers:
+    """What is no answer to the question is waited for, then said: never a traceback."""
+
+    @pytest.mark.parametrize(
+        ("was", "becomes"),
+        [
+            ("LastModified", "Modified"),
+            ("<Key>", "<Name>"),
+            ("VersionId", "Id"),
+            ("<LastModified>2", "<LastModified>yesterday 2"),
+        ],
+    )
+    def test_listings(
+        self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, becomes: str
+    ) -> None:
+        """Of what stands in the bucket."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        s3.rotten = lambda text: text.replace(was, becomes).replace("</Key>", f"</{becomes[1:-1]}>")
+        if was != "<Key>":
+            s3.rotten = lambda text: text.replace(was, becomes)
+        assert main(["anchors", "--from", s3.text]) == 2
+        assert s3.text in capsys.readouterr().err
+
+    def test_folders(self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Of days."""
+        ship(s3, three_segments().save(tmp_path / "log"))
+        s3.rotten = lambda text: text.replace("<Prefix>", "<Name>").replace("</Prefix>", "</Name>")
+        assert main(["anchors", "--from", s3.text, "--since", DAY]) == 2
+        assert "without a name" in capsys.readouterr().err
+
+    def test_a_time_that_is_none(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Of a lock."""
+        s3.rotten = lambda text: text.replace("<RetainUntilDate>", "<RetainUntilDate>yesterday")
+        with pytest.raises(DeliveryError, match="given up"):
+            ship(
+                s3,
+                three_segments().save(tmp_path / "log"),
+                f"?lock=compliance&days={YEARS}",
+                patience=0.0,
+            )
+
+    def test_an_endpoint_that_is_none(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is said at once."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "no address")
+        with pytest.raises(DeliveryError, match="AWS_ENDPOINT_URL"):
+            ship(s3, three_segments().save(tmp_path / "log"))
+
+
+class TestWhoeverMayPut:
+    """Object Lock keeps versions: what somebody puts over a key, or hides, shows when it is read again."""
+
+    PLACE = f"s3:{BUCKET}/llm"
+
+    @pytest.fixture
+    def log(self, s3: FakeS3, tmp_path: Path) -> LogBuilder:
+        """A log that was shipped, with a lock."""
+        log = LogBuilder()
+        for day in (NEXT_DAY, THIRD_DAY):
+            log.user(3)
+            log.clock = datetime.fromisoformat(f"{day}T10:00:00+00:00")
+            log.open(day)
+        ship(s3, log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}")
+        return log
+
+    def test_the_same_bytes_again_make_nothing_younger(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path
+    ) -> None:
+        """The first time counts; a key with two versions is said."""
+        key = s3.checkpoints()[1]
+        first = s3.objects()[key].kept_at
+        s3.put_again(key, later=3600)
+        listed = list_checkpoints(f"{BUCKET}/llm")
+        times = sorted(kept.kept_at for kept in listed.found if key in kept.where)
+        assert times == [first, first + timedelta(hours=1)]
+        assert [trouble for trouble in listed.troubles if "put 2 times" in trouble and key in trouble]
+        assert main(["anchors", "--from", self.PLACE, "-o", str(tmp_path / "anchors")]) == 1
+        lines = (tmp_path / "anchors" / f"{LOG}.anchors").read_text("ascii").splitlines()
+        assert len(lines) == len(s3.checkpoints())
+        assert datetime.fromisoformat(json.loads(lines[1])["kept_at"]) == first
+
+    def test_a_forged_copy_is_found_out(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Everything is put again from a forged log: two histories, and the true ones are the elder."""
+        forged = LogBuilder(policy={"name": "forged", "min_days": 1})
+        for key in s3.checkpoints():
+            s3.put_again(key, forged.lines(FIRST)[1])
+        anchors = tmp_path / "anchors"
+        assert main(["anchors", "--from", self.PLACE, "--stored", "-o", str(anchors)]) == 1
+        said = capsys.readouterr().err
+        assert "put 2 times" in said
+        assert "two histories" in said
+        assert verify(forged.save(tmp_path / "forged"), key=lambda: SECRET, anchors=anchors).exit_code == 1
+
+    def test_a_deletion_hides_nothing(
+        self, s3: FakeS3, log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Neither a segment nor its checkpoint: a copy without them does not verify."""
+        s3.delete(key_of(SECOND))
+        for key in s3.checkpoints()[1:]:
+            s3.delete(key)
+        anchors, copy = tmp_path / "anchors", tmp_path / "copy"
+        assert main(["anchors", "--from", self.PLACE, "--stored", "-o", str(anchors), "--json"]) == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out)["logs"][0]["newest_size"] == 6
+        assert f"{key_of(SECOND)} was deleted at" in said.err
+        copy.mkdir()
+        for name, content in s3.segments().items():
+            (copy / name).write_bytes(content)
+        assert sorted(one.name for one in copy.iterdir()) == [FIRST]
+        assert verify(copy, key=lambda: SECRET, anchors=anchors).exit_code == 1
+
+    @pytest.mark.parametrize("last", ["0", "x", "9" * 5000, "", "-1"])
+    def test_what_is_added_lowers_no_yardstick(self, s3: FakeS3, log: LogBuilder, last: str) -> None:
+        """An object of a later day that says that less is stored."""
+        s3.put_again(key_of(SECOND), b"x", log=LOG, **{"last-seq": last})
+        later = s3.put_again(key_of(SECOND), b"x", log=LOG, **{"last-seq": last})
+        later.key = key_of(SECOND).replace(NEXT_DAY, "2099-01-01")
+        listed = list_checkpoints(f"{BUCKET}/llm", stored=True)
+        assert (len(listed.found), listed.stored_size) == (2, 10)
+
+    def test_only_one_log_is_read(self, s3: FakeS3, log: LogBuilder, tmp_path: Path) -> None:
+        """With --log-id, and since a day, others are not asked for."""
+        other = LogBuilder(host="other.example", log_id=bytes(16))
+        ship(s3, other.save(tmp_path / "other"))
+        assert len(list_checkpoints(f"{BUCKET}/llm").found) == 4
+        asked = len(s3.asked)
+        found = list_checkpoints(f"{BUCKET}/llm", log=LOG, since=date.fromisoformat(NEXT_DAY)).found
+        assert [kept.where.rpartition("-")[2] for kept in found] == [f"{size:019d}.json" for size in (6, 11)]
+        assert not [path for _, path in s3.asked[asked:] if "other.example" in path]
+        given = ["--log-id", bytes(range(16)).hex(), "--since", THIRD_DAY]
+        assert main(["anchors", "--from", self.PLACE, *given]) == 0
+        assert len([path for _, path in s3.asked[-2:] if path.startswith(f"/{BUCKET}/llm")]) == 1
+        assert main(["anchors", "--from", self.PLACE, "--since", "yesterday"]) == 2
+
+    def test_a_store_without_versions(
+        self, s3: FakeS3, log: LogBuilder, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Its objects are read, and that it would show nothing is said."""
+        s3.lists_versions = False
+        assert main(["anchors", "--from", self.PLACE]) == 0
+        assert "lists no versions" in capsys.readouterr().err
+        assert main(["anchors", "--from", self.PLACE, "--since", THIRD_DAY, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["logs"][0]["checkpoints"] == 1
+
+    def test_nothing_is_stored_yet(
+        self, s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """There are checkpoints, and that is what is said."""
+        ship(s3, LogBuilder().save(tmp_path / "log"))
+        assert main(["anchors", "--from", self.PLACE, "--stored"]) == 2
+        assert "1 checkpoint, none of segments that are stored" in capsys.readouterr().err
 
 
 @given(st.text() | st.from_regex(r"[a-z0-9.-]{3,9}(/[a-z/.]{0,9})?(\?(lock=[a-z]{0,5}|days=\w{0,5}|&)*)?"))

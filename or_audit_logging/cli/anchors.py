@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from or_audit_logging.cli.output import complain, printable, table, warn
 from or_audit_logging.evidence.anchor_files import Gathered, LogAnchors, gather, save
+from or_audit_logging.evidence.arguments import Pin
 from or_audit_logging.record import utc_timestamp
-from or_audit_logging.ship.s3.checkpoints import list_checkpoints
+from or_audit_logging.ship.s3.checkpoints import KeptCheckpoints, list_checkpoints
 
 HELP = "make anchor files of what a log service or a bucket has kept"
 
@@ -29,8 +30,9 @@ def add_parser(commands: Any) -> None:
         "Elasticsearch or OpenSearch, in webhook bodies and in files of lines or notes, also compressed with "
         "gzip, or in a bucket that 'or-audit ship --to s3:BUCKET/PREFIX' fills, and keep each once with the "
         "time at which the service says that it arrived. Without -o, only say what is there.",
-        epilog="exit codes: 0 done, 1 two checkpoints contradict each other, or something could not be used, "
-        "2 none found. example: or-audit anchors --from exported.json -o anchors, with what "
+        epilog="exit codes: 0 done, 1 two checkpoints contradict each other, something could not be used, or "
+        "objects in a bucket were put again or deleted, 2 none found. "
+        "example: or-audit anchors --from exported.json -o anchors, with what "
         "'aws logs filter-log-events' or 'gcloud logging read --format=json' printed; "
         "then or-audit verify audit_logs --anchor anchors",
     )
@@ -48,6 +50,12 @@ def add_parser(commands: Any) -> None:
         help="of a bucket: only what covers segments that are stored there, to verify a copy of it",
     )
     parser.add_argument(
+        "--since",
+        metavar="DATE",
+        type=_day,
+        help="of a bucket: only the folders of this day (YYYY-MM-DD) and later",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="DIR",
@@ -61,7 +69,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Gather, keep and say."""
     files = [place for place in options.places if not place.startswith(_BUCKET)]
-    kept = [one for place in options.places if place not in files for one in _kept(place, options)]
+    listings = [_listing(place, options) for place in options.places if place not in files]
+    kept = [(one.text, one.kept_at, one.where) for listing in listings for one in listing.found]
     gathered = gather(files, log_id=options.log_id, kept=kept)
     paths: list[Path] = []
     if options.output is not None and gathered.logs:
@@ -72,26 +81,58 @@ def run(options: argparse.Namespace) -> int:
         print(_table(gathered))
     for note in gathered.notes:
         (complain if note.kind in _ERRORS else warn)(note.message)
-    contradicted = False
+    has_troubles = _say_of_buckets(listings)
     for log in gathered.logs:
         for size in log.contradictions:
-            contradicted = True
+            has_troubles = True
             where = " and ".join(one.where for one in log.anchors if one.size == size)
             complain(
                 f"two histories of {log.log}: checkpoints of size {size:,} state different roots: {where}"
             )
     if not gathered.logs:
-        complain("no checkpoint was found")
+        left_out = sum(listing.left_out for listing in listings)
+        none = f"{_checkpoints(left_out)}, none of segments that are stored"
+        complain(none if left_out else "no checkpoint was found")
         return 2
     if options.output is None and not options.json:
         warn("nothing was written; -o DIR keeps them")
-    return 1 if contradicted or gathered.has_troubles else 0
+    return 1 if has_troubles or gathered.has_troubles else 0
 
 
-def _kept(place: str, options: argparse.Namespace) -> Iterator[tuple[str, datetime, str]]:
-    """Yield the checkpoints in the bucket *place*; raises `ConfigError`, `DeliveryError`."""
-    found = list_checkpoints(place.removeprefix(_BUCKET), stored=options.stored)
-    return ((one.text, one.kept_at, one.where) for one in found)
+def _listing(place: str, options: argparse.Namespace) -> KeptCheckpoints:
+    """Return the checkpoints in the bucket *place*; raises `ConfigError`, `DeliveryError`."""
+    return list_checkpoints(
+        place.removeprefix(_BUCKET),
+        stored=options.stored,
+        log=Pin.parse(options.log_id).log,
+        since=options.since,
+    )
+
+
+def _say_of_buckets(listings: Sequence[KeptCheckpoints]) -> bool:
+    """Say what is to be known of buckets; return whether somebody put objects again, or deleted them."""
+    for listing in listings:
+        for trouble in listing.troubles:
+            complain(trouble)
+        if listing.left_out:
+            warn(
+                f"left out: {_checkpoints(listing.left_out)}, over up to {listing.left_out_size:,} lines; of "
+                f"their logs up to {listing.stored_size:,} lines are stored"
+            )
+        if not listing.has_versions:
+            warn("the store lists no versions: what was put again there, or deleted, does not show")
+    return any(listing.troubles for listing in listings)
+
+
+def _checkpoints(count: int) -> str:
+    return "1 checkpoint" if count == 1 else f"{count:,} checkpoints"
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a day is written YYYY-MM-DD") from None
 
 
 def _table(gathered: Gathered) -> str:

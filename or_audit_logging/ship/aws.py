@@ -85,6 +85,10 @@ class MissingError(TryLaterError):
     """What is to be written to is not there; just after it was made, not yet."""
 
 
+class UnsupportedError(DeliveryError):
+    """The service, one that is like Amazon's, does not know such a request."""
+
+
 class ThereError(DeliveryError):
     """What was to be made, or stored, is there already."""
 
@@ -120,15 +124,18 @@ def connect(session: boto3.Session, service: str, *, name: str, options: TargetO
     from botocore.config import Config
 
     ca_file = options.ca_file
-    client = session.client(
-        service,
-        verify=None if ca_file is None else str(ca_file),
-        config=Config(
-            connect_timeout=min(_CONNECT, options.timeout),
-            read_timeout=options.timeout,
-            retries={"mode": "standard", "total_max_attempts": 1},
-        ),
-    )
+    try:
+        client = session.client(
+            service,
+            verify=None if ca_file is None else str(ca_file),
+            config=Config(
+                connect_timeout=min(_CONNECT, options.timeout),
+                read_timeout=options.timeout,
+                retries={"mode": "standard", "total_max_attempts": 1},
+            ),
+        )
+    except ValueError:  # an endpoint that is no address
+        raise DeliveryError(f"{name}: boto3 cannot begin: check AWS_ENDPOINT_URL and AWS_REGION") from None
     try:
         checked_url(client.meta.endpoint_url)
     except ConfigError as error:
@@ -193,6 +200,8 @@ def understood(name: str, *, timeout: float) -> Iterator[None]:
         raise RefusedError(f"{name}: boto3 finds that this is no request (ParamValidationError)") from None
     except sdk.BotoCoreError as error:
         raise DeliveryError(f"{name}: boto3 does not send ({type(error).__name__})") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # as botocore's parsers raise it
+        raise TryLaterError(f"{name} answered what cannot be read ({type(error).__name__})") from None
 
 
 def _answered(name: str, error: ClientError) -> DeliveryError:
@@ -216,6 +225,8 @@ def _answered(name: str, error: ClientError) -> DeliveryError:
     said += _quoted(message)
     if code in _REFUSED:
         return RefusedError(said)
+    if status == 501:
+        return UnsupportedError(f"{said}: it does not know this request; check the endpoint")
     return DeliveryError(f"{said}: {_ADVICE.get(code, 'check the credentials and the endpoint')}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,7 @@ from fake_s3 import environment
 from fakes import eventually
 from log_builder import DAY, NEXT_DAY, SECRET, LogBuilder, three_segments
 from s3_servers import moto, rclone, seaweedfs
+from samples import REPOSITORY
 
 from or_audit_logging import query, verify
 from or_audit_logging.cli.main import main
@@ -110,12 +113,12 @@ def test_a_log_goes_there_and_comes_back(locked: Service, tmp_path: Path) -> Non
     copy = locked.download(tmp_path / "copy")
     anchors = tmp_path / "anchors"
     anchors.mkdir()
-    found = list(list_checkpoints(f"{locked.bucket}/llm"))
+    found = list_checkpoints(f"{locked.bucket}/llm").found
     assert [kept.where.rpartition("-")[2] for kept in found] == [
         f"{size:019d}.json" for size in (1, 6, 11, 16)
     ]
     assert all(datetime.now(UTC) - kept.kept_at < timedelta(minutes=10) for kept in found)
-    assert list(list_checkpoints(f"{locked.bucket}/llm", stored=True)) == found[:3]
+    assert list_checkpoints(f"{locked.bucket}/llm", stored=True).found == found[:3]
     (anchors / "third.json").write_text(found[2].text)
     report = verify(copy, key=lambda: SECRET, anchors=anchors)
     assert (report.exit_code, len([*query(copy)])) == (0, 9)
@@ -133,6 +136,51 @@ def test_compliance_holds(locked: Service, tmp_path: Path) -> None:
         weaker = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(days=YEARS + 2)}
         refused(client.put_object_retention, **version, Retention=weaker)
     assert len(locked.versions()) == 5
+
+
+def test_what_is_put_over_a_lock_shows(
+    locked: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lock keeps versions: another one, and a deletion marker, hide nothing from who reads them all."""
+    log = three_segments()
+    assert locked.ship(log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}") == 0
+    forged = LogBuilder(policy={"name": "forged", "min_days": 1})
+    keys = locked.keys()
+    checkpoints = [key for key in keys if "/checkpoints/" in key]
+    locked.client.put_object(Bucket=locked.bucket, Key=checkpoints[0], Body=forged.lines(FIRST)[1])
+    (segment,) = [key for key in keys if key.endswith(f"{SECOND}.gz")]
+    locked.client.delete_object(Bucket=locked.bucket, Key=segment)
+    locked.client.delete_object(Bucket=locked.bucket, Key=checkpoints[1])
+    anchors = tmp_path / "anchors"
+    assert main(["anchors", "--from", f"s3:{locked.bucket}/llm", "--stored", "-o", str(anchors)]) == 1
+    said = capsys.readouterr().err
+    assert f"{checkpoints[0]} was put 2 times" in said
+    assert f"{segment} was deleted at" in said
+    assert "two histories" in said
+    listed = list_checkpoints(f"{locked.bucket}/llm", stored=True)
+    assert (len(listed.found), listed.left_out, listed.stored_size) == (3, 1, 10)
+
+
+@pytest.mark.skipif(not (shutil.which("aws") and shutil.which("jq")), reason="there is no aws, or no jq")
+def test_the_oldest_versions_are_fetched_as_the_docs_say(locked: Service, tmp_path: Path) -> None:
+    """The command in docs/targets.md brings what was there before somebody put other bytes, or deleted."""
+    log = three_segments()
+    assert locked.ship(log.save(tmp_path / "log"), f"?lock=compliance&days={YEARS}") == 0
+    before = {path.name: path.read_bytes() for path in locked.download(tmp_path / "before").rglob("*.*z")}
+    first, second = (f"llm/dt={name[6:16]}/host=audit.example/{name}.gz" for name in (FIRST, SECOND))
+    locked.client.put_object(Bucket=locked.bucket, Key=first, Body=b"forged")
+    locked.client.delete_object(Bucket=locked.bucket, Key=second)
+    page = (REPOSITORY / "docs" / "targets.md").read_text("utf-8")
+    (command,) = (block for block in page.split("```") if "list-object-versions" in block)
+    command = command.removeprefix("sh\n").partition("or-audit verify")[0]
+    for written, here in (("acme-audit", locked.bucket), ("host=h1", "host=audit.example")):
+        command = command.replace(written, here)
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    found = {path.name: path.read_bytes() for path in (tmp_path / "oldest").rglob("*.*z")}
+    assert found == before
+    anchors = [log.anchor(10)]
+    report = verify(tmp_path / "oldest", key=lambda: SECRET, anchors=anchors)
+    assert report.exit_code == 0, (report.findings, report.notes)
 
 
 def test_governance_is_for_who_may(locked: Service, tmp_path: Path) -> None:
@@ -190,9 +238,9 @@ def test_other_bytes_stay(locked: Service, tmp_path: Path) -> None:
     log = three_segments()
     key = f"llm/dt={DAY}/host=audit.example/{FIRST}.gz"
     locked.client.put_object(Bucket=locked.bucket, Key=key, Body=b"mine")
-    assert locked.ship(log.save(tmp_path / "log")) == 1
+    assert locked.ship(log.save(tmp_path / "log")) == 2
     assert locked.client.get_object(Bucket=locked.bucket, Key=key)["Body"].read() == b"mine"
-    assert len(locked.versions()) == 5
+    assert len([one for one in locked.versions() if one["Key"] == key]) == 1
 
 
 @pytest.mark.parametrize("lock", ["", f"?lock=compliance&days={YEARS}"])
@@ -239,11 +287,13 @@ def test_a_store_that_ignores_locks(
     folder = log.save(tmp_path / "log")
     assert careless.ship(folder, f"?lock=compliance&days={YEARS}") == 2
     assert "did not lock it" in capsys.readouterr().err
-    assert not list((folder / "ship").glob("*.cursor.json"))
+    (cursor,) = (folder / "ship").glob("*.cursor.json")
+    assert json.loads(cursor.read_text("ascii"))["delivered_at"] is None
     (key,) = careless.keys()
     content = careless.client.get_object(Bucket=careless.bucket, Key=key)["Body"].read()
     assert content == log.lines(FIRST)[1]
     assert careless.ship(folder) == 0
+    assert main(["anchors", "--from", f"s3:{careless.bucket}/llm"]) == 0
 
 
 def test_moto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,5 +311,6 @@ def test_moto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         shutil.rmtree(saved / "ship")
         assert service.ship(saved) == 0
         assert len(service.versions()) == 5
+        assert main(["anchors", "--from", f"s3:{service.bucket}/llm", "--stored"]) == 0
         assert service.ship(saved, f"?lock=compliance&days={YEARS}") == 2
         assert "no Object Lock" in capsys.readouterr().err

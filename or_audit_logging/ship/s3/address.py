@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
-from urllib.parse import parse_qsl
 
 from or_audit_logging.errors import ConfigError
+from or_audit_logging.ship.address import named
 
 Mode = Literal["COMPLIANCE", "GOVERNANCE"]
 
@@ -30,6 +30,7 @@ _LONGEST_PREFIX = 512
 _DAYS = re.compile(r"[1-9][0-9]{0,4}")
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_DAY = re.compile(r"_([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[1-9][0-9]*)?\.[A-Za-z0-9]+")
+_HOST_FOLDER = re.compile(r"(?:^|/)dt=[^/]+/host=([^/]+)/")
 _CHECKPOINT = re.compile(r"dt=[^/]+/host=[^/]+/checkpoints/([0-9a-f]{16})-([0-9]{19})\.json")
 
 _HOW = (
@@ -52,8 +53,9 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What the target is called in messages."""
-        return f"s3:{self.bucket}/{self.prefix}".removesuffix("/")
+        """What the target is called in messages, and in the status: with the lock, if there is one."""
+        place = f"s3:{self.bucket}/{self.prefix}".removesuffix("/")
+        return place if self.mode is None else f"{place} ({self.mode.lower()})"
 
     def folder(self, day: date, host: str) -> str:
         """Return what the keys of a day and host begin with."""
@@ -82,12 +84,9 @@ def parse_address(text: str) -> Address:
         raise ConfigError(f"{_HOW}; a bucket's name has 3 to 63 small letters, digits, - and .")
     if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX or {".", ".."} & set(prefix.split("/")):
         raise ConfigError(f"{_HOW}; a prefix has letters, digits, ! - _ . * ' ( ) = and single /")
-    try:
-        options = dict(parse_qsl(query, strict_parsing=True)) if query else {}
-    except ValueError:
-        raise ConfigError(_HOW) from None
-    lock, days = options.pop("lock", "none"), options.pop("days", None)
-    if options or lock not in _MODES:
+    options = named(query, ("lock", "days"), target="s3")
+    lock, days = options.get("lock", "none"), options.get("days")
+    if lock not in _MODES:
         raise ConfigError(_HOW)
     if days is not None and (lock == "none" or not _DAYS.fullmatch(days) or int(days) > _MOST_DAYS):
         raise ConfigError(
@@ -100,6 +99,12 @@ def host_of(origin: str) -> str:
     """Return the host in a log's *origin*, `<host>/<stem>/<log>`, as it stands in keys."""
     host = origin.rsplit("/", 2)[0]
     return _NOT_IN_HOST.sub("-", host) or "-"
+
+
+def host_in(key: str) -> str:
+    """Return the host in *key*, which is below the folder of a day; empty where it has none."""
+    found = _HOST_FOLDER.search(key)
+    return found[1] if found is not None else ""
 
 
 def day_of(name: str) -> date | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from or_audit_logging.ship.aws import MissingError, connect, understood
 from or_audit_logging.ship.s3.address import Address
-from or_audit_logging.ship.target import TargetOptions
+from or_audit_logging.ship.target import TargetOptions, TryLaterError
 
 if TYPE_CHECKING:
     import boto3
@@ -44,11 +44,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """An object in a listing."""
+    """An object in a listing, or one version of it; `is_deletion`: what hides the versions before it."""
 
     key: str
     version: str | None
     kept_at: datetime
+    is_deletion: bool = False
 
 
 class Bucket:
@@ -119,18 +120,33 @@ class Bucket:
         limits = {} if most is None else {"MaxKeys": most}
         for page in self._pages("list_objects_v2", most, Prefix=prefix, **limits):
             for entry in page.get("Contents", ()):
-                yield Listed(key=entry["Key"], version=None, kept_at=entry["LastModified"])
+                yield self._listed(entry)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield what stands between *prefix* and the next / in keys, both included; of all versions."""
         for page in self._pages("list_object_versions", Prefix=prefix, Delimiter="/"):
-            yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+            for entry in page.get("CommonPrefixes", ()):
+                if "Prefix" not in entry:
+                    raise TryLaterError(f"{self.name} lists a folder without a name")
+                yield entry["Prefix"]
 
     def versions(self, folder: str) -> Iterator[Listed]:
         """Yield every version of the objects directly in *folder*, those behind a deletion included."""
         for page in self._pages("list_object_versions", Prefix=folder, Delimiter="/"):
             for entry in page.get("Versions", ()):
-                yield Listed(key=entry["Key"], version=entry["VersionId"], kept_at=entry["LastModified"])
+                yield self._listed(entry, has_version=True)
+
+    def history(self, prefix: str) -> Iterator[Listed]:
+        """Yield every version, and every deletion, of what begins with *prefix*.
+
+        What was put before the bucket kept versions is its version "null". Raises `UnsupportedError` where
+        the store lists none.
+        """
+        for page in self._pages("list_object_versions", Prefix=prefix):
+            for entry in page.get("Versions", ()):
+                yield self._listed(entry, has_version=True)
+            for entry in page.get("DeleteMarkers", ()):
+                yield self._listed(entry, has_version=True, is_deletion=True)
 
     def retention(self, key: str, version: str) -> Mapping[str, Any]:
         """Return Mode and RetainUntilDate of a version; raises `MissingError` where it has none."""
@@ -153,6 +169,19 @@ class Bucket:
         """Put a version under a legal hold, or take it away."""
         status = {"Status": "ON" if on else "OFF"}
         self._call("put_object_legal_hold", Key=key, VersionId=version, LegalHold=status)
+
+    def _listed(
+        self, entry: Mapping[str, Any], *, has_version: bool = False, is_deletion: bool = False
+    ) -> Listed:
+        try:
+            return Listed(
+                key=entry["Key"],
+                version=entry["VersionId"] if has_version else None,
+                kept_at=entry["LastModified"],
+                is_deletion=is_deletion,
+            )
+        except KeyError as missing:
+            raise TryLaterError(f"{self.name} lists an object without {missing.args[0]}") from None
 
     def _pages(
         self, operation: str, most: int | None = None, **parameters: object

@@ -1,24 +1,31 @@
 """The checkpoints that a bucket keeps, with the time at which it got them.
 
-    for kept in list_checkpoints("acme-audit/llm"): kept.text, kept.kept_at, kept.where
+    kept = list_checkpoints("acme-audit/llm")
+    kept.found[0].text, kept.found[0].kept_at, kept.found[0].where
+    kept.troubles                   # keys that were put again, or deleted
 
-The time is the store's own, so it bounds from outside when the lines were there.
+The time is the store's own, so it bounds from outside when the lines were there. Object Lock keeps versions,
+not keys: whoever may put objects can put another version over one that is locked, or hide it behind a
+deletion. So every version is read, with its own time.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
-from or_audit_logging.ship.aws import open_session
-from or_audit_logging.ship.s3.address import parse_address
-from or_audit_logging.ship.s3.bucket import Bucket
+from or_audit_logging.ship.aws import UnsupportedError, open_session
+from or_audit_logging.ship.s3.address import Address, host_in, parse_address
+from or_audit_logging.ship.s3.bucket import Bucket, Listed
 from or_audit_logging.ship.s3.packing import LAST_SEQ
 from or_audit_logging.ship.s3.storing import LOG
 from or_audit_logging.ship.target import TargetOptions
+
+_SEQ = re.compile(r"[0-9]{1,19}")
+_MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +37,155 @@ class KeptCheckpoint:
     where: str
 
 
-def list_checkpoints(
-    address: str, options: TargetOptions | None = None, *, stored: bool = False
-) -> Iterator[KeptCheckpoint]:
-    """Yield the checkpoints at *address*, what stands behind `s3:`, of all hosts, by day.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCheckpoints:
+    """The checkpoints of a bucket by day, host and size, each version of one.
 
-    *stored*: those alone that cover nothing but lines of segments that are stored. The others speak of the
-    segment that is still open as well, and whoever verifies a copy of the bucket does not have that. Nothing
-    is checked: what a text is worth is for whoever reads it to say. Raises `ConfigError`, `MissingExtraError`
-    and `DeliveryError`.
+    `troubles` says in plain words which objects, segments included, were put again or deleted: whoever ships
+    does neither. `left_out`: so many checkpoints cover lines of no stored segment, up to `left_out_size`
+    lines, while segments up to `stored_size` lines are stored. `has_versions`: whether the store lists them.
+    """
+
+    found: tuple[KeptCheckpoint, ...]
+    troubles: tuple[str, ...] = ()
+    left_out: int = 0
+    left_out_size: int = 0
+    stored_size: int = 0
+    has_versions: bool = True
+
+
+def list_checkpoints(
+    address: str,
+    options: TargetOptions | None = None,
+    *,
+    stored: bool = False,
+    log: str | None = None,
+    since: date | None = None,
+) -> KeptCheckpoints:
+    """Return the checkpoints at *address*, what stands behind `s3:`, of all hosts or of one *log* (16 hex).
+
+    *since*: those in the folders of that day and later. *stored*: those alone that cover nothing but lines of
+    segments that are stored. The others speak of the segment that is still open as well, and whoever verifies
+    a copy of the bucket does not have that. What is stored is what any version says, also one behind a
+    deletion: one request for each. Nothing else is checked: what a text is worth is for whoever reads it to
+    say. Raises `ConfigError`, `MissingExtraError` and `DeliveryError`.
     """
     place = parse_address(address)
     bucket = Bucket(place, open_session("s3"), options or TargetOptions())
     try:
-        ends = _ends(bucket) if stored else None
-        for found in bucket.keys(f"{place.prefix}dt="):
-            named = place.checkpoint_at(found.key)
-            if named is None or (ends is not None and named[1] > ends.get(named[0], 0)):
-                continue
-            data = bytearray()
-            for block in bucket.read(found.key):
-                data += block
-                if len(data) > MAX_LINE_BYTES:
-                    break
-            text = bytes(data[:MAX_LINE_BYTES]).decode("utf-8", "replace")
-            yield KeptCheckpoint(text, found.kept_at.astimezone(UTC), f"s3:{place.bucket}/{found.key}")
+        return _listed(bucket, stored=stored, log=log, since=since)
     finally:
         bucket.close()
 
 
-def _ends(bucket: Bucket) -> dict[str, int]:
-    """Return for each log how many of its lines are stored, as each host's newest segments say it."""
-    newest: dict[str, list[str]] = {}
-    for found in bucket.keys(f"{bucket.address.prefix}dt="):
-        folder, _, name = found.key.rpartition("/")
-        host = folder.rpartition("/")[2]
-        if host.startswith("host=") and name.endswith(".gz"):
-            of_day = [key for key in newest.get(host, ()) if key.startswith(f"{folder}/")]
-            newest[host] = [*of_day, found.key]
+def _listed(bucket: Bucket, *, stored: bool, log: str | None, since: date | None) -> KeptCheckpoints:
+    place = bucket.address
+    try:
+        keys, has_versions = _by_key(_versions(bucket, since)), True
+    except UnsupportedError:
+        keys, has_versions = _by_key(bucket.keys(f"{place.prefix}dt=")), False
+        if since is not None:
+            first = f"{place.prefix}dt={since.isoformat()}"
+            keys = {key: versions for key, versions in keys.items() if key >= first}
+    named = {key: checkpoint for key in keys if (checkpoint := place.checkpoint_at(key)) is not None}
+    if log is not None:
+        named = {key: checkpoint for key, checkpoint in named.items() if checkpoint[0] == log}
+    hosts = {host_in(key) for key in named}
+    segments = {
+        key: versions
+        for key, versions in keys.items()
+        if key.endswith(".gz") and (log is None or host_in(key) in hosts)
+    }
+    ends = _ends(bucket, segments) if stored else {}
+    found: list[KeptCheckpoint] = []
+    left_out: list[tuple[str, int]] = []
+    for key, (of_log, size) in named.items():
+        if stored and size > ends.get(of_log, 0):
+            left_out.append((of_log, size))
+            continue
+        found += _read(bucket, [one for one in keys[key] if not one.is_deletion])
+    return KeptCheckpoints(
+        found=tuple(found),
+        troubles=tuple(_troubles(place, {key: keys[key] for key in sorted({*named, *segments})})),
+        left_out=len(left_out),
+        left_out_size=max((size for _, size in left_out), default=0),
+        stored_size=max((ends.get(of_log, 0) for of_log, _ in left_out), default=0),
+        has_versions=has_versions,
+    )
+
+
+def _versions(bucket: Bucket, since: date | None) -> Iterator[Listed]:
+    """Yield every version, and every deletion, of what stands in the folders of days."""
+    prefix = f"{bucket.address.prefix}dt="
+    if since is None:
+        yield from bucket.history(prefix)
+        return
+    for folder in list(bucket.folders(prefix)):
+        if folder >= f"{prefix}{since.isoformat()}":
+            yield from bucket.history(folder)
+
+
+def _by_key(listed: Iterable[Listed]) -> dict[str, list[Listed]]:
+    keys: dict[str, list[Listed]] = {}
+    for one in listed:
+        keys.setdefault(one.key, []).append(one)
+    return {key: sorted(versions, key=lambda one: one.kept_at) for key, versions in sorted(keys.items())}
+
+
+def _read(bucket: Bucket, versions: Sequence[Listed]) -> Iterator[KeptCheckpoint]:
+    """Yield what each of the *versions* of one checkpoint holds."""
+    for version in versions:
+        data = bytearray()
+        for block in bucket.read(version.key, version.version):
+            data += block
+            if len(data) > MAX_LINE_BYTES:
+                break
+        text = bytes(data[:MAX_LINE_BYTES]).decode("utf-8", "replace")
+        where = f"s3:{bucket.address.bucket}/{version.key}"
+        if len(versions) > 1:
+            where += f"?versionId={version.version}"
+        yield KeptCheckpoint(text, version.kept_at.astimezone(UTC), where)
+
+
+def _ends(bucket: Bucket, segments: Mapping[str, Sequence[Listed]]) -> dict[str, int]:
+    """Return for each log how many of its lines are stored: the most that any version of a segment says.
+
+    So nothing that is added takes away from it.
+    """
     ends: dict[str, int] = {}
-    for key in itertools.chain(*newest.values()):
-        segment = bucket.look(key)
-        if segment is not None:
-            log, last = segment.metadata.get(LOG, ""), segment.metadata.get(LAST_SEQ, "")
-            ends[log] = max(ends.get(log, 0), int(last) + 1 if last.isdecimal() else 0)
+    for key, versions in segments.items():
+        for version in versions:
+            segment = bucket.look(key, version.version) if not version.is_deletion else None
+            if segment is not None:
+                log, last = segment.metadata.get(LOG, ""), segment.metadata.get(LAST_SEQ, "")
+                ends[log] = max(ends.get(log, 0), int(last) + 1 if _SEQ.fullmatch(last) else 0)
     return ends
+
+
+def _troubles(place: Address, keys: Mapping[str, Sequence[Listed]]) -> Iterator[str]:
+    """Yield what shows that somebody put an object again, or deleted it."""
+    told = 0
+    for key, versions in keys.items():
+        if len(versions) == 1 and not versions[0].is_deletion:
+            continue
+        told += 1
+        if told <= _MOST_TOLD:
+            yield f"s3:{place.bucket}/{key} {_what_happened(versions)}"
+    if told > _MOST_TOLD:
+        yield f"and {told - _MOST_TOLD:,} more objects were put again, or deleted"
+
+
+def _what_happened(versions: Sequence[Listed]) -> str:
+    deleted = [one for one in versions if one.is_deletion]
+    put = [one for one in versions if not one.is_deletion]
+    said = []
+    if len(put) > 1:
+        said.append(f"was put {len(put)} times, first at {_time(put[0])} and last at {_time(put[-1])}")
+    if deleted:
+        what = "" if put else ", and no version of it is there"
+        said.append(f"was deleted at {_time(deleted[-1])}{what}")
+    return " and ".join(said)
+
+
+def _time(one: Listed) -> str:
+    return f"{one.kept_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,10 +1,10 @@
 """Legal holds on segments that are stored already.
 
     hold_stored(bucket, hold, host=host, log=log)                       # a log.hold has passed
-    release_stored(bucket, hold, terms.holds(seq), host=host, log=log)  # a log.release: what no other covers
+    release_stored(bucket, hold, others, host=host, log=log)            # a log.release: what no other covers
 
 Every version counts, also one behind a deletion. Which days a segment covers stands in its metadata, which
-nobody changes once it was put.
+nobody changes once it was put; an object of this host that has none may be a segment of the log, and counts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _stored(bucket: Bucket, *, host: str, log: str) -> Iterator[tuple[Listed, tu
     for folder in list(bucket.folders(f"{bucket.address.prefix}dt=")):
         for stored in list(bucket.versions(f"{folder}host={host}/")):
             found = bucket.look(stored.key, stored.version)
-            if found is not None and found.metadata.get(LOG) == log:
+            if found is not None and found.metadata.get(LOG, log) == log:
                 yield stored, _days(stored.key, found.metadata)
 
 

@@ -60,10 +60,13 @@ def confirm(bucket: Bucket, key: str, version: str | None, lock: Lock) -> None:
 
 
 def assure(bucket: Bucket, key: str, version: str | None, lock: Lock) -> None:
-    """Lock *version*, which was there before, as far as it is not; then `confirm` it."""
+    """Lock *version*, which was there before, as far as it is not, and no shorter; then `confirm` it."""
     known = _known(bucket, key, version)
-    if lock.until is not None and not _holds_for(_retention(bucket, key, known), lock):
-        bucket.retain(key, known, mode=lock.mode, until=lock.until)
+    if lock.until is not None:
+        found = _retention(bucket, key, known)
+        if not _holds_for(found, lock):
+            until = max(found[1], lock.until) if found is not None else lock.until
+            bucket.retain(key, known, mode=lock.mode, until=until)
     if lock.is_held and not bucket.is_held(key, known):
         bucket.hold(key, known, on=True)
     confirm(bucket, key, known, lock)

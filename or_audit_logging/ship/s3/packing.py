@@ -26,7 +26,7 @@ from or_audit_logging.log.streams import LineStream
 from or_audit_logging.record import moment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.keeping import Keeping, days_of_records, lines_of_keeping
-from or_audit_logging.sealing.line import SealedLine
+from or_audit_logging.sealing.line import SealedLine, Stub
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.s3.storing import LOG, Content
 from or_audit_logging.ship.target import RefusedError, TryLaterError
@@ -98,6 +98,7 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
         sha256=digest.digest(),
         lines=lines.digest(),
         is_compressed=True,
+        may_differ=walk.is_redacted,
         metadata={
             LOG: first.log,
             "first-seq": str(first.seq),
@@ -118,6 +119,7 @@ class _Walk:
         self._name = name
         self._continuity = Continuity(Position())
         self._first: SealedLine | None = None
+        self.is_redacted = False
 
     def take(self, block: bytes) -> None:
         """Take in the next lines; raises `ChainBrokenError`, `FormatError`."""
@@ -132,6 +134,7 @@ class _Walk:
                 self._continuity.take(line, segment=self._name, end=0)
             else:
                 self._continuity.resume(line, segment=self._name, end=0)
+            self.is_redacted = self.is_redacted or isinstance(line, Stub)
             if self._first is None:
                 if not isinstance(line, SealedLine):
                     raise FormatError("it does not begin with a sealed line")

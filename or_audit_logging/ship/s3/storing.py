@@ -2,7 +2,8 @@
 
     store(bucket, key, Content.of(b"..."), lock)
 
-Raises `RefusedError` where another object stands there: nothing is overwritten.
+Where another object stands there, nothing is overwritten: `DeliveryError`, so that nothing passes for stored
+that is not, or `RefusedError` where it stays that way (`Content.may_differ`).
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ LOG = "log"
 
 _BLOCK = 1 << 18
 _NO_LINE = b"\0"
+_WAY_OUT = "Find out who, delete that version if you may, or ship to another prefix (docs/targets.md)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What an object is to hold: *size* bytes of *file* with this SHA-256.
 
-    `lines` is the SHA-256 of the lines in it, which is the same however they were compressed.
+    `lines` is the SHA-256 of the lines in it, which is the same however they were compressed. `may_differ`:
+    what stands there already may rightly hold other bytes (lines were redacted since), or does no harm.
     """
 
     file: BinaryIO
@@ -40,12 +43,20 @@ class Content:
     lines: bytes
     is_compressed: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    may_differ: bool = False
 
     @classmethod
-    def of(cls, data: bytes, metadata: Mapping[str, str]) -> Content:
+    def of(cls, data: bytes, metadata: Mapping[str, str], *, may_differ: bool = False) -> Content:
         """Return the content that *data* is."""
         digest = hashlib.sha256(data).digest()
-        return cls(file=io.BytesIO(data), size=len(data), sha256=digest, lines=digest, metadata=metadata)
+        return cls(
+            file=io.BytesIO(data),
+            size=len(data),
+            sha256=digest,
+            lines=digest,
+            metadata=metadata,
+            may_differ=may_differ,
+        )
 
 
 def store(bucket: Bucket, key: str, content: Content, lock: Lock | None) -> None:
@@ -76,22 +87,32 @@ def _same(bucket: Bucket, key: str, content: Content) -> Found:
     found = bucket.look(key)
     if found is None:
         raise TryLaterError(f"{bucket.name}: {key} was there, and is not any more")
-    if found.sha256 == content.sha256:
-        return found
     other = found.metadata.get(LOG)
     if other is not None and other != content.metadata.get(LOG):
         raise DeliveryError(
             f"{bucket.name}: {key} is of another log, {other}; give each log a prefix of its own"
         )
+    if found.sha256 != content.sha256:
+        _compare(bucket, key, found, content)
+    if not content.metadata.items() <= found.metadata.items():  # which holds and --stored go by
+        raise DeliveryError(
+            f"{bucket.name}: {key} holds the right bytes, and not the metadata that go with them: somebody "
+            f"else has put it there. {_WAY_OUT}"
+        )
+    return found
+
+
+def _compare(bucket: Bucket, key: str, found: Found, content: Content) -> None:
+    """Return if the lines at *key* are those of *content*."""
     digest = hashlib.sha256()
     for block in _lines(bucket.read(key, found.version), content):
         digest.update(block)
-    if digest.digest() != content.lines:
-        raise RefusedError(
-            f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is: somebody "
-            "else has put it there, or lines were redacted here since"
-        )
-    return found
+    if digest.digest() == content.lines:
+        return
+    said = f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is"
+    if content.may_differ:
+        raise RefusedError(f"{said}: somebody else has put it there, or lines were redacted here since")
+    raise DeliveryError(f"{said}: somebody else has put it there. {_WAY_OUT}")
 
 
 def _lines(blocks: Iterable[bytes], content: Content) -> Iterator[bytes]:

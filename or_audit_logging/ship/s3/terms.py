@@ -1,12 +1,13 @@
 """`Terms`: for how long lines are to be kept, and under which holds, as the log's own control lines state it.
 
     terms = Terms(layout)
-    terms.days(1000)                 # promised for the lines of the segment that seq 999 stands in
+    terms.days(1000)                 # promised for the lines of the segment of seq 999 and the one before it
     terms.holds(1000)                # in force before seq 1000
+    terms.newest_holds()             # in force now
     terms.take(1000, members)        # a control line that passes, from then on
 
-What passed before this process began is read from the log's folder once it is asked for: of the promise, one
-segment; of holds, all.
+What passed before this process began is read from the log's folder once it is asked for: of the promise, two
+segments; of holds, all.
 """
 
 from __future__ import annotations
@@ -30,16 +31,21 @@ class Terms:
     def __init__(self, layout: LogLayout) -> None:
         self._layout = layout
         self._segment: Keeping | None = None
+        self._before = 0
+        """What the segment before that one promised."""
         self._all: Keeping | None = None
 
     def days(self, seq: int) -> int:
-        """Return for how many days the line at *seq* is to be kept; 0 where no policy says so.
+        """Return for how many days a checkpoint at *seq* is to be kept; 0 where no policy says so.
 
-        What its own segment has promised by then counts, else what the newest segment promises.
+        The most that its own segment has promised by then and the one before it, whose last lines it may be
+        the first to cover; else what the newest segment promises.
         """
         if self._segment is None:
-            self._segment = self._read(self._sources(before=seq)[-1:], before=seq)
-        return self._segment.minimum or self.newest_days()
+            sources = self._sources(before=seq)
+            self._before = self._read(sources[-2:-1]).minimum
+            self._segment = self._read(sources[-1:], before=seq)
+        return max(self._segment.minimum, self._before) or self.newest_days()
 
     def newest_days(self) -> int:
         """Return for how many days the newest segment promises to keep its lines."""
@@ -51,12 +57,17 @@ class Terms:
             self._all = self._read(self._sources(before=seq), before=seq)
         return self._all.holds
 
+    def newest_holds(self) -> tuple[Hold, ...]:
+        """Return the holds in force at the log's end."""
+        return self._read(self._sources()).holds
+
     def take(self, seq: int, members: Mapping[str, object]) -> None:
         """Take in the control line at *seq*."""
         try:
             if members["event_type"] in ("log.genesis", "log.open"):
                 minimum_days(members["policy"])
-                self._segment = Keeping()
+                if self._segment is not None:
+                    self._before, self._segment = self._segment.minimum, Keeping()
             for keeping in (self._segment, self._all):
                 if keeping is not None:
                     keeping.take(seq, members)

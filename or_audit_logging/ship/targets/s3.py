@@ -5,13 +5,14 @@
 Lines alone are nothing to do. A checkpoint goes out when it passes (of those of one segment in a batch the
 newest, which covers the others): so anchors leave the machine in time. A log.open line says that the segment
 before it is closed: it counts as delivered once that segment is stored. So the cursor never passes a segment
-that is not.
+that is not, except where it never will be: its lines do not follow one another, it was deleted, or lines in
+it were redacted since an object with them was stored. Then the log.open line is a dead letter, which says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from or_audit_logging.errors import ConfigError, DeliveryError, FormatError
@@ -144,8 +145,8 @@ class S3Target:
         )
         lock = None
         if self._mode is not None:
-            lock = self._lock(made.date(), self._days(lambda: self._terms.days(line.seq)))
-        store(self._bucket, key, Content.of(line.raw + b"\n", {LOG: line.log}), lock)
+            lock = self._lock(_next(made.date()), self._days(lambda: self._terms.days(line.seq)))
+        store(self._bucket, key, Content.of(line.raw + b"\n", {LOG: line.log}, may_differ=True), lock)
 
     def _hold(self, line: SealedLine, members: dict[str, Any]) -> None:
         if self._mode is not None and members["renews"] is None:  # what is said again is held already
@@ -154,7 +155,9 @@ class S3Target:
     def _release(self, line: SealedLine, members: dict[str, Any]) -> None:
         if self._mode is not None:
             hold = hold_of(line.seq, members)
-            others = [other for other in self._terms.holds(line.seq) if other.name != hold.name]
+            others = (
+                self._terms.newest_holds()
+            )  # lines may pass again, and later ones hold what this released
             release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
 
     def _lock(self, youngest: date, days: int, *, is_held: bool = False) -> Lock:
@@ -199,6 +202,11 @@ def _covered(items: Sequence[Item]) -> frozenset[int]:
         elif item.line.startswith(_OPEN):
             last = None
     return frozenset(covered)
+
+
+def _next(day: date) -> date:
+    """Return the day after *day*, on which the lines around a checkpoint may still be written."""
+    return day + timedelta(days=1) if day < day.max else day
 
 
 def _nothing(line: SealedLine, members: dict[str, Any]) -> None:
