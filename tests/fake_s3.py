@@ -129,9 +129,6 @@ class FakeS3(HTTPSite):
     def ids(self) -> list[str]:
         return [json.loads(line)["id"] for data in self.segments().values() for line in data.splitlines()]
 
-    def refuse(self, *ids: str) -> None:
-        raise NotImplementedError
-
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         url = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}

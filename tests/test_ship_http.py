@@ -67,9 +67,6 @@ class Answering(HTTPSite):
     def ids(self) -> list[str]:
         return []
 
-    def refuse(self, *ids: str) -> None:
-        raise NotImplementedError
-
 
 @pytest.fixture
 def site() -> Iterator[Answering]:

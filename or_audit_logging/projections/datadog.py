@@ -14,6 +14,7 @@ import re
 from functools import lru_cache
 
 from or_audit_logging.projections.kinds import (
+    control_names,
     fields,
     fitted,
     json_text,
@@ -100,19 +101,7 @@ NAMES = {
     "mac": "or_audit.mac",
 }
 
-CONTROL_NAMES = {
-    **{member: NAMES[member] for member in ("timestamp", "event_type", "v", "id", "host")},
-    **{member: NAMES[member] for member in ("log", "seq", "kid", "mac")},
-    "size": "or_audit.size",
-    "count": "or_audit.count",
-    "reason": "or_audit.reason",
-    "detail": "or_audit.detail",
-    "name": "or_audit.name",
-    "actor": "or_audit.actor",
-    "target": "or_audit.target",
-    "pid": "or_audit.pid",
-}
-"""The log's own lines: what one filters and alerts by. All of it stands in or_audit.original."""
+CONTROL_NAMES = control_names(NAMES, prefix="or_audit.")
 
 STUB_NAMES = {"log": "or_audit.log", "seq": "or_audit.seq", "leaf": "or_audit.leaf"}
 

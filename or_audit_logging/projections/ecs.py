@@ -13,7 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from or_audit_logging.projections.kinds import fields, fitted, json_text, nanoseconds, structure
+from or_audit_logging.projections.kinds import (
+    control_names,
+    fields,
+    fitted,
+    json_text,
+    nanoseconds,
+    structure,
+)
 from or_audit_logging.projections.reading import REDACTED, Reading, Settings
 from or_audit_logging.record import GENERATION, STARTED_SUFFIX
 
@@ -90,19 +97,7 @@ NAMES = {
     "mac": "event.hash",
 }
 
-CONTROL_NAMES = {
-    **{member: NAMES[member] for member in ("timestamp", "event_type", "v", "id", "host")},
-    **{member: NAMES[member] for member in ("log", "seq", "kid", "mac")},
-    "size": "or_audit.size",
-    "count": "or_audit.count",
-    "reason": "or_audit.reason",
-    "detail": "or_audit.detail",
-    "name": "or_audit.name",
-    "actor": "or_audit.actor",
-    "target": "or_audit.target",
-    "pid": "process.pid",
-}
-"""The log's own lines: what one filters and alerts by. All of it stands in event.original."""
+CONTROL_NAMES = control_names(NAMES, prefix="or_audit.") | {"pid": "process.pid"}
 
 STUB_NAMES = {"log": "or_audit.log", "seq": "event.sequence", "leaf": "or_audit.leaf"}
 

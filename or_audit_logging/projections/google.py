@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from or_audit_logging.projections.kinds import fields, fitted
+from or_audit_logging.projections.kinds import control_names, fields, fitted
 from or_audit_logging.projections.reading import REDACTED, Reading, Settings
 from or_audit_logging.record import NAMES as RECORD_NAMES
 
@@ -52,11 +52,7 @@ NAMES = {
     **{name: name for name in CHAIN},
 }
 
-CONTROL_NAMES = {
-    **{name: NAMES[name] for name in ("timestamp", "event_type", "v", "id", "host", *CHAIN)},
-    **{name: name for name in ("size", "count", "reason", "detail", "name", "actor", "target", "pid")},
-}
-"""The log's own lines: what one filters and alerts by. All of it stands in or_audit.original."""
+CONTROL_NAMES = control_names(NAMES)
 
 STUB_NAMES = {"log": "log", "seq": "seq", "leaf": "leaf"}
 

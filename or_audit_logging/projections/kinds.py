@@ -177,6 +177,16 @@ def fields(names: Mapping[str, str], **kinds: Kind) -> Fields:
     return {member: (name, kinds.get(member, KINDS[member])) for member, name in names.items()}
 
 
+def control_names(names: Mapping[str, str], *, prefix: str = "") -> dict[str, str]:
+    """Return what the members of the log's own lines are called in a format that has *names* for records.
+
+    They are what one filters and alerts by; all of such a line stands in the format's `original`.
+    """
+    shared = ("timestamp", "event_type", "v", "id", "host", "log", "seq", "kid", "mac")
+    own = ("size", "count", "reason", "detail", "name", "actor", "target", "pid")
+    return {member: names[member] for member in shared} | {member: prefix + member for member in own}
+
+
 def fitted(members: Mapping[str, object], fields: Fields) -> tuple[dict[str, object], dict[str, object]]:
     """Return the members that *fields* name, under their names there, and what is left over."""
     out: dict[str, object] = {}

@@ -81,7 +81,8 @@ class Delivery:
             except TryLaterError as error:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
-                self._split_or_refuse(parts, refused, str(error) + getattr(error, "said", ""))
+                said = error.said if isinstance(error, RefusedError) else ""
+                self._split_or_refuse(parts, refused, f"{error}{said}")
                 tries = 0
                 continue
             else:
