@@ -298,6 +298,33 @@ def test_a_crash_in_the_first_line_of_a_day_is_survived(tmp_path: Path) -> None:
     assert_honest(tmp_path)
 
 
+@pytest.mark.parametrize("keeps_running", [True, False])
+def test_a_crash_before_torn_files_are_described_is_survived(tmp_path: Path, keeps_running: bool) -> None:
+    """Whoever writes next describes them, also who was running already; until then it is no finding."""
+    with freeze_time(NOON):
+        running, other = writer(tmp_path), writer(tmp_path)
+        running.append(body(1))
+    torn, path = tmp_path / "audit_2026-11-22.jsonl", tmp_path / "audit_2026-11-22.1.jsonl"
+    torn.write_bytes(b'{"event_type":"log.open","v":1')
+    with freeze_time("2026-11-22T01:00:00Z"):
+        other.append(body(2))
+        whole = path.read_bytes()
+        first, checkpoint, recover, *_ = whole.splitlines(keepends=True)
+        assert (b"log.open" in first, b"log.checkpoint" in checkpoint, b"log.recover" in recover) == (
+            True,
+        ) * 3
+        ends = [len(first), len(first + checkpoint), len(first + checkpoint + recover)]
+        for length in sorted({*ends, *(end - 1 for end in ends), *range(len(first), ends[-1], 97)}):
+            path.write_bytes(whole[:length])
+            assert verify(tmp_path, key=source).findings == (), length
+        path.write_bytes(whole[: len(first) + 9])
+        assert verify(tmp_path, key=source).findings == ()
+        (running if keeps_running else writer(tmp_path)).append(body(3))
+    recovers = [json.loads(line) for line in path.read_bytes().splitlines() if b"log.recover" in line]
+    assert [r["segment"] for r in recovers] == [path.name, torn.name]
+    assert_honest(tmp_path)
+
+
 def test_a_crash_in_the_very_first_line_is_survived(tmp_path: Path) -> None:
     """No log yet, only a fragment: the log begins in the next free name."""
     (tmp_path / "audit_2026-11-21.jsonl").write_bytes(b'{"event_type":"log.gen')

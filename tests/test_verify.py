@@ -196,6 +196,20 @@ def test_fragment_before_genesis(tmp_path: Path) -> None:
     assert (report.verdict, [note.kind for note in report.notes]) == ("verified", ["recovered"])
 
 
+def test_fragment_that_the_next_segment_does_not_describe_yet(tmp_path: Path) -> None:
+    """A crash may come between a segment's first lines and log.recover; with a record there it is found."""
+    log = LogBuilder()
+    log.user()
+    log.open(NEXT_DAY, 1)
+    log.checkpoint()
+    log.segments["audit_2026-11-22.jsonl"] = b'{"event_type":"log.op'
+    report = verify(log.save(tmp_path), key=key(), anchors=[log.anchor()])
+    assert (report.verdict, [note.kind for note in report.notes]) == ("verified", ["torn-end"])
+    log.user()
+    report = verify(log.save(tmp_path), key=key(), anchors=[log.anchor()])
+    assert (report.verdict, [finding.kind for finding in report.findings]) == ("tampered", ["torn"])
+
+
 def test_unfinished_first_line_of_the_newest_segment_is_a_note(tmp_path: Path) -> None:
     """A crash while a segment was opened leaves the log as it was."""
     log = plain_log()

@@ -19,6 +19,10 @@ from or_audit_logging.log.streams import LineStream, describe, same_bytes
 from or_audit_logging.sealing.line import MAX_LINE_BYTES
 
 _SEALED_NAME = re.compile(rb'"segment":"([^"\\]*)"')
+_BEFORE_RECORDS = tuple(
+    b'{"event_type":"log.%s",' % event for event in (b"genesis", b"open", b"checkpoint", b"recover")
+)
+"""What a writer that opens a segment writes until it has described the torn files beside it."""
 _CLOCK_RAN_AHEAD = timedelta(days=2)
 """A segment that is opened after a clock had run ahead by more than 26 hours bears a day so much earlier."""
 _NAME_WITHIN = 256
@@ -85,6 +89,7 @@ def check_beside(
                     newest is None
                     or source.place > newest.place
                     or source.segment.day <= newest.segment.day - _CLOCK_RAN_AHEAD
+                    or _is_only_begun(newest)
                 )
                 _check_fragment(source, recovered.get(source.name), observations, may_be_last=may_be_last)
             if source.archive is not None:
@@ -143,6 +148,12 @@ def _check_fragment(
     else:
         message = "the file holds no line of the log, and no log.recover speaks of it"
         observations.find(place.finding("torn", message, found=content.length))
+
+
+def _is_only_begun(source: Source) -> bool:
+    """Whether a crash may have come before the first log.recover in *source*, or between two of them."""
+    with LineStream(source.segment, source.size) as stream:
+        return all(line.startswith(_BEFORE_RECORDS) or not line.endswith(b"\n") for line in stream)
 
 
 def _check_archive(source: Source, archive: Segment, observations: Observations) -> None:

@@ -119,25 +119,24 @@ def give_to_owner_of(folder: Path, descriptor: int) -> None:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def undescribed_fragments(layout: LogLayout, newest: Segment | None) -> list[tuple[str, Torn]]:
-    """Return the files that a crash left without a first line and that no log.recover line describes yet.
+def torn_files(layout: LogLayout, newest: Segment | None) -> dict[str, Torn]:
+    """Return, by name, the files that a crash left without a first line.
 
     Raises `FormatError` where such a file would come after *newest* and yet holds whole lines: then it is
     damaged, not torn, and going on from an older segment would use sequence numbers twice.
     """
-    found = []
+    found = {}
     for segment in layout.files():
         if segment.archived or not segment.path.stat().st_size or segment.first_line() is not None:
             continue
         torn = _describe(segment)
         if torn is not None:
-            found.append((segment.name, torn))
+            found[segment.name] = torn
         elif newest is None or (segment.day, segment.number) > (newest.day, newest.number):
             raise FormatError(
                 f"the first line of {segment.name} is damaged; run 'or-audit verify' and move it away"
             )
-    described = described_files(layout) if found else set()
-    return [(name, torn) for name, torn in found if name not in described]
+    return found
 
 
 def _describe(segment: Segment) -> Torn | None:

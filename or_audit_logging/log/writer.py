@@ -24,14 +24,15 @@ from or_audit_logging.log.end import LogEnd
 from or_audit_logging.log.folder import (
     LEAST_FREE_BYTES,
     check_folder,
+    described_files,
     free_bytes,
     sync_folder,
-    undescribed_fragments,
+    torn_files,
 )
 from or_audit_logging.log.keys_used import KeysUsed, keys_used
 from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.opening import first_line, genesis_tail, next_free
-from or_audit_logging.log.segments import LOCK_NAME, LogLayout
+from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment
 from or_audit_logging.log.shared_writer import SharedWriter
 from or_audit_logging.log.tail import Tail
 from or_audit_logging.signing_keys import SigningKeys
@@ -72,6 +73,8 @@ class LogWriter(SharedWriter):
         self._lock = ProcessLock(layout.folder / LOCK_NAME, timeout=lock_timeout)
         self._exclusive = _Exclusive(self)
         self._commit = GroupCommit(self._sync_file)
+        self._described: set[object] = set()
+        self._looked_beside: Segment | None = None
         self._end = LogEnd(layout, self._find_keys, self.losses, before_close=self._sync_all, link=link)
         check_folder(layout)
         try:
@@ -142,7 +145,7 @@ class LogWriter(SharedWriter):
         """Raise `ConfigError` where the log that is there cannot be continued, or not with this key."""
         try:
             self._go_to_end()
-            undescribed_fragments(self._layout, self._end.segment)
+            torn_files(self._layout, self._end.segment)
         except KeyNotFoundError as error:
             raise ConfigError(f"the key does not fit the log in {self._layout.folder}: {error}") from error
         except FormatError as error:
@@ -165,12 +168,14 @@ class LogWriter(SharedWriter):
         tail = self._end.tail
         if tail is None:
             self._open_segment(now, genesis_tail(self._ring, self.checkpoints, stem=self._layout.stem))
-            return
-        if tail.torn is not None or tail.newline_missing:
-            self._mend(tail)
-        is_its_day = self._end.not_before <= now < self._end.day_ends
-        if self._end.file is None or not is_its_day or tail.ends_segment:
-            self._open_segment(now, tail)
+        else:
+            if tail.torn is not None or tail.newline_missing:
+                self._mend(tail)
+            is_its_day = self._end.not_before <= now < self._end.day_ends
+            if self._end.file is None or not is_its_day or tail.ends_segment:
+                self._open_segment(now, tail)
+        if self._looked_beside != self._end.segment:  # whoever opened it may have been stopped before that
+            self._describe_torn_files()
 
     def _open_segment(self, now: datetime, tail: Tail) -> None:
         """Open the next segment with its first line and a checkpoint."""
@@ -191,7 +196,6 @@ class LogWriter(SharedWriter):
             raise
         self._end.begun(self._lock.generation)
         self._checkpoint()
-        self._describe_fragments()
 
     def _sync_all(self) -> None:
         """Return when nothing is left to be put on disk; raises `OSError`, where nobody was told before."""
@@ -206,13 +210,19 @@ class LogWriter(SharedWriter):
         if (file := self._end.file) is not None:
             file.sync()
 
-    def _describe_fragments(self) -> None:
+    def _describe_torn_files(self) -> None:
         """Describe files in which a crash cut the first line: by the number before this segment's own."""
         after = self._end.first_seq - 1 if self._end.first_seq else None
-        for name, torn in undescribed_fragments(self._layout, self._end.segment):
+        found = torn_files(self._layout, self._end.segment)
+        if not self._described.issuperset(found):
+            self._described |= described_files(self._layout)
+        for name in [name for name in found if name not in self._described]:
+            torn = found[name]
             self._write_control(
                 "log.recover", segment=name, after_seq=after, length=torn.length, sha256=torn.sha256
             )
+            self._described.add(name)
+        self._looked_beside = self._end.segment
 
     def _mend(self, tail: Tail) -> None:
         """End what a crash cut: the newline alone for a whole line, else a newline and log.recover."""
@@ -241,10 +251,6 @@ class LogWriter(SharedWriter):
             tail.newline_missing = False
 
     # Lines. The lock is held.
-
-    def _start(self) -> None:
-        self._describe_fragments()
-        super()._start()
 
     def _go_on(self, tail: Tail, now: datetime) -> None:
         """Open a new segment, so that whoever opens that needs no key before it."""
