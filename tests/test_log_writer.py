@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import multiprocessing
@@ -323,6 +324,23 @@ def test_a_crash_before_torn_files_are_described_is_survived(tmp_path: Path, kee
     recovers = [json.loads(line) for line in path.read_bytes().splitlines() if b"log.recover" in line]
     assert [r["segment"] for r in recovers] == [path.name, torn.name]
     assert_honest(tmp_path)
+
+
+def test_a_damaged_archive_beside_a_torn_file_stops_nobody(tmp_path: Path) -> None:
+    """Who cannot read whether the log describes the torn file describes it, and writes."""
+    crash_at(tmp_path, lambda data: data)
+    path = tmp_path / "audit_2026-11-21.jsonl"
+    (tmp_path / "audit_2026-11-22.jsonl").write_bytes(b'{"event_type":"log.open","v":1')
+    with freeze_time("2026-11-22T01:00:00Z"):
+        writer(tmp_path).append(body(1))
+        archive = tmp_path / "archive" / f"{path.name}.gz"
+        archive.parent.mkdir()
+        archive.write_bytes(gzip.compress(path.read_bytes())[:-20])
+        path.unlink()
+        writer(tmp_path).append(body(2))
+    following = (tmp_path / "audit_2026-11-22.1.jsonl").read_bytes()
+    assert (following.count(b'"log.recover"'), following.count(b'"number":2')) == (2, 1)
+    assert [finding.kind for finding in verify(tmp_path, key=source).findings] == ["archive", "missing-lines"]
 
 
 def test_a_crash_in_the_very_first_line_is_survived(tmp_path: Path) -> None:

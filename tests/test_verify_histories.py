@@ -441,8 +441,9 @@ class WrittenLog(RuleBasedStateMachine):
         writer._lock.close()
 
     def newest(self) -> Path | None:
-        segments = LogLayout.from_filename(self.filename).segments()
-        return segments[-1][1].path if segments else None
+        """Return the segment that is written to; one in the archive is on disk."""
+        segments = [segment for _, segment in LogLayout.from_filename(self.filename).segments()]
+        return segments[-1].path if segments and not segments[-1].archived else None
 
     def sizes(self) -> dict[Path, int]:
         return {path: path.stat().st_size for path in self.folder.glob("audit_*.jsonl")}

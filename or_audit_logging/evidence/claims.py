@@ -136,13 +136,12 @@ class Claims:
         """Believe the open line *line*, with which a log begins whose first segments are not there."""
         self.restart(line)
         self.certificates.begin(place, _moment(parse_control(line.raw)))
-        self._before_segment = line.seq - 1
 
     def restart(self, line: SealedLine) -> None:
         """Believe the open line *line*, with which a walk goes on behind a gap, as to the keys in force."""
         members = parse_control(line.raw)
         self._keys_in_force = (members["kcv"], members["vkey"])
-        self._previous = None
+        self._previous, self._before_segment = None, line.seq - 1
         self.certificates.skip()
         self._look_at_signer()
 

@@ -37,10 +37,9 @@ from or_audit_logging.evidence.unwrap import (
     projected_within,
     sealed_lines,
 )
-from or_audit_logging.sealing.line import SealedLine, Stub
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, SealedLine, Stub
 
 _REMEMBERED = 4
-FIRST_LINES = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 _STARTS_WITH = {
     b"\x1f\x8b": "it is compressed; unpack it first",
     b"\x28\xb5\x2f\xfd": "it is compressed; unpack it first",
@@ -106,7 +105,7 @@ class LogLines:
 
     def add(self, line: SealedLine | Stub, offset: int, number: int) -> None:
         """Keep where *line* stands."""
-        if line.raw.startswith(FIRST_LINES):
+        if line.raw.startswith(FIRST_LINE_STARTS):
             self._starts.append(len(self._seqs))
         self._seqs.append(line.seq)
         self._offsets.append(offset)

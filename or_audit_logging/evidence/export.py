@@ -17,7 +17,7 @@ from or_audit_logging.evidence.anchors import Anchor
 from or_audit_logging.evidence.arguments import STANDARD_INPUT, Pin
 from or_audit_logging.evidence.bounds import Bounds, missing_lines
 from or_audit_logging.evidence.chain import Chain
-from or_audit_logging.evidence.collected import FIRST_LINES, Collected, Found, LogLines
+from or_audit_logging.evidence.collected import Collected, Found, LogLines
 from or_audit_logging.evidence.identity import Identity, identity_by
 from or_audit_logging.evidence.judgement import (
     anchors_of,
@@ -33,7 +33,7 @@ from or_audit_logging.evidence.signers import Signers
 from or_audit_logging.evidence.unfinished import OpenCalls
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.sealing.chain import leaf_hash
-from or_audit_logging.sealing.line import SealedLine, Stub
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, SealedLine, Stub
 
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
@@ -188,10 +188,10 @@ class _OneLog:
         for count, copies in enumerate(self._lines.in_order(), 1):
             seq = copies[0].line.seq
             is_behind_projected = self._lines.are_projected(chain.end, seq)
-            if is_behind_projected and not copies[0].line.raw.startswith(FIRST_LINES):
+            if is_behind_projected and not copies[0].line.raw.startswith(FIRST_LINE_STARTS):
                 chain.pass_over(seq)
             found = self._choose(chain, copies, observations)
-            if found.line.raw.startswith(FIRST_LINES):
+            if found.line.raw.startswith(FIRST_LINE_STARTS):
                 before = _PROJECTED if is_behind_projected else gap if count == 1 else None
                 chain.enter_export(self._name, gap=before)
             chain.number = found.number
@@ -236,7 +236,7 @@ class _OneLog:
 def _is_of_segment(found: Found, name: str) -> bool:
     """Return whether *found* is the first line of the segment called *name*, just as it stands there."""
     start = b'"segment":"%b",' % name.encode("utf-8", "surrogateescape")
-    return found.bare and found.line.raw.startswith(FIRST_LINES) and start in found.line.raw[:256]
+    return found.bare and found.line.raw.startswith(FIRST_LINE_STARTS) and start in found.line.raw[:256]
 
 
 def _projected(count: int) -> str:

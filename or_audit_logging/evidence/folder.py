@@ -16,12 +16,10 @@ from or_audit_logging.evidence.walk import Walk
 from or_audit_logging.log.segments import Segment
 from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream, describe, same_bytes
-from or_audit_logging.sealing.line import MAX_LINE_BYTES
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, MAX_LINE_BYTES, line_start
 
 _SEALED_NAME = re.compile(rb'"segment":"([^"\\]*)"')
-_BEFORE_RECORDS = tuple(
-    b'{"event_type":"log.%s",' % event for event in (b"genesis", b"open", b"checkpoint", b"recover")
-)
+_BEFORE_RECORDS = (*FIRST_LINE_STARTS, line_start("log.checkpoint"), line_start("log.recover"))
 """What a writer that opens a segment writes until it has described the torn files beside it."""
 _CLOCK_RAN_AHEAD = timedelta(days=2)
 """A segment that is opened after a clock had run ahead by more than 26 hours bears a day so much earlier."""

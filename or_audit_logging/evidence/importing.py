@@ -32,14 +32,14 @@ from or_audit_logging.log.sources import Source, survey
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, parse_line, parse_stub
+from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, line_start, parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.store.copy import CopyStore
 from or_audit_logging.store.head import text_or_none
 
 _BATCH = 5000
 """So many lines are one transaction: what a kill costs, and how long others wait."""
-_DELETE = b'{"event_type":"log.delete",'
+_DELETE = line_start("log.delete")
 
 Line = SealedLine | Stub
 Progress = Callable[[int], None]

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.pricing import usd
 from or_audit_logging.record import GENERATION, NAMES, AuditRecord, is_call_event
-from or_audit_logging.sealing.line import SEALED_NAMES
+from or_audit_logging.sealing.line import SEALED_NAMES, line_start
 
 FILLED = (
     *("model_used", "provider", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
@@ -44,7 +44,7 @@ MOST_RECENT = 20_000
 """So many late facts of calls that nobody waits for yet are kept."""
 
 _EXACT = Context(prec=128)
-_FACT_START = b'{"event_type":"generation"'
+_FACT_START = line_start(GENERATION)
 _ID = re.compile(rb'"generation_id":"([A-Za-z0-9_.:-]+)"')
 _COST = re.compile(rb'"total_cost": ?[-0-9]')
 

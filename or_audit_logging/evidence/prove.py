@@ -16,12 +16,13 @@ from or_audit_logging.evidence.arguments import PathText
 from or_audit_logging.evidence.leaves import LeafLines, lines_from
 from or_audit_logging.sealing.checkpoint import CheckpointNote, parse_note
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import line_start
 from or_audit_logging.sealing.merkle import InclusionPath
 from or_audit_logging.sealing.note import PublicKey
 from or_audit_logging.sealing.proof import InclusionProof
 from or_audit_logging.signing_keys import as_public_key
 
-_CHECKPOINT_START = b'{"event_type":"log.checkpoint",'
+_CHECKPOINT_START = line_start("log.checkpoint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from or_audit_logging.sealing.line import STUB, STUB_START
+from or_audit_logging.sealing.line import EVENT_START, STUB, STUB_START
 
-_START = b'{"event_type":"'
-_BETWEEN = b"\n" + _START
+_BETWEEN = b"\n" + EVENT_START
 _SEQ = b',"seq":'
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 _SUFFIX = 200
@@ -144,7 +143,7 @@ def _is_sound(block: bytes) -> bool:
     Then none of them is torn or a stub, and nothing stands between them.
     """
     end = block.find(b"\n")
-    if not block.startswith(_START) or not block.endswith(b"}\n"):
+    if not block.startswith(EVENT_START) or not block.endswith(b"}\n"):
         return False
     first, last = _seq(block, end), _seq(block, len(block))
     return first is not None and last is not None and block.count(_BETWEEN) == last - first

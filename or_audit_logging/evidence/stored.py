@@ -16,7 +16,6 @@ from pathlib import Path
 from or_audit_logging.errors import AuditError, FormatError
 from or_audit_logging.evidence.bounds import Bounds, missing_lines
 from or_audit_logging.evidence.chain import Chain
-from or_audit_logging.evidence.collected import FIRST_LINES
 from or_audit_logging.evidence.export import Asked
 from or_audit_logging.evidence.identity import Identity, identity_by
 from or_audit_logging.evidence.judgement import (
@@ -30,7 +29,14 @@ from or_audit_logging.evidence.judgement import (
 from or_audit_logging.evidence.report import Observations, Place, VerificationReport
 from or_audit_logging.evidence.shape import shape_trouble
 from or_audit_logging.evidence.unfinished import OpenCalls
-from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, parse_line, parse_stub
+from or_audit_logging.sealing.line import (
+    FIRST_LINE_STARTS,
+    STUB_START,
+    SealedLine,
+    Stub,
+    parse_line,
+    parse_stub,
+)
 from or_audit_logging.store.columns import COLUMNS, ID, Row, Value, columns_of
 from or_audit_logging.store.reader import StoreReader
 
@@ -144,7 +150,7 @@ class _Stored:
         chain.enter_export(self._name)
         try:
             for number, (seq, raw, columns) in enumerate(self._store.rows(), 1):
-                if number > 1 and raw.startswith(FIRST_LINES):
+                if number > 1 and raw.startswith(FIRST_LINE_STARTS):
                     chain.enter_export(self._name)
                 chain.number = number
                 line = _parsed(raw)

@@ -22,14 +22,21 @@ from or_audit_logging.log.segments import Segment
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.chain import LogKeys, leaf_hash
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import STUB_START, SealedLine, parse_line, parse_stub
+from or_audit_logging.sealing.line import (
+    FIRST_LINE_STARTS,
+    STUB_START,
+    SealedLine,
+    line_start,
+    parse_line,
+    parse_stub,
+)
 from or_audit_logging.sealing.merkle import Frontier
 
 NEVER = 1 << 64
 """More than any offset or seq."""
-_GENESIS, _OPEN = b'{"event_type":"log.genesis",', b'{"event_type":"log.open",'
-_MARKS = (_GENESIS, _OPEN, b'{"event_type":"log.checkpoint",')
-_ROTATE = b'{"event_type":"log.rotate",'
+_GENESIS = line_start("log.genesis")
+_MARKS = (*FIRST_LINE_STARTS, line_start("log.checkpoint"))
+_ROTATE = line_start("log.rotate")
 
 
 @dataclass(frozen=True, slots=True)

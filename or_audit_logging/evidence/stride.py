@@ -15,10 +15,8 @@ from hmac import compare_digest
 
 from or_audit_logging.evidence.position import Position
 from or_audit_logging.evidence.shape import PRINTABLE
-from or_audit_logging.record import CONTROL_PREFIX
-from or_audit_logging.sealing.line import MAC_TAIL
+from or_audit_logging.sealing.line import CONTROL_START, MAC_TAIL
 
-_CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
 _MAC_AND_END = re.compile(rb',"mac":"[0-9a-f]{64}"\}\n')
 _LEAVES = 1024
 """So many leaves enter the tree together."""
@@ -46,7 +44,7 @@ def stride(position: Position, lines: Iterator[bytes], *, log: str, stop: int) -
             not part.endswith(b"%b%d%b" % (before_seq, seq, after_seq))
             or part[:1] != b"{"
             or part[1:2] == b","
-            or raw.startswith(_CONTROL_START)
+            or raw.startswith(CONTROL_START)
             or raw.translate(None, PRINTABLE) != b"\n"
             or (
                 not compare_digest(raw[-MAC_TAIL - 1 :], _MAC_FORM % mac(leaf, part).hex().encode())

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Iterator
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.evidence.projected import MARK, Projected, projected, seals_within, walk
-from or_audit_logging.sealing.line import STUB, SealedLine, Stub, parse_line, parse_stub
+from or_audit_logging.sealing.line import EVENT_START, STUB, SealedLine, Stub, parse_line, parse_stub
 
 MAX_WRAPPED = 4 << 20
 """A line of an export is looked into up to this length: the longest sealed line, each byte of it escaped."""
 
-_START = b'{"event_type":"'
 _SEAL = re.compile(
     rb',"log":"[0-9a-f]{16}","seq":(?:0|[1-9][0-9]{0,18}),"kid":(?:0|[1-9][0-9]{0,9}),"mac":"[0-9a-f]{64}"\}'
 )
@@ -38,7 +37,7 @@ _JSON = json.JSONDecoder()
 def sealed_lines(raw: bytes, *, _depth: int = 0) -> list[SealedLine | Stub]:
     """Return the sealed lines in *raw*, one line of an export, in their order; or else the stubs in it."""
     whole = _parsed(raw.rstrip(b"\r\n"))
-    if whole is not None and raw.startswith(_START) and raw.find(_START, 1) < 0:
+    if whole is not None and raw.startswith(EVENT_START) and raw.find(EVENT_START, 1) < 0:
         return [whole]
     found: list[SealedLine | Stub] = [*_in_text(raw)]
     values = list(_values(raw)) if MARK.search(raw) else []
@@ -105,7 +104,7 @@ def _object_at_end(piece: bytes) -> bytes:
         if end == len(text):
             return piece[at:]
         at = text.find("{", end)
-    return piece[max(0, piece.find(_START)) :]
+    return piece[max(0, piece.find(EVENT_START)) :]
 
 
 def _values(raw: bytes) -> Iterator[object]:

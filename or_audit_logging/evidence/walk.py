@@ -21,9 +21,16 @@ from or_audit_logging.evidence.stretches import Stretch
 from or_audit_logging.evidence.stride import stride
 from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, STUB_START, SealedLine, parse_line, parse_stub
+from or_audit_logging.sealing.line import (
+    MAX_LINE_BYTES,
+    STUB_START,
+    SealedLine,
+    line_start,
+    parse_line,
+    parse_stub,
+)
 
-_RECOVER_START = b'{"event_type":"log.recover",'
+_RECOVER_START = line_start("log.recover")
 _STRIDE = 50_000
 """So many lines pass between two reports of progress."""
 

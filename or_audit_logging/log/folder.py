@@ -15,12 +15,13 @@ from or_audit_logging.errors import ConfigError, FormatError
 from or_audit_logging.log.mounts import DOUBTFUL, REFUSED, mount_here
 from or_audit_logging.log.segments import LOCK_NAME, LogLayout, Segment, copied_hosts
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, line_start, parse_line
 
 OPEN_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Of every file that is opened in a log's folder: not inherited, not through a link, not translated."""
 
 _log = logging.getLogger("or_audit_logging")
+_RECOVER = line_start("log.recover")
 _warned: set[Path] = set()
 
 LEAST_FREE_BYTES = 1 << 20
@@ -159,7 +160,7 @@ def described_files(layout: LogLayout) -> set[object]:
     names = set()
     for _, segment in layout.segments():
         for line in segment.lines():
-            if line.startswith(b'{"event_type":"log.recover"'):
+            if line.startswith(_RECOVER):
                 with suppress(FormatError):
                     names.add(parse_control(line)["segment"])
     return names

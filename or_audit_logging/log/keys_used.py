@@ -12,8 +12,9 @@ from typing import NamedTuple
 from or_audit_logging.errors import FormatError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, line_start
 
-_NAMING = tuple(b'{"event_type":"log.%s",' % event for event in (b"genesis", b"open", b"rotate"))
+_NAMING = (*FIRST_LINE_STARTS, line_start("log.rotate"))
 
 
 class KeysUsed(NamedTuple):

@@ -27,6 +27,7 @@ from or_audit_logging.sealing.line import (
     MAX_LINE_BYTES,
     SealedLine,
     close_suffix,
+    line_start,
     open_suffix,
     parse_line,
 )
@@ -42,8 +43,8 @@ class ReadAt(Protocol):
     def __call__(self, length: int, *, at: int) -> bytes: ...
 
 
-_CHECKPOINT = b'\n{"event_type":"log.checkpoint",'
-_ENDS_SEGMENT = (b'{"event_type":"log.rotate",', b'{"event_type":"log.policy",')
+_CHECKPOINT = b"\n" + line_start("log.checkpoint")
+_ENDS_SEGMENT = (line_start("log.rotate"), line_start("log.policy"))
 """What follows such a line stands in a new segment, whose first line says what is in force."""
 _BLOCK = 1 << 18
 _LAST_BLOCK = 1 << 16

@@ -215,7 +215,8 @@ class LogWriter(SharedWriter):
         after = self._end.first_seq - 1 if self._end.first_seq else None
         found = torn_files(self._layout, self._end.segment)
         if not self._described.issuperset(found):
-            self._described |= described_files(self._layout)
+            with suppress(OSError):  # rather said twice than a record lost because an archive is damaged
+                self._described |= described_files(self._layout)
         for name in [name for name in found if name not in self._described]:
             torn = found[name]
             self._write_control(

@@ -17,15 +17,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from or_audit_logging.errors import FormatError
-from or_audit_logging.sealing.line import SealedLine, parse_line
+from or_audit_logging.sealing.line import CONTROL_START, FIRST_LINE_STARTS, SealedLine, line_start, parse_line
 
 MADE_BEFORE = timedelta(days=2)
 """A line may be written up to 26 hours after its segment's day has begun elsewhere, or before (FORMAT 1)."""
 
-_START = b'{"event_type":"log.'
 _OPENING = ("log.genesis", "log.open")
 _OF_KEEPING = ("policy", "hold", "release", "delete", "redact", "export")
-_PREFIXES = tuple(_START + name.encode("ascii") + b'",' for name in (*_OF_KEEPING, "genesis", "open"))
+_PREFIXES = (*(line_start(f"log.{name}") for name in _OF_KEEPING), *FIRST_LINE_STARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +129,13 @@ def days_before(day: date) -> date:
 def lines_of_keeping(blocks: Iterable[bytes]) -> Iterator[SealedLine]:
     """Yield the lines in *blocks* (of whole lines) that say something of keeping, first lines included."""
     for block in blocks:
-        at = 0 if block.startswith(_START) else block.find(b"\n" + _START) + 1 or -1
+        at = 0 if block.startswith(CONTROL_START) else block.find(b"\n" + CONTROL_START) + 1 or -1
         while at >= 0:
             end = block.find(b"\n", at)
             if block.startswith(_PREFIXES, at):
                 with suppress(FormatError):  # cut by a crash: no line
                     yield parse_line(block[at : end if end >= 0 else len(block)])
-            at = block.find(b"\n" + _START, end) + 1 or -1 if end >= 0 else -1
+            at = block.find(b"\n" + CONTROL_START, end) + 1 or -1 if end >= 0 else -1
 
 
 def _day(value: object, seq: int) -> date | None:

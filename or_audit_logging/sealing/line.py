@@ -26,7 +26,19 @@ MAX_LINE_BYTES = 1 << 20
 
 STUB_START = b'{"log":"'
 
-_CONTROL_START = b'{"event_type":"' + CONTROL_PREFIX.encode()
+EVENT_START = b'{"event_type":"'
+"""The first bytes of every line but stubs."""
+CONTROL_START = EVENT_START + CONTROL_PREFIX.encode()
+"""The first bytes of the lines that the log itself wrote."""
+
+
+def line_start(event_type: str) -> bytes:
+    """Return the first bytes of every line of *event_type*; nothing else starts with them."""
+    return EVENT_START + event_type.encode("ascii") + b'",'
+
+
+FIRST_LINE_STARTS = (line_start("log.genesis"), line_start("log.open"))
+"""How the first line of each segment starts."""
 
 _SUFFIX_START = b',"log":"'
 _SUFFIX = re.compile(
@@ -54,7 +66,7 @@ class SealedLine:
     @property
     def is_control(self) -> bool:
         """Whether the log itself wrote this line (genesis, open, checkpoint, ...)."""
-        return self.raw.startswith(_CONTROL_START)
+        return self.raw.startswith(CONTROL_START)
 
 
 def parse_line(raw: bytes) -> SealedLine:

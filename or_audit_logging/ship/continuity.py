@@ -18,12 +18,12 @@ from or_audit_logging.errors import ChainBrokenError, FormatError
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.checkpoint import decode_root
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, parse_line, parse_stub
+from or_audit_logging.sealing.line import STUB_START, SealedLine, Stub, line_start, parse_line, parse_stub
 from or_audit_logging.sealing.merkle import Frontier
 
-_OPENS = b'{"event_type":"log.open",'
-_CHECKPOINT = b'{"event_type":"log.checkpoint",'
-_RECOVER = b'{"event_type":"log.recover",'
+_OPENS = line_start("log.open")
+_CHECKPOINT = line_start("log.checkpoint")
+_RECOVER = line_start("log.recover")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from or_audit_logging.log.segments import LogLayout, Segment
 from or_audit_logging.log.sources import Source, survey
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAX_LINE_BYTES
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, line_start
 from or_audit_logging.ship.continuity import Continuity, parsed
 
 _BLOCK = 1 << 20
-_DELETE = b'{"event_type":"log.delete",'
+_DELETE = line_start("log.delete")
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 

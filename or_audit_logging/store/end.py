@@ -16,13 +16,22 @@ from or_audit_logging.log.losses import Losses
 from or_audit_logging.log.tail import FindKeys, Tail, new_tail, note_control, parse_timestamp, tail_before
 from or_audit_logging.sealing.chain import leaf_hash
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import MAC_TAIL, STUB_START, SealedLine, Stub, parse_line, parse_stub
+from or_audit_logging.sealing.line import (
+    MAC_TAIL,
+    STUB_START,
+    SealedLine,
+    Stub,
+    line_start,
+    parse_line,
+    parse_stub,
+)
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.store.connection import Connection
 from or_audit_logging.store.head import CONTROL, Head, as_bytes, head_of
 
 _LAST = "SELECT seq, line FROM audit_line ORDER BY seq DESC LIMIT 1"
 _LINE = "SELECT line FROM audit_line WHERE seq = ?"
+_ROTATE = line_start("log.rotate")
 _MANY_LINES = 1000
 """Where others have written more than this, one of them may have made a checkpoint."""
 
@@ -106,7 +115,7 @@ class StoreEnd:
             last = parse_line(line)
         except FormatError:
             return False
-        if last.kid != tail.kid or last.log != tail.log or line.startswith(b'{"event_type":"log.rotate",'):
+        if last.kid != tail.kid or last.log != tail.log or line.startswith(_ROTATE):
             return False
         tail.seq, tail.prev, tail.ending = seq + 1, leaf_hash(line), line[-MAC_TAIL:] + b"\n"
         tail.offset = tail.seq

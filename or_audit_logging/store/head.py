@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from or_audit_logging.errors import FormatError
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import SealedLine, parse_line
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, SealedLine, parse_line
 from or_audit_logging.store.connection import Connection
 
 CONTROL = "SELECT seq, line FROM audit_line WHERE event_type GLOB 'log.*' AND event_type = ? ORDER BY seq "
 """The log's own lines of one kind; what follows orders and limits them."""
-
-_STARTS = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ def head_of(connection: Connection) -> Head | None:
     if row is None:
         return None
     first = parse_line(as_bytes(row[0]))
-    if not first.raw.startswith(_STARTS):
+    if not first.raw.startswith(FIRST_LINE_STARTS):
         raise FormatError("a log starts with log.genesis or log.open")
     members = parse_control(first.raw)
     kid, kcv, vkey = first.kid, str(members["kcv"]), text_or_none(members["vkey"])

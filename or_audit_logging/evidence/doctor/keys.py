@@ -13,7 +13,9 @@ from or_audit_logging.keys import KeyRing, KeySource, KeySources, read_source
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.openrouter.api import KEY_VARIABLE
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, line_start
 
+_ROTATE = line_start("log.rotate")
 _API_KEY = re.compile(r"sk-or-v1-[0-9a-f]{64}")
 
 
@@ -85,8 +87,8 @@ def _key_in_force(layout: LogLayout) -> tuple[bytes, str] | None:
     with suppress(OSError, FormatError, ValueError):
         _, segment = layout.segments()[-1]
         for line in segment.lines():
-            if not line.startswith((b'{"event_type":"log.genesis"', b'{"event_type":"log.open"')):
-                if line.startswith(b'{"event_type":"log.rotate"') and found is not None:
+            if not line.startswith(FIRST_LINE_STARTS):
+                if line.startswith(_ROTATE) and found is not None:
                     found = found[0], str(parse_control(line)["next_kcv"] or found[1])
                 continue
             members = parse_control(line)

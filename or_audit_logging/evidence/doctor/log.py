@@ -11,9 +11,8 @@ from or_audit_logging.evidence.doctor.check import Check
 from or_audit_logging.evidence.doctor.words import ago
 from or_audit_logging.log.segments import LogLayout, Segment
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.line import parse_line
+from or_audit_logging.sealing.line import CONTROL_START, parse_line
 
-_CONTROL = b'{"event_type":"log.'
 _AHEAD = timedelta(seconds=60)
 _STALE_CHECKPOINT = timedelta(minutes=10)
 
@@ -66,7 +65,7 @@ def _read(layout: LogLayout) -> _Read:
             for raw in segment.lines():
                 if raw.endswith(b"\n"):
                     last = raw
-                if raw.startswith(_CONTROL):
+                if raw.startswith(CONTROL_START):
                     _take(read, raw)
         except OSError:
             read.unreadable.append(segment.name)

@@ -24,10 +24,10 @@ from or_audit_logging.evidence.leaves import lines_from, lines_of
 from or_audit_logging.evidence.package.asked import Asked
 from or_audit_logging.evidence.reading import parse_record
 from or_audit_logging.evidence.sieve import Needles
-from or_audit_logging.record import CONTROL_PREFIX, GENERATION, AuditRecord, moment, utc_timestamp
+from or_audit_logging.record import GENERATION, AuditRecord, moment, utc_timestamp
+from or_audit_logging.sealing.line import CONTROL_START, line_start
 
-_CONTROL = f'{{"event_type":"{CONTROL_PREFIX}'.encode("ascii")
-_CHECKPOINT = b'{"event_type":"log.checkpoint",'
+_CHECKPOINT = line_start("log.checkpoint")
 _STARTED = ".started"
 _A_DAY = timedelta(days=1)
 _TIMESTAMP = re.compile(
@@ -129,7 +129,7 @@ class _Stretch:
     def take(self, seq: int, raw: bytes | None) -> None:
         timestamp = None if raw is None else timestamp_of(raw)
         is_in_time = self._was_in_time if timestamp is None else self._asked.period.has(timestamp)
-        is_record = raw is None or not raw.startswith(_CONTROL)
+        is_record = raw is None or not raw.startswith(CONTROL_START)
         self._was_in_time = is_in_time
         if is_in_time and self._first is None:
             self._first = seq
@@ -175,7 +175,7 @@ class _Mine:
         self._awaiting: set[str] = set()
 
     def take(self, seq: int, raw: bytes | None) -> None:
-        if raw is None or raw.startswith(_CONTROL):
+        if raw is None or raw.startswith(CONTROL_START):
             return
         is_fact = bool(self._awaiting) and b'"event_type":"generation"' in raw
         if not is_fact and not all(any(one in raw for one in group) for group in self._needles):

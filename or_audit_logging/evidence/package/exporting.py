@@ -35,13 +35,12 @@ from or_audit_logging.keys import KeyRing, KeySources
 from or_audit_logging.log.handing_over import hand_over
 from or_audit_logging.log.shared_writer import SharedWriter
 from or_audit_logging.log.writer import LogWriter
-from or_audit_logging.record import CONTROL_PREFIX, utc_timestamp
+from or_audit_logging.record import utc_timestamp
+from or_audit_logging.sealing.line import CONTROL_START
 from or_audit_logging.signing_keys import SigningKeys
 
 Format: TypeAlias = Literal["zip", "json"]
 FORMATS: tuple[Format, ...] = ("zip", "json")
-
-_CONTROL = f'{{"event_type":"{CONTROL_PREFIX}'.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +178,7 @@ def export(
 def _spool_records(path: PathText, chosen: Chosen, spool: Path) -> None:
     with open(spool, "wb") as file:
         for line in chosen_texts(path, chosen):
-            if not line.startswith(_CONTROL):
+            if not line.startswith(CONTROL_START):
                 file.write(line + b"\n")
 
 

@@ -27,16 +27,16 @@ from or_audit_logging.evidence.package.tree import StoredTree
 from or_audit_logging.sealing.chain import genesis_prev
 from or_audit_logging.sealing.checkpoint import decode_root, parse_note
 from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import FIRST_LINE_STARTS, line_start
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.sealing.note import VerifierKey
 
-_CHECKPOINT = b'{"event_type":"log.checkpoint",'
-_FIRST = (b'{"event_type":"log.genesis",', b'{"event_type":"log.open",')
-_ROTATE = b'{"event_type":"log.rotate",'
-_DELETE = b'{"event_type":"log.delete",'
-_REDACT = b'{"event_type":"log.redact",'
-_HISTORY = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.HISTORY_EVENTS))
-_ABOUT_OTHERS = tuple(f'{{"event_type":"{name}",'.encode("ascii") for name in sorted(names.ABOUT_OTHERS))
+_CHECKPOINT = line_start("log.checkpoint")
+_ROTATE = line_start("log.rotate")
+_DELETE = line_start("log.delete")
+_REDACT = line_start("log.redact")
+_HISTORY = tuple(map(line_start, sorted(names.HISTORY_EVENTS)))
+_ABOUT_OTHERS = tuple(map(line_start, sorted(names.ABOUT_OTHERS)))
 _MOST_TAIL = 10_000
 """No more lines than these stand between two checkpoints (FORMAT 5)."""
 
@@ -148,7 +148,7 @@ class _Walk:
 
     def _is_told(self, seq: int, raw: bytes) -> bool:
         """Return whether the history has the line *raw*."""
-        if raw.startswith(_FIRST):
+        if raw.startswith(FIRST_LINE_STARTS):
             return seq == self._tree.start
         return self._chosen.seqs is None or seq == self._recorded or not raw.startswith(_ABOUT_OTHERS)
 
@@ -156,7 +156,7 @@ class _Walk:
         try:
             self._first = parse_control(raw or b"")
             log_id, origin = str(self._first["log_id"]), str(self._first["origin"])
-            if raw is None or not raw.startswith(_FIRST):
+            if raw is None or not raw.startswith(FIRST_LINE_STARTS):
                 raise FormatError("a log begins with a segment's first line")
             if self._tree.start:
                 self._prev = bytes.fromhex(str(self._first["base_leaf"]))
@@ -197,7 +197,7 @@ class _Walk:
     def _take_history(self, seq: int, raw: bytes) -> None:
         self._history.append(seq)
         self._history_ends.append(self._history_ends[-1] + len(raw) + 1)
-        if raw.startswith((*_FIRST, _ROTATE)):
+        if raw.startswith((*FIRST_LINE_STARTS, _ROTATE)):
             members = parse_control(raw)
             vkey = members["next_vkey" if raw.startswith(_ROTATE) else "vkey"]
             self._vkey = VerifierKey.parse(str(vkey)) if vkey is not None else self._vkey

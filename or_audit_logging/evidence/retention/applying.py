@@ -33,10 +33,10 @@ from or_audit_logging.log.sources import survey
 from or_audit_logging.log.streams import LineStream, same_bytes
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.sealing.keeping import Hold, minimum_days
+from or_audit_logging.sealing.line import CONTROL_START
 
 _UNFINISHED = ".unfinished.gz"
 _BLOCK = 1 << 18
-_CUT_FIRST_LINE = b'{"event_type":"log.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +260,8 @@ def _remove_fragments(layout: LogLayout) -> list[str]:
 
 def _is_cut_first_line(segment: Segment) -> bool:
     with segment.open() as file:
-        start = file.read(len(_CUT_FIRST_LINE))
-    return bool(start) and _CUT_FIRST_LINE.startswith(start)
+        start = file.read(len(CONTROL_START))
+    return bool(start) and CONTROL_START.startswith(start)
 
 
 # The archive.

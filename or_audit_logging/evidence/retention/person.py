@@ -22,8 +22,9 @@ from or_audit_logging.evidence.retention.opened import folder_of, segments_of
 from or_audit_logging.evidence.sieve import Needles, Sieve
 from or_audit_logging.keys import KeySources
 from or_audit_logging.record import GENERATION, AuditRecord
+from or_audit_logging.sealing.line import line_start
 
-_FACT = f'{{"event_type":"{GENERATION}"'.encode("ascii")
+_FACT = line_start(GENERATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.record import moment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.keeping import hold_of, minimum_days
-from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine
+from or_audit_logging.sealing.line import CONTROL_START, MAX_LINE_BYTES, SealedLine, line_start
 from or_audit_logging.ship.aws import open_session
 from or_audit_logging.ship.continuity import parsed
 from or_audit_logging.ship.s3.address import CHECKPOINTS, day_of, host_of, parse_address
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from datetime import date
 
 _LIMITS = Limits(items=10_000, bytes=16 << 20, item_bytes=8 * MAX_LINE_BYTES)
-_CONTROL = b'{"event_type":"log.'
-_OPEN = b'{"event_type":"log.open",'
-_CHECKPOINT = b'{"event_type":"log.checkpoint",'
+_OPEN = line_start("log.open")
+_CHECKPOINT = line_start("log.checkpoint")
 
 
 class S3Target:
@@ -67,7 +66,7 @@ class S3Target:
         for index, item in enumerate(items):
             if item.body != item.line:
                 raise DeliveryError(f"{self.name} takes the lines as they are sealed: leave --format native")
-            if not item.line.startswith(_CONTROL) or index in passed_by:
+            if not item.line.startswith(CONTROL_START) or index in passed_by:
                 continue
             try:
                 self._pass(item.line)
