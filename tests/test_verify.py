@@ -210,6 +210,25 @@ def test_fragment_that_the_next_segment_does_not_describe_yet(tmp_path: Path) ->
     assert (report.verdict, [finding.kind for finding in report.findings]) == ("tampered", ["torn"])
 
 
+@pytest.mark.parametrize(
+    ("unfinished", "verdict"),
+    [
+        (b'{"event_type":"log.rec', "verified"),
+        (b'{"event_type":"log.rec\0\0\0', "verified"),
+        (b"\0\0\0", "verified"),
+        (b"", "tampered"),
+        (b"something else", "tampered"),
+        (b'{"event_type":"log.rec\0else', "tampered"),
+    ],
+)
+def test_crash_while_torn_bytes_were_described(tmp_path: Path, unfinished: bytes, verdict: str) -> None:
+    """Nothing describes them yet; without the beginning of a log.recover they may be somebody's line."""
+    log = LogBuilder()
+    log.user()
+    log.segments[log.name] += b"torn\n" + unfinished
+    assert verify(log.save(tmp_path), key=key(), anchors=[log.anchor()]).verdict == verdict
+
+
 def test_unfinished_first_line_of_the_newest_segment_is_a_note(tmp_path: Path) -> None:
     """A crash while a segment was opened leaves the log as it was."""
     log = plain_log()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from unittest import mock
 
 import pytest
@@ -277,7 +277,7 @@ class WrittenLog(RuleBasedStateMachine):
             path = max(grown, key=lambda path: (path not in before, path))
             start = before.get(path, 0)
             with open(path, "r+b") as file:
-                file.truncate(start + round(kept * (path.stat().st_size - start)))
+                cut(file, start + round(kept * (path.stat().st_size - start)))
         self.kill(slot)
 
     @rule(slot=SLOTS)
@@ -297,7 +297,7 @@ class WrittenLog(RuleBasedStateMachine):
             with open(path, "r+b") as file:
                 while raw := file.readline():
                     safe = file.tell() if _seq(raw) < self.anchored else safe
-                file.truncate(safe + round(kept * (size - safe)))
+                cut(file, safe + round(kept * (size - safe)))
                 file.truncate(size if zeros else file.seek(0, 2))
         self.uncertain, self.written = self.uncertain + self.written, 0
         if not self.anchored:
@@ -468,6 +468,16 @@ class WrittenLog(RuleBasedStateMachine):
         if not goes_on:
             shutil.rmtree(self.folder)
             self.folder, self.attacked = honest, False
+
+
+def cut(file: BinaryIO, size: int) -> None:
+    """Cut *file* to *size*, but for the newline that ends torn bytes where nothing stands behind it.
+
+    With it, they look as if somebody had added a line, until the next writer describes them.
+    """
+    file.seek(0)
+    *_, last = file.read(size).splitlines(keepends=True) or [b""]
+    file.truncate(size - (last.endswith(b"\n") and _seq(last) == float("inf")))
 
 
 def _seq(raw: bytes) -> float:

@@ -146,8 +146,8 @@ class Walk:
                 message = "the newline at the segment's end is missing"
                 self._observations.find(chain.place(line.seq).finding("newline", message))
         elif newest:
-            torn = len(raw)
-            if raw.startswith(_RECOVER_START[:torn]):  # a crash while an earlier one was described
+            torn, kept = len(raw), raw.rstrip(b"\0")  # what a power cut kept from the disk may read as zeros
+            if kept.startswith(_RECOVER_START[: len(kept)]):  # a crash while an earlier one was described
                 torn += chain.forgive_torn_end()
             said = f"the segment ends in {torn:,} bytes that are no whole line, as a crash leaves them"
             self._observations.note(chain.place().note("torn-end", said))
