@@ -28,7 +28,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ". Text is read in large pieces, since a secret may go over several "
         "lines; with --json each line is one value. What was found is counted on stderr.",
-        epilog="example: or-audit redact --action CARD=mask --pack gb < app.log > shared.log",
+        epilog="example: or-audit redact --action CARD=mask --pack gb < app.log > shared.log. "
+        "Exit codes: 0 done, 1 some of it could not be looked at and was replaced, 2 could not.",
     )
     parser.add_argument("--json", action="store_true", help="JSON lines: redact the values in them")
     parser.add_argument("--quiet", action="store_true", help="no counts")
