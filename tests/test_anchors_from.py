@@ -591,6 +591,30 @@ def test_nothing_found_is_said(
     assert not (tmp_path / "anchors").exists()
 
 
+def test_a_folder_without_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is named by mistake does not pass for one that has no checkpoint in its files."""
+    (tmp_path / "empty").mkdir()
+    assert main(["anchors", "--from", str(tmp_path / "empty")]) == 2
+    assert f"there is no file in {tmp_path / 'empty'}" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else it would pass for one without checkpoints."""
+    (tmp_path / "closed").mkdir(mode=0o000)
+    assert main(["anchors", "--from", str(tmp_path / "closed")]) == 2
+    assert f"{tmp_path / 'closed'} cannot be read: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--stored",), ("--since", "2026-11-21")])
+def test_what_is_for_buckets_is_refused_for_files(
+    log: Log, tmp_path: Path, option: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than passed over."""
+    assert main(["anchors", "--from", str(tmp_path), *option]) == 2
+    assert "go with a bucket: --from s3:BUCKET/PREFIX" in capsys.readouterr().err
+
+
 def test_one_useless_file_among_others_is_exit_1(log: Log, tmp_path: Path) -> None:
     """Where it was named; in a folder it is noted."""
     keep(tmp_path / "exported", as_document(cloudwatch(log.lines)))

@@ -64,6 +64,23 @@ def trouble_with(words: list[str]) -> str | None:
     return next((f"no option {option}" for option in unknown if option not in known), None)
 
 
+def every_command(parent: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the commands below *parent*, and those below them."""
+    for command in commands_of(parent).values():
+        yield command
+        yield from every_command(command)
+
+
+@pytest.mark.parametrize("command", [*every_command(parser())], ids=lambda command: str(command.prog))
+def test_the_help_of_a_command_has_an_example_and_its_exit_codes(command: argparse.ArgumentParser) -> None:
+    """The example's words exist, too."""
+    epilog = command.epilog or ""
+    found = re.search(r"example: or-audit ([^<>;|,]+?)(?:[.,;:] |[<>;|,]|$)", epilog)
+    assert found is not None, epilog
+    assert trouble_with(found[1].split()) is None
+    assert re.search(r"[Ee]xit codes: 0 ", epilog), epilog
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_commands_and_options_that_a_page_names_exist(page: Path) -> None:
     """What the docs say can be typed."""

@@ -30,6 +30,7 @@ from or_audit_logging.ship.items import ItemMaker
 OPERATIONS = REPOSITORY / "examples" / "operations"
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
 UNITS = sorted(OPERATIONS.glob("*.service"))
+SCRIPTS = sorted(path.relative_to(OPERATIONS).as_posix() for path in OPERATIONS.rglob("*.sh"))
 
 Script = Callable[..., tuple[int, str]]
 
@@ -82,6 +83,15 @@ def write_calls(folder: Path, monkeypatch: pytest.MonkeyPatch, *, good: int, bad
         handler.handle(record)
     handler.close()
     return folder / "audit_logs"
+
+
+@pytest.mark.parametrize(
+    "name", [path.relative_to(OPERATIONS).as_posix() for path in OPERATIONS.rglob("*.sh")]
+)
+def test_without_its_arguments_a_script_says_how_it_is_called(script: Script, name: str) -> None:
+    code, said = script(name)
+    assert code == 2
+    assert said.startswith(f"{Path(name).name} ")
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ class TestWhatIsStored:
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
-        with pytest.raises(DeliveryError, match="native"):
+        with pytest.raises(DeliveryError, match="native lines alone: leave --format out"):
             ship(s3, three_segments().save(tmp_path / "log"), format="ecs")
         assert s3.stored == []
 

@@ -74,6 +74,7 @@ def ship(datadog: FakeDatadog, folder: Path, **options: Any) -> Shipped:
         ("datadoghq.eu", "https://http-intake.logs.datadoghq.eu/api/v2/logs"),
         ("us3.datadoghq.com", "https://http-intake.logs.us3.datadoghq.com/api/v2/logs"),
         ("app.datadoghq.com?service=x", "https://http-intake.logs.datadoghq.com/api/v2/logs"),
+        ("http-intake.logs.datadoghq.eu", "https://http-intake.logs.datadoghq.eu/api/v2/logs"),
         ("https://proxy.example/dd/", "https://proxy.example/dd/api/v2/logs"),
         ("https://proxy.example/api/v2/logs", "https://proxy.example/api/v2/logs"),
     ],

@@ -3,6 +3,7 @@
 #   error_rate.sh LOG [PERCENT] [MINUTES] [CALLS]      default: more than 5 percent in 60 minutes, of 20 calls at least
 # Exit: 0 not so, 1 too many, 2 could not look.
 set -u
+[ $# -ge 1 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 log=$1 percent=${2:-5} minutes=${3:-60} least=${4:-20}
 for number in "$percent" "$minutes" "$least"; do
     case $number in '' | *[!0-9]*) echo "error_rate.sh: not a whole number: $number" >&2; exit 2 ;; esac

@@ -6,6 +6,7 @@
 # newest line is so many hours old, default 0 (never).
 # Exit: 0 all verified, 1 trouble, 2 some could not be verified.
 set -u
+[ $# -ge 3 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 logs=$1 anchors=$2 report=$3 lag=${4:-26h} age=${5:-26h} silent=${6:-0}
 or-audit verify --all "$logs" --anchor "$anchors" --lag "$lag" --max-age "$age" --json > "$report.new"
 code=$?

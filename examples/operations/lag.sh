@@ -4,6 +4,7 @@
 #                                                      DIR: as in or-audit ship --state DIR, default LOG/ship
 # Exit: 0 not so, 1 it is, 2 could not look.
 set -u
+[ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 log=$1 state=$2 seconds=${3:-300} cursors=${4:-}
 case $seconds in '' | *[!0-9]*) echo "lag.sh: SECONDS is a whole number, not $seconds" >&2; exit 2 ;; esac
 status=$(or-audit ship "$log" --status --json ${cursors:+--state "$cursors"}) || exit 2

@@ -3,6 +3,7 @@
 #   lost.sh LOG STATE                                  STATE: a file of this script, outside of the log's folder
 # Exit: 0 nothing new, 1 records were lost, 2 could not look.
 set -u
+[ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 log=$1 state=$2 seen=-1
 [ -r "$state" ] && read -r seen < "$state"
 found=$(sed -n '/^{"event_type":"log\.lost",/s/.*"count":\([0-9a-z]*\),"reason":"\([a-z]*\)",.*"seq":\([0-9]*\),"kid":[0-9]*,"mac":"[0-9a-f]*"}$/\3 \1 \2/p' "$log"/*.jsonl) || exit 2

@@ -4,6 +4,7 @@
 #   tampered.sh LOG ANCHORS REPORT [MAX_AGE]           MAX_AGE of the newest anchor, default 26h
 # Exit: 0 verified, 1 tampered, or no recent anchor, 2 could not verify.
 set -u
+[ $# -ge 3 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 log=$1 anchors=$2 report=$3 age=${4:-26h}
 or-audit verify "$log" --anchor "$anchors" --max-age "$age" --json > "$report.new"
 code=$?

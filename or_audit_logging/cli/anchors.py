@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from or_audit_logging.cli.output import complain, printable, table, warn
+from or_audit_logging.cli.values import day
+from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.anchor_files import Gathered, LogAnchors, gather, save
 from or_audit_logging.evidence.arguments import Pin
 from or_audit_logging.record import utc_timestamp
@@ -52,7 +53,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--since",
         metavar="DATE",
-        type=_day,
+        type=day,
         help="of a bucket: only the folders of this day (YYYY-MM-DD) and later",
     )
     parser.add_argument(
@@ -69,6 +70,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Gather, keep and say."""
     files = [place for place in options.places if not place.startswith(_BUCKET)]
+    if len(files) == len(options.places) and (options.stored or options.since is not None):
+        raise ConfigError("--stored and --since go with a bucket: --from s3:BUCKET/PREFIX")
     listings = [_listing(place, options) for place in options.places if place not in files]
     kept = [(one.text, one.kept_at, one.where) for listing in listings for one in listing.found]
     gathered = gather(files, log_id=options.log_id, kept=kept)
@@ -126,13 +129,6 @@ def _say_of_buckets(listings: Sequence[KeptCheckpoints]) -> bool:
 
 def _checkpoints(count: int) -> str:
     return "1 checkpoint" if count == 1 else f"{count:,} checkpoints"
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("a day is written YYYY-MM-DD") from None
 
 
 def _table(gathered: Gathered) -> str:

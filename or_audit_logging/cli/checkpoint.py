@@ -21,7 +21,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ". A copy kept elsewhere is an anchor: it lets verify find a log "
         "that was cut short, rolled back or replaced.",
-        epilog="example: or-audit checkpoint audit_logs -o /mnt/elsewhere/audit.anchors",
+        epilog="example: or-audit checkpoint audit_logs -o /mnt/elsewhere/audit.anchors. "
+        "Exit codes: 0 done, 2 could not.",
     )
     add_log_arguments(parser, or_store=True)
     parser.add_argument(

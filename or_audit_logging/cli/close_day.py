@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ", so that the day it ends in is closed. A log that is written to "
         "does so by itself; for an idle one, call this some minutes after midnight (UTC).",
-        epilog="example: or-audit close-day audit_logs",
+        epilog="example: or-audit close-day audit_logs. Exit codes: 0 done, 2 could not.",
     )
     add_log_arguments(parser)
     parser.set_defaults(run=run)

@@ -58,7 +58,8 @@ def add_parser(commands: Any) -> None:
         description="Show the whole trail: calls through the real openai SDK to a stand-in for OpenRouter on "
         "this machine, sealed records, an anchor, a verification, and one changed byte. Needs no network "
         "and no key, and leaves nothing behind unless --keep is given.",
-        epilog="example: or-audit demo --keep demo_logs",
+        epilog="example: or-audit demo --keep demo_logs. "
+        "Exit codes: 0 all came as it should, 1 a verdict was not the one expected, 2 could not.",
     )
     parser.add_argument("--keep", metavar="DIR", help="keep the log, its key and its anchor in DIR (new)")
     parser.set_defaults(run=run)

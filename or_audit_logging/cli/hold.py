@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
         description="A legal hold keeps records of its days from redaction, and the first segment that may "
         "hold one of them, with all that come after, from deletion, until it is released. It is a line of "
         "the log.",
-        epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation",
+        epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation. "
+        "Exit codes: 0 done, 1 refused, 2 could not.",
     )
     acts = parser.add_subparsers(title="what to do", metavar="ACT", required=True)
     _add_add(acts)
@@ -39,7 +40,8 @@ def _add_add(acts: Any) -> None:
         "add",
         help="hold records",
         description="Put the records made on some UTC days under a legal hold.",
-        epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation",
+        epilog="example: or-audit hold add audit_logs --name case-7 --since 2026-10-01 --reason litigation. "
+        "Exit codes: 0 done, 1 refused, 2 could not.",
     )
     add_log_arguments(parser)
     parser.add_argument("--name", metavar="CASE", required=True, help="what the hold is called from now on")
@@ -54,7 +56,8 @@ def _add_release(acts: Any) -> None:
         "release",
         help="release a hold",
         description="Release a hold: what only it kept goes with the next run of retain.",
-        epilog="example: or-audit hold release audit_logs --name case-7 --reason settled",
+        epilog="example: or-audit hold release audit_logs --name case-7 --reason settled. "
+        "Exit codes: 0 done, 1 refused, 2 could not.",
     )
     add_log_arguments(parser)
     parser.add_argument("--name", metavar="CASE", required=True, help="the hold's name")
@@ -67,7 +70,7 @@ def _add_list(acts: Any) -> None:
         "list",
         help="list the holds in force",
         description="List the holds in force. No key is needed, and nothing is checked: verify does that.",
-        epilog="example: or-audit hold list audit_logs",
+        epilog="example: or-audit hold list audit_logs. Exit codes: 0 done, 2 could not.",
     )
     parser.add_argument("log", metavar="DIR|DB", help="the log's folder, or its store")
     parser.add_argument("--json", action="store_true", help="print them as JSON")

@@ -28,7 +28,8 @@ def add_parser(commands: Any) -> None:
         "init",
         help=HELP,
         description=HELP.capitalize() + ".",
-        epilog="example: or-audit init audit_logs --key-file ~/.config/or-audit/audit.key",
+        epilog="example: or-audit init audit_logs --key-file ~/.config/or-audit/audit.key. "
+        "Exit codes: 0 done, 2 could not.",
     )
     parser.add_argument("directory", metavar="DIR", help="the log's folder; made (0700) where it is missing")
     parser.add_argument(

@@ -13,6 +13,7 @@ from or_audit_logging.errors import ConfigError
 from or_audit_logging.exact_json import Written, decoder, quoted_ascii, write
 from or_audit_logging.handlers.redactors import redactor_from
 from or_audit_logging.policy import Redacts
+from or_audit_logging.redaction.matchers import PACKS
 
 HELP = "take personal data and secrets out of what comes on stdin"
 
@@ -28,7 +29,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ". Text is read in large pieces, since a secret may go over several "
         "lines; with --json each line is one value. What was found is counted on stderr.",
-        epilog="example: or-audit redact --action CARD=mask --pack gb < app.log > shared.log",
+        epilog="example: or-audit redact --action CARD=mask --pack gb < app.log > shared.log. "
+        "Exit codes: 0 done, 1 some of it could not be looked at and was replaced, 2 could not.",
     )
     parser.add_argument("--json", action="store_true", help="JSON lines: redact the values in them")
     parser.add_argument("--quiet", action="store_true", help="no counts")
@@ -39,7 +41,13 @@ def add_parser(commands: Any) -> None:
         default=[],
         help="replace, mask, pseudonym, drop or keep, for a type (EMAIL) or category (contact); repeatable",
     )
-    parser.add_argument("--pack", metavar="NAME", action="append", default=[], help="national identifiers")
+    parser.add_argument(
+        "--pack",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help=f"look for what is in this pack, too: {', '.join(PACKS)}; repeatable",
+    )
     parser.add_argument("--allow", metavar="VALUE", action="append", default=[], help="what stays")
     parser.add_argument(
         "--known-secret", metavar="env:NAME", action="append", default=[], help="a variable's value goes"

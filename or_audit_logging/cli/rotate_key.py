@@ -22,7 +22,8 @@ def add_parser(commands: Any) -> None:
         "keys (key: [file:old.key, file:new.key]) and restart them; then run this, which begins a new "
         "segment (in a store: a checkpoint); then the old key is no longer needed for writing. "
         "Keep it for verifying what it sealed.",
-        epilog="example: or-audit rotate-key audit_logs --key file:old.key --new-key file:new.key",
+        epilog="example: or-audit rotate-key audit_logs --key file:old.key --new-key file:new.key. "
+        "Exit codes: 0 done, 2 could not.",
     )
     add_log_arguments(parser, or_store=True)
     parser.add_argument("--new-key", metavar="KEY", help="env:NAME or file:PATH of the secret from now on")

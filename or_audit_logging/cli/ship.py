@@ -96,6 +96,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Ship, or say how far it came."""
     if options.status:
+        if options.to is not None or options.follow:
+            raise ConfigError("--status tells of all targets of a log; leave --to and --follow out")
         return _print_status(ship_status(options.log, state=options.state), options)
     if options.to is None:
         raise ConfigError("name a target with --to, such as webhook:https://collector.example/audit")

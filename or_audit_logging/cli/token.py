@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description=HELP.capitalize() + ", under the audit key. Without VALUE it is read from stdin, so that "
         "it does not stand in the shell's history.",
-        epilog="example: or-audit token --type USER < address.txt",
+        epilog="example: or-audit token --type USER < address.txt. Exit codes: 0 done, 2 could not.",
     )
     parser.add_argument(
         "--type",

@@ -41,7 +41,9 @@ def seconds(text: str) -> float:
     """Return the number of seconds that *text* states, more than 0."""
     value = usd(text)
     if value is None or not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; give 86400 or less, such as 30")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds; give more than 0 and at most 86400, as 30"
+        )
     return float(value)
 
 

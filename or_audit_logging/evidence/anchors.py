@@ -87,7 +87,12 @@ def collect(
         raise ConfigError(f"there is no anchor file or folder {place}")
     anchors: list[Anchor] = []
     notes: list[Note] = []
-    for file in _files(place):
+    unreadable: list[OSError] = []
+    files = list(_files(place, unreadable))
+    notes += [_unreadable(error.filename, error) for error in unreadable]
+    if not files and not unreadable:
+        notes.append(_note("anchor-none", f"there is no file in {place}"))
+    for file in files:
         if refuse is not None and is_inside(file, refuse):
             notes.append(refusal(file))
             continue
@@ -96,7 +101,7 @@ def collect(
         try:
             found, damaged = _read_file(file)
         except OSError as error:
-            notes.append(_note("anchor-unreadable", f"{file} cannot be read: {error.strerror or error}"))
+            notes.append(_unreadable(file, error))
             continue
         anchors += found
         if damaged:
@@ -150,11 +155,16 @@ def _note(kind: str, message: str) -> Note:
     return Note(None, None, kind, message)
 
 
-def _files(place: str) -> Iterator[str]:
+def _unreadable(place: str, error: OSError) -> Note:
+    return _note("anchor-unreadable", f"{place} cannot be read: {error.strerror or error}")
+
+
+def _files(place: str, unreadable: list[OSError]) -> Iterator[str]:
+    """Yield the files in *place*; folders that cannot be listed are added to *unreadable*."""
     if not os.path.isdir(place):
         yield place
         return
-    for folder, subfolders, names in os.walk(place):
+    for folder, subfolders, names in os.walk(place, onerror=unreadable.append):
         subfolders.sort()
         for name in sorted(names):
             yield os.path.join(folder, name)

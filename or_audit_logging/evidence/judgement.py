@@ -243,7 +243,10 @@ def _nothing_to_hold_it_against(anchors: Sequence[Anchor], signers: Signers) -> 
         return "no key was given, and no line is covered by a signed checkpoint, kept elsewhere or in the log"
     if any(anchor.size for anchor in anchors):
         return "no key was given, and no anchor that holds for a line which is there"
-    return "neither a key nor an anchor of this log was given"
+    return (
+        "neither a key nor an anchor of this log was given; set OR_AUDIT_KEY_FILE to the key's file, or give "
+        "an anchor that was kept elsewhere"
+    )
 
 
 def _kept_since(anchor: Anchor, oldest: datetime) -> bool:

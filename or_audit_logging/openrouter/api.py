@@ -259,7 +259,7 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc:
         raise ConfigError(f"base_url is an address such as {BASE_URL}")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigError("base_url begins with https: over http the key could be read on the way")
+        raise ConfigError("base_url has to begin with https: over http the key could be read on the way")
     return url.rstrip("/")
 
 

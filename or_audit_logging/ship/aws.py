@@ -137,9 +137,9 @@ def connect(session: boto3.Session, service: str, *, name: str, options: TargetO
     except ValueError:  # an endpoint that is no address
         raise DeliveryError(f"{name}: boto3 cannot begin: check AWS_ENDPOINT_URL and AWS_REGION") from None
     try:
-        checked_url(client.meta.endpoint_url)
+        checked_url(client.meta.endpoint_url, what="AWS_ENDPOINT_URL")
     except ConfigError as error:
-        raise DeliveryError(f"{name}: AWS_ENDPOINT_URL: {error}") from None
+        raise DeliveryError(f"{name}: {error}") from None
     client.meta.events.register("response-received", functools.partial(_to_its_end, name))
     return client
 
@@ -179,6 +179,11 @@ def understood(name: str, *, timeout: float) -> Iterator[None]:
         ) from None
     except (sdk.ConnectTimeoutError, sdk.ReadTimeoutError):
         raise TryLaterError(f"{name} did not answer in {timeout:g} s") from None
+    except sdk.EndpointConnectionError:  # a host of no such name, mostly: the region is part of it
+        raise TryLaterError(
+            f"{name} could not be reached: nobody answers there; if the network is up, check AWS_REGION and "
+            "AWS_ENDPOINT_URL"
+        ) from None
     except (
         sdk.ConnectionError,
         sdk.HTTPClientError,

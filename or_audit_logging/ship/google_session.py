@@ -87,6 +87,11 @@ def google_credentials(endpoint: str, *, scope: str) -> tuple[Any, str | None]:
     try:
         credentials, project = google.auth.default(scopes=[scope])
     except DefaultCredentialsError:
+        if os.environ.get(CREDENTIALS_VARIABLE):
+            raise ConfigError(
+                f"the file that {CREDENTIALS_VARIABLE} names holds no credentials for Google, or is not "
+                "there: name the JSON file of a service account"
+            ) from None
         raise ConfigError(
             f"no usable credentials for Google were found: set {CREDENTIALS_VARIABLE} to the file of a "
             "service account, or run 'gcloud auth application-default login'"

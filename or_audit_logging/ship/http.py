@@ -248,22 +248,21 @@ def without_query(url: str, *, hides_path: bool = False) -> str:
     return (bare._replace(path="") if hides_path else bare).geturl()
 
 
-def checked_url(url: str) -> str:
-    """Return *url*; raises `ConfigError`: no URL, credentials in it, lines in clear."""
+def checked_url(url: str, *, what: str = "the target's address") -> str:
+    """Return *url*, which is *what*; raises `ConfigError`: no URL, credentials in it, lines in clear."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("https", "http") or not host:
-        raise ConfigError("the target's address is a URL such as https://collector.example/audit")
+        raise ConfigError(f"{what} is no URL; write it with https://, as https://collector.example/audit")
     if "@" in parts.netloc:
-        raise ConfigError(
-            "credentials do not stand in the address; name them in the environment (docs/targets.md)"
-        )
+        raise ConfigError(f"{what} holds credentials; name them in the environment instead (docs/targets.md)")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
-            "the address begins with https: over http the lines could be read and changed on the way"
+            f"{what} has to begin with https: over http, which is for this machine alone, the lines could be "
+            "read and changed on the way"
         )
     return url
 

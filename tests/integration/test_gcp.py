@@ -309,6 +309,10 @@ def test_entries_older_than_the_retention(
     assert fake.entries() == []
     monkeypatch.setenv("OR_AUDIT_GCP_RETENTION_DAYS", "400")
     assert open_target(LOG).limits.oldest == timedelta(days=400)
+    for wrong in ("0", "3651", "a year"):
+        monkeypatch.setenv("OR_AUDIT_GCP_RETENTION_DAYS", wrong)
+        with pytest.raises(ConfigError, match="from 1 to 3650"):
+            open_target(LOG)
 
 
 def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> tuple[ssl.SSLContext, Path]:
@@ -476,5 +480,5 @@ def test_credentials_that_are_none(
     if content is not None:
         path.write_text(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    with pytest.raises(ConfigError, match="gcloud auth"):
+    with pytest.raises(ConfigError, match="the file that GOOGLE_APPLICATION_CREDENTIALS names holds no"):
         open_target(LOG)

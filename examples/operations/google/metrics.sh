@@ -3,6 +3,7 @@
 # Run again, it brings the metrics up to date, and adds no policy that is there.
 #   metrics.sh PROJECT LOG CHANNEL       LOG as in --to gcp:LOG; CHANNEL: who is told (gcloud beta monitoring channels list)
 set -eu
+[ $# -ge 3 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 project=$1 log="logName=\"projects/$1/logs/$2\"" channel=$3
 metric() {
     set -- "or_audit_$1" --project "$project" --description "$2" --log-filter "$log AND $3"

@@ -8,6 +8,7 @@ Each module has `open_target(address, options)`, which returns a `Target` and ra
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from dataclasses import replace
 
@@ -37,7 +38,7 @@ def open_target(text: str, options: TargetOptions | None = None) -> Target:
     name, _, address = str(text).partition(":")
     if name not in TARGETS:
         known = ", ".join(TARGETS.values())
-        raise ConfigError(f"there is no target {name!r}; targets are {known}")
+        raise ConfigError(f"there is no target {name!r}{_meant(name)}; targets are {known}")
     if name not in ("file", "stdout") and address.startswith(("env:", "file:")):
         content, _where = read_source(address, what=f"{name} address")
         address = content.decode("utf-8", "replace").strip()
@@ -45,3 +46,13 @@ def open_target(text: str, options: TargetOptions | None = None) -> Target:
     module = importlib.import_module(f"{__name__}.{name}")
     target: Target = module.open_target(address, options or TargetOptions())
     return target
+
+
+def _meant(name: str) -> str:
+    """Return what may have been meant by *name*, in brackets, as far as that can be guessed."""
+    if name in ("http", "https"):
+        return " (an address of your own is a webhook)"
+    if "/" in name or "." in name:
+        return " (a path is written file:PATH)"
+    close = difflib.get_close_matches(name.lower(), TARGETS, 1)
+    return f" (is {close[0]} meant?)" if close else ""

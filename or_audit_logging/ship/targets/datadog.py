@@ -25,6 +25,7 @@ KEY_VARIABLE = "OR_AUDIT_DATADOG_API_KEY"
 AGENTS_KEY_VARIABLE = "DD_API_KEY"
 """What Datadog's own agents and tools read."""
 
+_INTAKE = "http-intake.logs."
 _PATH = "/api/v2/logs"
 _ACCEPTED = 202
 _NAMES = ("service", "tags")
@@ -64,9 +65,9 @@ def open_target(address: str, options: TargetOptions) -> DatadogTarget:
     OR_AUDIT_DATADOG_API_KEY, or DD_API_KEY, holds the API key.
     """
     site, _, query = address.partition("?")
-    site = site.removesuffix("/").removesuffix(_PATH).removeprefix("app.")
+    site = site.removesuffix("/").removesuffix(_PATH).removeprefix("app.").removeprefix(_INTAKE)
     if _SITE.fullmatch(site):
-        url = f"https://http-intake.logs.{site}{_PATH}"
+        url = f"https://{_INTAKE}{site}{_PATH}"
     elif site.startswith(("https://", "http://")):
         url = site + _PATH
     else:

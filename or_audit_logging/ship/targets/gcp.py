@@ -53,6 +53,7 @@ _LATER_STATUS = frozenset({408, 409, 425, 429, 499})
 # https://cloud.google.com/logging/quotas
 _ITEMS, _BYTES, _ITEM_BYTES, _OVERHEAD = 1_000, 3 << 20, 240_000, 250
 _RETENTION_DAYS = 30
+_LONGEST_RETENTION_DAYS = 3650
 _NEWEST = timedelta(hours=24)
 
 
@@ -135,7 +136,7 @@ def open_target(address: str, options: TargetOptions) -> CloudLoggingTarget:
     project, no credentials) and `MissingExtraError`.
     """
     project, log_id = _parsed(address)
-    endpoint = checked_url(os.environ.get(ENDPOINT_VARIABLE) or _ENDPOINT).rstrip("/")
+    endpoint = checked_url(os.environ.get(ENDPOINT_VARIABLE) or _ENDPOINT, what=ENDPOINT_VARIABLE).rstrip("/")
     oldest = _retention()
     try:
         from google.cloud.logging import Client
@@ -182,8 +183,10 @@ def _parsed(address: str) -> tuple[str | None, str]:
 
 def _retention() -> timedelta:
     text = os.environ.get(RETENTION_VARIABLE) or str(_RETENTION_DAYS)
-    if not re.fullmatch("[1-9][0-9]{0,3}", text, re.ASCII):
-        raise ConfigError(f"{RETENTION_VARIABLE} is the log bucket's retention in days, from 1 to 3650")
+    if not re.fullmatch("[1-9][0-9]{0,3}", text, re.ASCII) or int(text) > _LONGEST_RETENTION_DAYS:
+        raise ConfigError(
+            f"{RETENTION_VARIABLE} is the log bucket's retention in days, from 1 to {_LONGEST_RETENTION_DAYS}"
+        )
     return timedelta(days=int(text))
 
 

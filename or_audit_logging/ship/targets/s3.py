@@ -65,7 +65,7 @@ class S3Target:
         refused: dict[int, str] = {}
         for index, item in enumerate(items):
             if item.body != item.line:
-                raise DeliveryError(f"{self.name} takes the lines as they are sealed: leave --format native")
+                raise DeliveryError(f"{self.name} takes native lines alone: leave --format out")
             if not item.line.startswith(CONTROL_START) or index in passed_by:
                 continue
             try:
