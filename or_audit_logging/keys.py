@@ -109,7 +109,8 @@ def default_source() -> str:
         return f"file:{path}"
     raise ConfigError(
         f"no audit key: set {KEY_FILE_VARIABLE} to the path of a key file (or-audit init DIR makes one and "
-        f"prints the export line to run), or {KEY_VARIABLE} to the key, or pass key='file:PATH'"
+        f"prints the export line to run), or {KEY_VARIABLE} to the key, or name it: key='file:PATH' in Python, "
+        "--key file:PATH on the command line"
     )
 
 
