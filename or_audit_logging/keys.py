@@ -109,8 +109,8 @@ def default_source() -> str:
         return f"file:{path}"
     raise ConfigError(
         f"no audit key: set {KEY_FILE_VARIABLE} to the path of a key file (or-audit init DIR makes one and "
-        f"prints the export line to run), or {KEY_VARIABLE} to the key, or name it: key='file:PATH' in Python, "
-        "--key file:PATH on the command line"
+        f"prints the export line to run), or {KEY_VARIABLE} to the key, or name the file: "
+        "key='file:PATH' in Python, --key file:PATH on the command line"
     )
 
 
