@@ -25,7 +25,7 @@ from fake_s3 import BUCKET, FakeS3, S3Error
 from fakes import eventually
 from hypothesis import given
 from hypothesis import strategies as st
-from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
+from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, three_segments
 from ship_sites import FAULTS
 
 from or_audit_logging import verify
@@ -766,11 +766,36 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", place]) == 1
     assert f"{stored.key} was changed" in capsys.readouterr().err
     stored.data = bytes(100_000)
-    assert main(["anchors", "--from", place]) == 0
-    assert f"{stored.key} holds no checkpoint" in capsys.readouterr().err
+    assert main(["anchors", "--from", place]) == 1
+    assert f"{stored.key} was changed" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+def test_a_host_that_puts_checkpoints_of_another(
+    s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes no key, and the other's log would seem to lack lines: whose folders they are in is said."""
+    ship(s3, three_segments().save(tmp_path / "log"))
+    ship(s3, three_segments(log_id=bytes(16), host="web2").save(tmp_path / "other"))
+    place, own = f"s3:{BUCKET}/llm", next(key for key in s3.checkpoints() if HOST in key)
+    forged = LogBuilder(log_id=bytes(16), host="web2", secret=OTHER_SECRET)
+    forged.user(30)
+    line = forged.checkpoint().encode("ascii")
+    assert main(["anchors", "--from", place, "--json"]) == 0
+    capsys.readouterr()
+    own_log, own_size = s3.stored[0].metadata["log"], "0" * 17 + "32"
+    for name in (f"{own_log}-{own_size}", f"{'0' * 16}-{own_size}"):
+        s3.stored.append(type(s3.stored[0])(f"{own.rpartition('/')[0]}/{name}.json", "v900", line, {}, None))
+        assert main(["anchors", "--from", place, "--json"]) == 1
+        said = capsys.readouterr()
+        newest = {log["log"]: log["newest_size"] for log in json.loads(said.out)["logs"]}
+        if name.startswith(own_log):
+            assert newest == {own_log: 11, "0" * 16: 11}
+            assert f"{name}.json was changed: it is not the checkpoint that its key names" in said.err
+    assert f"the log {'0' * 16} stand in the folders of several hosts" in said.err
+    assert "it is of one: audit.example, web2" in said.err
 
 
 class TestRottenAnswers:
