@@ -798,6 +798,15 @@ def test_a_host_that_puts_checkpoints_of_another(
     assert "it is of one: audit.example, web2" in said.err
 
 
+def test_keys_that_lead_elsewhere(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever downloads one gets a file in another host's folder, or outside of them all."""
+    ship(s3, three_segments().save(tmp_path / "log"))
+    key = f"llm/dt={DAY}/host=web2/../{HOST}/{FIRST}.gz"
+    s3.stored.append(type(s3.stored[0])(key, "v900", b"x", {}, None))
+    assert main(["anchors", "--from", f"s3:{BUCKET}/llm"]) == 1
+    assert f"{key} leads to another folder where it is downloaded" in capsys.readouterr().err
+
+
 class TestRottenAnswers:
     """What is no answer to the question is waited for, then said: never a traceback."""
 

@@ -44,9 +44,10 @@ class KeptCheckpoints:
     """The checkpoints of a bucket by day, host and size, each version of one.
 
     `troubles` says in plain words which objects, segments included, were put again or deleted, which hold
-    something else than their key says, and which logs are in several hosts' folders: whoever ships does none
-    of it. `left_out`: so many checkpoints cover lines of no stored segment, up to `left_out_size`
-    lines, while segments up to `stored_size` lines are stored. `has_versions`: whether the store lists them.
+    something else than their key says, which keys lead to another folder (`..`), and which logs are in
+    several hosts' folders: whoever ships does none of it. `left_out`: so many checkpoints cover lines of no
+    stored segment, up to `left_out_size` lines, while segments up to `stored_size` lines are stored.
+    `has_versions`: whether the store lists them.
     """
 
     found: tuple[KeptCheckpoint, ...]
@@ -116,7 +117,12 @@ def _listed(bucket: Bucket, *, stored: bool, log: str | None, since: date | None
     troubles = _troubles(place, {key: keys[key] for key in sorted({*named, *segments})})
     return KeptCheckpoints(
         found=tuple(found),
-        troubles=(*_in_several_folders(named), *_first_of(others), *_first_of(troubles)),
+        troubles=(
+            *_in_several_folders(named),
+            *_first_of(_leading_elsewhere(place, keys)),
+            *_first_of(others),
+            *_first_of(troubles),
+        ),
         left_out=len(left_out),
         left_out_size=max((size for _, size in left_out), default=0),
         stored_size=max((ends.get(of_log, 0) for of_log, _ in left_out), default=0),
@@ -190,6 +196,13 @@ def _in_several_folders(named: Mapping[str, tuple[str, int]]) -> Iterator[str]:
                 f"checkpoints of the log {log} stand in the folders of several hosts, and it is of one: "
                 f"{', '.join(sorted(found))}"
             )
+
+
+def _leading_elsewhere(place: Address, keys: Iterable[str]) -> Iterator[str]:
+    """Yield the keys that name another file than their own where they are downloaded."""
+    for key in keys:
+        if not {".", ".."}.isdisjoint(key.split("/")):
+            yield f"s3:{place.bucket}/{key} leads to another folder where it is downloaded"
 
 
 def _first_of(troubles: Iterable[str]) -> Iterator[str]:
