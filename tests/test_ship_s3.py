@@ -322,6 +322,16 @@ class TestFaults:
             ship(s3, three_segments().save(tmp_path / "log"))
         assert s3.stored == []
 
+    @pytest.mark.parametrize("code", ["Nope\nor-audit: verified", "\u202eesrever", "N" * 10_000])
+    def test_a_code_that_is_none_is_not_repeated(self, s3: FakeS3, tmp_path: Path, code: str) -> None:
+        """Messages go to terminals and into logs of one line each."""
+        s3.errors = [S3Error(418, code)]
+        with pytest.raises(DeliveryError) as failure:
+            ship(s3, three_segments().save(tmp_path / "log"))
+        assert str(failure.value).isprintable()
+        assert "answered 418" in str(failure.value)
+        assert len(str(failure.value)) < 500
+
     def test_a_service_that_is_not_there(self, s3: FakeS3, tmp_path: Path) -> None:
         """Refused connections are waited for; given up, the next run goes on."""
         folder = three_segments().save(tmp_path / "log")
