@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from fakes import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, three_segments
+from samples import REPOSITORY
 from ship_sites import FAULTS
 
 from or_audit_logging import verify
@@ -815,6 +817,17 @@ def test_keys_that_lead_elsewhere(s3: FakeS3, tmp_path: Path, capsys: pytest.Cap
     s3.stored.append(type(s3.stored[0])(key, "v900", b"x", {}, None))
     assert main(["anchors", "--from", f"s3:{BUCKET}/llm"]) == 1
     assert f"{key} leads to another folder where it is downloaded" in capsys.readouterr().err
+
+
+def test_the_command_for_the_oldest_versions_writes_to_its_folder_alone() -> None:
+    """Keys are other people's words: one with `..` would put a file in place of the auditor's anchors."""
+    page = (REPOSITORY / "docs" / "targets.md").read_text("utf-8")
+    (pattern,) = re.findall(r'select\(\.Key \| test\("([^"]+)"\)\)', page)
+    folder = f"llm/dt={DAY}/host=h1/"
+    for own in (f"{FIRST}.gz", f"audit_{DAY}.1.jsonl.gz", f"checkpoints/{LOG}-{5:019d}.json"):
+        assert re.search(pattern, folder + own)
+    for other in (f"../../../anchors/{LOG}.anchors", "..", "checkpoints/..", "a/b.gz", "../host=h1/a.gz"):
+        assert not re.search(pattern, folder + other)
 
 
 class TestRottenAnswers:
