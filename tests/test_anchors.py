@@ -16,6 +16,7 @@ from log_builder import DAY, LOG_ID, LogBuilder
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.anchors import Anchor, collect, read_anchors
+from or_audit_logging.evidence.copies import Copies, notes_in
 
 KEPT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 LOG = LOG_ID.hex()[:16]
@@ -235,6 +236,23 @@ def test_nothing_that_is_kept_makes_it_raise(tmp_path: Path, contents: list[byte
     for anchor in anchors:
         assert type(anchor.size) is int
         assert len(anchor.root) == 32
+
+
+def test_a_file_of_many_notes_is_counted_through_once() -> None:
+    """Each note says on which line it stands; to count from the beginning for each would take hours."""
+
+    class Scanned(str):
+        total = 0
+
+        def count(self, what: str, start: Any = 0, end: Any = None) -> int:
+            Scanned.total += (len(self) if end is None else end) - start
+            return str(self).count(what, start, end)
+
+    copies, text = Copies(), Scanned(f"{NOTE}\n" * 200)
+    notes_in(text, copies, line=3)
+    lines = NOTE.count("\n") + 1
+    assert [copy.line for copy in copies.found] == [3 + lines * number for number in range(200)]
+    assert Scanned.total <= len(text)
 
 
 def test_json_that_is_deep_is_passed_over(tmp_path: Path) -> None:

@@ -124,13 +124,17 @@ def test_a_break(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[
 def test_what_is_in_a_log_does_not_drive_the_terminal(
     folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Control characters in the names of files, and in what a target says, are escaped."""
+    """Control characters in the names of files, in cursors and in what a target says are escaped."""
     site.stop()
     strange = folder.with_name("l\x1b[2Jog")
     folder.rename(strange)
     (strange / "audit_2026-11-22.jsonl").unlink()
     assert run(strange, "--to", site.text, "--patience", "0.1") == 2
     assert run(strange, "--to", f"file:{strange}/x") == 2
+    (cursor,) = (strange / "ship").glob("*.cursor.json")
+    changed = {"target": "\x1b[2J", "delivered_at": "\x1b[2J"}
+    cursor.write_text(json.dumps(json.loads(cursor.read_text("ascii")) | changed), "ascii")
+    assert run(strange, "--status") == 0
     assert "\x1b" not in "".join(capsys.readouterr())
 
 

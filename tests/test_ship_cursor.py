@@ -156,6 +156,25 @@ def test_what_is_no_cursor_at_all(tmp_path: Path, content: bytes) -> None:
     assert read_or_refuse(tmp_path / "c", content) is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices")
+@pytest.mark.parametrize("put", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo])
+def test_what_would_never_come_to_an_end(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    """Whoever may write to the log's folder can put it there; it is neither followed nor waited for."""
+    path = tmp_path / "webhook-0123456789ab-0123456789abcdef.cursor.json"
+    put(path)
+    with pytest.raises((ConfigError, OSError)):
+        read_cursor(path)
+
+
+def test_one_that_is_far_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "webhook-0123456789ab-0123456789abcdef.cursor.json"
+    write_cursor(path, WHOLE)
+    with path.open("ab") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(ConfigError, match="is damaged"):
+        read_cursor(path)
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [

@@ -9,6 +9,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -191,6 +192,29 @@ def test_a_credential_at_the_end_of_what_is_quoted(site: Answering, sender: HTTP
     """Nor is it quoted in part."""
     site.status, site.content = 401, b"x" * before + TOKEN.encode() + b" is unknown"
     assert TOKEN[:4] not in str(raised(sender))
+
+
+def test_a_credential_that_is_longer_than_what_is_looked_at(site: Answering) -> None:
+    """A token may have 4,096 characters; its beginning is not quoted either."""
+    token = "k3y-" * 1_000
+    long = HTTPSender(site.base, options=PATIENT, headers={"Authorization": f"Bearer {token}"})
+    site.status, site.content = 401, f"{token} is unknown".encode()
+    assert "k3y-" not in str(raised(long))
+    long.close()
+
+
+def test_an_address_that_is_a_secret_is_not_quoted(site: Answering) -> None:
+    """What is not there is often named by who does not have it."""
+    address = f"{site.base}/T000/s3cr3t%2Fpath"
+    hidden = HTTPSender(address, options=replace(PATIENT, hides_address=True))
+    for said in ("/T000/s3cr3t%2Fpath", "/T000/s3cr3t/path"):
+        for status in (400, 404):
+            site.status, site.content = status, f"cannot POST {said}".encode()
+            error = raised(hidden)
+            message = str(error) + getattr(error, "said", "")
+            assert "cannot POST" in message
+            assert "s3cr3t" not in message
+    hidden.close()
 
 
 @pytest.mark.parametrize("content", [b"\x1b[2Jcleared", b"\xff\xfe", b"a\nb", b"\0"])

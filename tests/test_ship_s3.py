@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,8 @@ from fake_s3 import BUCKET, FakeS3, S3Error
 from fakes import eventually
 from hypothesis import given
 from hypothesis import strategies as st
-from log_builder import DAY, NEXT_DAY, SECRET, THIRD_DAY, LogBuilder, three_segments
+from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, three_segments
+from samples import REPOSITORY
 from ship_sites import FAULTS
 
 from or_audit_logging import verify
@@ -321,6 +323,16 @@ class TestFaults:
         with pytest.raises(DeliveryError, match=says):
             ship(s3, three_segments().save(tmp_path / "log"))
         assert s3.stored == []
+
+    @pytest.mark.parametrize("code", ["Nope\nor-audit: verified", "\u202eesrever", "N" * 10_000])
+    def test_a_code_that_is_none_is_not_repeated(self, s3: FakeS3, tmp_path: Path, code: str) -> None:
+        """Messages go to terminals and into logs of one line each."""
+        s3.errors = [S3Error(418, code)]
+        with pytest.raises(DeliveryError) as failure:
+            ship(s3, three_segments().save(tmp_path / "log"))
+        assert str(failure.value).isprintable()
+        assert "answered 418" in str(failure.value)
+        assert len(str(failure.value)) < 500
 
     def test_a_service_that_is_not_there(self, s3: FakeS3, tmp_path: Path) -> None:
         """Refused connections are waited for; given up, the next run goes on."""
@@ -766,11 +778,56 @@ def test_anchors_of_a_bucket(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["anchors", "--from", place]) == 1
     assert f"{stored.key} was changed" in capsys.readouterr().err
     stored.data = bytes(100_000)
-    assert main(["anchors", "--from", place]) == 0
-    assert f"{stored.key} holds no checkpoint" in capsys.readouterr().err
+    assert main(["anchors", "--from", place]) == 1
+    assert f"{stored.key} was changed" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:nosuchbucket"]) == 2
     assert "make the bucket" in capsys.readouterr().err
     assert main(["anchors", "--from", "s3:No"]) == 2
+
+
+def test_a_host_that_puts_checkpoints_of_another(
+    s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes no key, and the other's log would seem to lack lines: whose folders they are in is said."""
+    ship(s3, three_segments().save(tmp_path / "log"))
+    ship(s3, three_segments(log_id=bytes(16), host="web2").save(tmp_path / "other"))
+    place, own = f"s3:{BUCKET}/llm", next(key for key in s3.checkpoints() if HOST in key)
+    forged = LogBuilder(log_id=bytes(16), host="web2", secret=OTHER_SECRET)
+    forged.user(30)
+    line = forged.checkpoint().encode("ascii")
+    assert main(["anchors", "--from", place, "--json"]) == 0
+    capsys.readouterr()
+    own_log, own_size = s3.stored[0].metadata["log"], "0" * 17 + "32"
+    for name in (f"{own_log}-{own_size}", f"{'0' * 16}-{own_size}"):
+        s3.stored.append(type(s3.stored[0])(f"{own.rpartition('/')[0]}/{name}.json", "v900", line, {}, None))
+        assert main(["anchors", "--from", place, "--json"]) == 1
+        said = capsys.readouterr()
+        newest = {log["log"]: log["newest_size"] for log in json.loads(said.out)["logs"]}
+        if name.startswith(own_log):
+            assert newest == {own_log: 11, "0" * 16: 11}
+            assert f"{name}.json was changed: it is not the checkpoint that its key names" in said.err
+    assert f"the log {'0' * 16} stand in the folders of several hosts" in said.err
+    assert "it is of one: audit.example, web2" in said.err
+
+
+def test_keys_that_lead_elsewhere(s3: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever downloads one gets a file in another host's folder, or outside of them all."""
+    ship(s3, three_segments().save(tmp_path / "log"))
+    key = f"llm/dt={DAY}/host=web2/../{HOST}/{FIRST}.gz"
+    s3.stored.append(type(s3.stored[0])(key, "v900", b"x", {}, None))
+    assert main(["anchors", "--from", f"s3:{BUCKET}/llm"]) == 1
+    assert f"{key} leads to another folder where it is downloaded" in capsys.readouterr().err
+
+
+def test_the_command_for_the_oldest_versions_writes_to_its_folder_alone() -> None:
+    """Keys are other people's words: one with `..` would put a file in place of the auditor's anchors."""
+    page = (REPOSITORY / "docs" / "targets.md").read_text("utf-8")
+    (pattern,) = re.findall(r'select\(\.Key \| test\("([^"]+)"\)\)', page)
+    folder = f"llm/dt={DAY}/host=h1/"
+    for own in (f"{FIRST}.gz", f"audit_{DAY}.1.jsonl.gz", f"checkpoints/{LOG}-{5:019d}.json"):
+        assert re.search(pattern, folder + own)
+    for other in (f"../../../anchors/{LOG}.anchors", "..", "checkpoints/..", "a/b.gz", "../host=h1/a.gz"):
+        assert not re.search(pattern, folder + other)
 
 
 class TestRottenAnswers:

@@ -298,6 +298,14 @@ def test_the_sealed_line_in_another_format_is_verified(
     path = save(tmp_path, [export(formatted(all_lines(log), name, original=True))])
     report = verify(path, key=key(), anchors=[log.anchor()])
     assert (report.verdict, report.findings, report.lines) == ("verified", (), log.seq)
+    (said,) = [note.message for note in report.notes if note.kind == "beside"]
+    assert "the sealed line in each was checked, and not the fields beside it" in said
+
+
+def test_sealed_lines_alone_have_nothing_beside_them(tmp_path: Path) -> None:
+    log = stream_log()
+    report = verify(save(tmp_path, all_lines(log)), key=key())
+    assert "beside" not in {note.kind for note in report.notes}
 
 
 @each_format

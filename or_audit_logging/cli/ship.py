@@ -182,7 +182,7 @@ def _print_status(found: list[TargetStatus], options: argparse.Namespace) -> int
             printable(one.target),
             f"{one.behind:,}",
             f"{one.lag_seconds:,.0f} s" if one.behind else "-",
-            one.last_delivery or "-",
+            printable(one.last_delivery or "-"),
             *(f"{count:,}" for count in (one.delivered, one.dead_letters, one.deleted, one.breaks)),
         ]
         for one in found

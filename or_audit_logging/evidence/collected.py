@@ -33,8 +33,9 @@ from or_audit_logging.evidence.report import Note, Place
 from or_audit_logging.evidence.unwrap import (
     MAX_WRAPPED,
     has_trace,
+    holds_projection,
     projected_lines,
-    projected_within,
+    projections_within,
     sealed_lines,
 )
 from or_audit_logging.sealing.line import FIRST_LINE_STARTS, SealedLine, Stub
@@ -175,6 +176,8 @@ class Collected:
         """What the file seems to be instead."""
         self._file = file
         self._too_long, self._broken = Count(), Count()
+        self._first_beside: int | None = None
+        """The first line with a sealed line and, beside it, the same in another format."""
         self._recent: dict[int, Whole] = {}
         self._index()
         for lines in self.logs.values():
@@ -220,6 +223,12 @@ class Collected:
         if self._broken.count:
             said = f"like sealed lines, but cut or written anew on their way: {self._broken}"
             yield Place(self.name, self._broken.first).note("not-whole", said)
+        if self._first_beside is not None:
+            said = (
+                "entries in another format (ecs, google, datadog), from here on: the sealed line in each was "
+                "checked, and not the fields beside it"
+            )
+            yield Place(self.name, self._first_beside).note("beside", said)
 
     def _index(self) -> None:
         is_document, has_mark = False, False
@@ -236,6 +245,8 @@ class Collected:
             for line in lines:
                 self._lines_of(line.log).add(line, offset, number)
             has_mark = has_mark or MARK.search(raw) is not None
+            if lines and self._first_beside is None and holds_projection(raw):
+                self._first_beside = number
             in_other_format = [] if is_document else projected_lines(raw)
             for one in in_other_format:
                 self._lines_of(one.log).add_projected(one.seq)
@@ -252,9 +263,12 @@ class Collected:
         text = io.TextIOWrapper(self._file, "utf-8", errors="replace")
         try:
             for piece in pieces_of("", read=text.read):
-                for one in projected_within(piece.value):
-                    self._lines_of(one.log).add_projected(one.seq)
-                    self._broken = Count()
+                for one in projections_within(piece.value):
+                    if one.original is None:
+                        self._lines_of(one.log).add_projected(one.seq)
+                        self._broken = Count()
+                    elif self._first_beside is None:
+                        self._first_beside = piece.line
         finally:
             text.detach()
 

@@ -83,14 +83,15 @@ def notes_in(text: str, copies: Copies, *, line: int = 1) -> None:
     """Add to *copies* the notes that stand in *text* as they are, which begins on *line*."""
     matches = list(_NOTE_START.finditer(text))
     starts = [*(match.start() for match in matches), len(text)]
+    counted = 0
     for match, (start, end) in zip(matches, pairwise(starts), strict=True):
+        line, counted = line + text.count("\n", counted, start), start
         whole = text[start:end].strip("\n") + "\n"  # keepers trim and pad
         for written in (whole, f"{match[0]}\n"):  # with signatures, or before other text
             with suppress(FormatError):
                 note = parse_note(written)
-                number = line + text.count("\n", 0, start)
                 copies.found.append(
-                    Copy(note.head.size, note.head.root, note.origin, None, written, note, number)
+                    Copy(note.head.size, note.head.root, note.origin, None, written, note, line)
                 )
                 break
         else:

@@ -59,20 +59,26 @@ def projected_lines(raw: bytes) -> list[Projected]:
     """Return the lines that stand in *raw* in another format and without the sealed line."""
     if not MARK.search(raw) or _parsed(raw.rstrip(b"\r\n")) is not None:
         return []
-    return [one for value in _values(raw) for one in projected_within(value)]
+    return [one for value in _values(raw) for one in projections_within(value) if one.original is None]
 
 
-def projected_within(value: object, *, _depth: int = 0) -> Iterator[Projected]:
-    """Yield those in a JSON *value*, and in the JSON that its strings hold."""
+def holds_projection(raw: bytes) -> bool:
+    """Return whether a line stands in *raw* in another format, with or without the sealed line."""
+    if not MARK.search(raw) or _parsed(raw.rstrip(b"\r\n")) is not None:
+        return False
+    return any(True for value in _values(raw) for _ in projections_within(value))
+
+
+def projections_within(value: object, *, _depth: int = 0) -> Iterator[Projected]:
+    """Yield the lines in another format in a JSON *value* and in its strings, with the sealed line or not."""
     for one in walk(value):
         if isinstance(one, Projected):
-            if one.original is None:
-                yield one
+            yield one
         elif _depth < _MAX_DEPTH:
             raw = one.encode("utf-8", "surrogatepass")
             if MARK.search(raw) and _parsed(raw.rstrip(b"\r\n")) is None:
                 for inner in _values(raw):
-                    yield from projected_within(inner, _depth=_depth + 1)
+                    yield from projections_within(inner, _depth=_depth + 1)
 
 
 def has_trace(raw: bytes) -> bool:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _CONNECT = 10.0
 _QUOTED = 300
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""What an error's code looks like; anything else is not repeated."""
 _MISSING = frozenset(
     [
         "ResourceNotFoundException",
@@ -212,6 +214,7 @@ def understood(name: str, *, timeout: float) -> Iterator[None]:
 def _answered(name: str, error: ClientError) -> DeliveryError:
     """Return what an answer that is an error means."""
     code = str(error.response.get("Error", {}).get("Code", ""))
+    code = code if _CODE.fullmatch(code) else ""
     message = str(error.response.get("Error", {}).get("Message", ""))
     metadata = error.response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode", 0))

@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from or_audit_logging.errors import ConfigError, FormatError
-from or_audit_logging.log.folder import give_to_owner_of, make_folder
+from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of, make_folder
 from or_audit_logging.sealing.merkle import Frontier
 from or_audit_logging.ship.continuity import Position
 
@@ -27,6 +28,8 @@ STATE_FOLDER = "ship"
 """Where cursors stand by default, in the log's folder."""
 
 _VERSION = 1
+_LARGEST = 1 << 16
+"""Bytes: many times what a cursor holds."""
 _ENDING = ".cursor.json"
 _LOG = re.compile(r"[0-9a-f]{16}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -68,9 +71,12 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def read_cursor(path: Path) -> Cursor | None:
-    """Return the cursor in *path*, None where there is none; raises `ConfigError` for one that is damaged."""
+    """Return the cursor in *path*, None where there is none.
+
+    Raises `ConfigError` for one that is damaged, and `OSError` for a link.
+    """
     try:
-        text = path.read_bytes()
+        text = _read(path)
     except FileNotFoundError:
         return None
     try:
@@ -113,6 +119,15 @@ def make_state_folder(folder: Path) -> None:
         ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{folder}, where the cursors stand, cannot be written; name another with --state")
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in *path*, nothing where that is no cursor: a pipe, or more than one ever holds."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | OPEN_FLAGS)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        is_cursor = stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST
+        return file.read(_LARGEST) if is_cursor else b""
 
 
 def _position_members(position: Position) -> dict[str, object]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
@@ -151,9 +151,10 @@ class HTTPSender:
     @property
     def _secrets(self) -> list[str]:
         """What some targets repeat in their answers, and may stand in no message."""
-        query = urlsplit(self.url).query
+        parts = urlsplit(self.url)
         credentials = [value.rpartition(" ")[2] for value in self._headers.values()]
-        return [*credentials, query, *(value for _, value in parse_qsl(query))]
+        path = [parts.path, unquote(parts.path)] if self._options.hides_address and parts.path != "/" else []
+        return [*credentials, *path, parts.query, *(value for _, value in parse_qsl(parts.query))]
 
 
 def prepare(session: requests.Session, options: TargetOptions, *, url: str) -> None:
@@ -215,7 +216,7 @@ def excerpt(content: bytes, *, secrets: Iterable[str] = ()) -> str:
 
     *secrets* are taken out of it, before it is cut.
     """
-    text = _without(content[: 16 * _QUOTED].decode("utf-8", "replace").strip(), secrets)[:_QUOTED]
+    text = _without(content.decode("utf-8", "replace").strip(), secrets)[:_QUOTED]
     return f" ({text})" if text and text.isprintable() else ""
 
 

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from or_audit_logging.sealing.line import MAX_LINE_BYTES
+from or_audit_logging.errors import FormatError
+from or_audit_logging.sealing.control import parse_control
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, parse_line
 from or_audit_logging.ship.aws import UnsupportedError, open_session
 from or_audit_logging.ship.s3.address import Address, host_in, parse_address
 from or_audit_logging.ship.s3.bucket import Bucket, Listed
@@ -41,9 +43,11 @@ class KeptCheckpoint:
 class KeptCheckpoints:
     """The checkpoints of a bucket by day, host and size, each version of one.
 
-    `troubles` says in plain words which objects, segments included, were put again or deleted: whoever ships
-    does neither. `left_out`: so many checkpoints cover lines of no stored segment, up to `left_out_size`
-    lines, while segments up to `stored_size` lines are stored. `has_versions`: whether the store lists them.
+    `troubles` says in plain words which objects, segments included, were put again or deleted, which hold
+    something else than their key says, which keys lead to another folder (`..`), and which logs are in
+    several hosts' folders: whoever ships does none of it. `left_out`: so many checkpoints cover lines of no
+    stored segment, up to `left_out_size` lines, while segments up to `stored_size` lines are stored.
+    `has_versions`: whether the store lists them.
     """
 
     found: tuple[KeptCheckpoint, ...]
@@ -64,11 +68,12 @@ def list_checkpoints(
 ) -> KeptCheckpoints:
     """Return the checkpoints at *address*, what stands behind `s3:`, of all hosts or of one *log* (16 hex).
 
-    *since*: those in the folders of that day and later. *stored*: those alone that cover nothing but lines of
-    segments that are stored. The others speak of the segment that is still open as well, and whoever verifies
-    a copy of the bucket does not have that. What is stored is what any version says, also one behind a
-    deletion: one request for each. Nothing else is checked: what a text is worth is for whoever reads it to
-    say. Raises `ConfigError`, `MissingExtraError` and `DeliveryError`.
+    *since*: those in the folders of that day and later. *stored*: those alone that cover nothing but lines
+    of segments that are stored. The others speak of the segment that is still open as well, and whoever
+    verifies a copy of the bucket does not have that. What is stored is what any version says, also one
+    behind a deletion: one request for each. An object that is not the checkpoint which its key names is
+    trouble and left out. Nothing else is checked: what a text is worth is for whoever reads it to say.
+    Raises `ConfigError`, `MissingExtraError` and `DeliveryError`.
     """
     place = parse_address(address)
     bucket = Bucket(place, open_session("s3"), options or TargetOptions())
@@ -98,15 +103,26 @@ def _listed(bucket: Bucket, *, stored: bool, log: str | None, since: date | None
     }
     ends = _ends(bucket, segments) if stored else {}
     found: list[KeptCheckpoint] = []
+    others: list[str] = []
     left_out: list[tuple[str, int]] = []
     for key, (of_log, size) in named.items():
         if stored and size > ends.get(of_log, 0):
             left_out.append((of_log, size))
             continue
-        found += _read(bucket, [one for one in keys[key] if not one.is_deletion])
+        for one in _read(bucket, [one for one in keys[key] if not one.is_deletion]):
+            if _is_checkpoint(one.text, of_log, size):
+                found.append(one)
+            else:
+                others.append(f"{one.where} was changed: it is not the checkpoint that its key names")
+    troubles = _troubles(place, {key: keys[key] for key in sorted({*named, *segments})})
     return KeptCheckpoints(
         found=tuple(found),
-        troubles=tuple(_troubles(place, {key: keys[key] for key in sorted({*named, *segments})})),
+        troubles=(
+            *_in_several_folders(named),
+            *_first_of(_leading_elsewhere(place, keys)),
+            *_first_of(others),
+            *_first_of(troubles),
+        ),
         left_out=len(left_out),
         left_out_size=max((size for _, size in left_out), default=0),
         stored_size=max((ends.get(of_log, 0) for of_log, _ in left_out), default=0),
@@ -164,15 +180,49 @@ def _ends(bucket: Bucket, segments: Mapping[str, Sequence[Listed]]) -> dict[str,
 
 def _troubles(place: Address, keys: Mapping[str, Sequence[Listed]]) -> Iterator[str]:
     """Yield what shows that somebody put an object again, or deleted it."""
-    told = 0
     for key, versions in keys.items():
-        if len(versions) == 1 and not versions[0].is_deletion:
-            continue
-        told += 1
-        if told <= _MOST_TOLD:
+        if len(versions) > 1 or versions[0].is_deletion:
             yield f"s3:{place.bucket}/{key} {_what_happened(versions)}"
+
+
+def _in_several_folders(named: Mapping[str, tuple[str, int]]) -> Iterator[str]:
+    """Yield the logs of which checkpoints stand in the folders of several hosts, one of which is its own."""
+    hosts: dict[str, set[str]] = {}
+    for key, (log, _) in named.items():
+        hosts.setdefault(log, set()).add(host_in(key))
+    for log, found in sorted(hosts.items()):
+        if len(found) > 1:
+            yield (
+                f"checkpoints of the log {log} stand in the folders of several hosts, and it is of one: "
+                f"{', '.join(sorted(found))}"
+            )
+
+
+def _leading_elsewhere(place: Address, keys: Iterable[str]) -> Iterator[str]:
+    """Yield the keys that name another file than their own where they are downloaded."""
+    for key in keys:
+        if not {".", ".."}.isdisjoint(key.split("/")):
+            yield f"s3:{place.bucket}/{key} leads to another folder where it is downloaded"
+
+
+def _first_of(troubles: Iterable[str]) -> Iterator[str]:
+    """Yield the first of *troubles*, and how many more there are."""
+    told = 0
+    for told, trouble in enumerate(troubles, 1):
+        if told <= _MOST_TOLD:
+            yield trouble
     if told > _MOST_TOLD:
-        yield f"and {told - _MOST_TOLD:,} more objects were put again, or deleted"
+        yield f"and {told - _MOST_TOLD:,} more like these"
+
+
+def _is_checkpoint(text: str, log: str, size: int) -> bool:
+    """Return whether *text* is the sealed line, and nothing else, of the checkpoint over *size* lines."""
+    try:
+        line = parse_line(text.removesuffix("\n").encode("ascii"))
+        members = parse_control(line.raw)
+        return (line.log, line.seq, members["event_type"]) == (log, size, "log.checkpoint")
+    except (FormatError, UnicodeEncodeError):
+        return False
 
 
 def _what_happened(versions: Sequence[Listed]) -> str:
