@@ -224,7 +224,7 @@ class Shipper:
             raise StoppedError
         line = parsed(piece.raw)
         if line is None:
-            self._continuity.take_piece(piece.raw)
+            self._continuity.take_piece(piece.raw, is_ended=piece.is_ended)
             return
         self._note_deleted()
         item = self._maker.of(line)

@@ -39,11 +39,15 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class Piece(NamedTuple):
-    """A line, mostly: `raw` without its newline, the segment that it stands in, the byte behind it."""
+    """A line, mostly: `raw` without its newline, the segment that it stands in, the byte behind it.
+
+    What is longer than any line comes in pieces that are not ended by a newline.
+    """
 
     raw: bytes
     segment: str
     end: int
+    is_ended: bool = True
 
 
 class Spool:
@@ -182,7 +186,7 @@ class Spool:
             yield Piece(raw, name, self._offset)
         if len(rest) >= MAX_LINE_BYTES:
             self._offset += len(rest)
-            yield Piece(rest, name, self._offset)
+            yield Piece(rest, name, self._offset, is_ended=False)
         else:
             self._unended = len(rest)
 
