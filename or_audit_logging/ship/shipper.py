@@ -147,9 +147,8 @@ class Shipper:
             self._is_new = found is None or found.delivered_at is None
             if found is None or self._is_new:
                 found = Cursor(target=self._target.name, position=beginning(layout, log, since))
-                write_cursor(
-                    self._cursor_path, found
-                )  # so that a target that is never reached is seen to lag
+            # a target that is never reached is seen to lag, and a full disk before anything is sent again
+            write_cursor(self._cursor_path, found)
         except BaseException:
             self.close()
             raise
