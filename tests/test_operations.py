@@ -211,6 +211,21 @@ def test_lost_records_are_told_once(tmp_path: Path, script: Script) -> None:
     assert script("lost.sh", tmp_path / "nowhere", state)[0] == 2
 
 
+def test_lost_records_of_a_log_that_was_begun_anew_are_told(tmp_path: Path, script: Script) -> None:
+    """Its sequence numbers begin at 0 again, below those of which was told."""
+    folder, state = tmp_path / "audit_logs", tmp_path / "state"
+    for log_id, before in ((bytes(16), 50), (bytes([1] * 16), 2)):
+        log = LogBuilder(log_id=log_id)
+        log.user(before)
+        log.control("log.lost", count=3, reason="disk", detail=None)
+        log.save(folder)
+        code, said = script("lost.sh", folder, state)
+        assert (code, said.count("lost: 3 records")) == (1, 1)
+        assert script("lost.sh", folder, state) == (0, "")
+    state.write_text("1\n")
+    assert script("lost.sh", folder, state)[0] == 1
+
+
 def test_a_target_that_lags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     """Lines that it lacks for too long; not shipped at all; what it has refused, once."""
     log = write_calls(tmp_path, monkeypatch, good=3, bad=0)
