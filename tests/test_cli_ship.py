@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -244,6 +245,24 @@ def test_stdout_has_lines_and_nothing_else(
     lines = [line for line in out.splitlines() if b"ship.notice" not in line]
     assert lines == lines_of(folder)
     assert b"seq 5 to 9" in error
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("closed", [True, False])
+def test_nobody_reads_what_it_says(folder: Path, closed: bool) -> None:
+    """It does its work all the same, and ends with the code that it has for what came of it."""
+    target = f"file:{folder.parent / 'copy'}"
+    command = [sys.executable, "-m", "or_audit_logging", "ship", str(folder), "--to"]
+    for to, expected in ((target, 0), ("webhook:http://127.0.0.1:9/", 2)):
+        line = shlex.join([*command, to, "--patience", "1"])
+        child = subprocess.run(
+            ["/bin/sh", "-c", f"exec {line} 2>{'&-' if closed else '/dev/full'}"],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        assert child.returncode == expected
+        assert child.stdout == (b"" if expected else b"delivered  15 lines, up to seq 14\n")
 
 
 def test_whoever_reads_may_go_away(tmp_path: Path) -> None:

@@ -221,6 +221,21 @@ def test_lost_records_are_told_once(tmp_path: Path, script: Script) -> None:
     assert script("lost.sh", tmp_path / "nowhere", state)[0] == 2
 
 
+def test_lost_records_of_a_log_that_was_begun_anew_are_told(tmp_path: Path, script: Script) -> None:
+    """Its sequence numbers begin at 0 again, below those of which was told."""
+    folder, state = tmp_path / "audit_logs", tmp_path / "state"
+    for log_id, before in ((bytes(16), 50), (bytes([1] * 16), 2)):
+        log = LogBuilder(log_id=log_id)
+        log.user(before)
+        log.control("log.lost", count=3, reason="disk", detail=None)
+        log.save(folder)
+        code, said = script("lost.sh", folder, state)
+        assert (code, said.count("lost: 3 records")) == (1, 1)
+        assert script("lost.sh", folder, state) == (0, "")
+    state.write_text("1\n")
+    assert script("lost.sh", folder, state)[0] == 1
+
+
 def test_a_target_that_lags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     """Lines that it lacks for too long; not shipped at all; what it has refused, once."""
     log = write_calls(tmp_path, monkeypatch, good=3, bad=0)
@@ -240,6 +255,21 @@ def test_a_target_that_lags_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert script("lag.sh", tmp_path / "nowhere", state)[0] == 2
 
 
+def test_a_log_that_is_shorter_than_its_copy_is_told(tmp_path: Path, script: Script) -> None:
+    """An older backup was put back: nothing lags then."""
+    log = LogBuilder()
+    log.user(5)
+    folder, state = log.save(tmp_path / "audit_logs"), tmp_path / "state.json"
+    assert main(["ship", str(folder), "--to", f"file:{tmp_path / 'shipped'}"]) == 0
+    assert script("lag.sh", folder, state) == (0, "")
+    (segment,) = folder.glob("*.jsonl")
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:4]))
+    code, said = script("lag.sh", folder, state)
+    assert (code, said.count("\n")) == (1, 2)
+    assert "the log ends before; run or-audit verify" in said
+    assert "has lines that the log has not any more" in said
+
+
 def test_a_state_folder_elsewhere_is_looked_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
 ) -> None:
@@ -257,7 +287,7 @@ def test_a_state_folder_elsewhere_is_looked_into(
 
 def test_two_targets_of_one_name_are_told_apart(tmp_path: Path, script: Script) -> None:
     """By their cursors: addresses may differ where names do not show it."""
-    counts = {"deleted": 0, "breaks": 0, "lag_seconds": 0.0, "behind": 0, "oldest_unshipped": None}
+    counts = {"deleted": 0, "breaks": 0, "lag_seconds": 0.0, "behind": 0, "next_seq": 9, "end_seq": 9}
     found = [
         {
             "target": "webhook:https://host",
@@ -278,7 +308,8 @@ def test_two_targets_of_one_name_are_told_apart(tmp_path: Path, script: Script) 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"c": 1}', "\0"])
 def test_what_cannot_be_looked_at_is_no_alert(tmp_path: Path, script: Script, content: str) -> None:
     """Numbers that are none, a damaged state: exit code 2 and a line that says so, no traceback."""
-    one = dict.fromkeys(("dead_letters", "deleted", "breaks", "lag_seconds", "behind"), 0)
+    names = ("dead_letters", "deleted", "breaks", "lag_seconds", "behind", "next_seq", "end_seq")
+    one = dict.fromkeys(names, 0)
     found = [{"target": "stdout", "cursor": "c", "oldest_unshipped": None, **one}]
     (tmp_path / "status.json").write_text(json.dumps(found))
     (tmp_path / "bin" / "or-audit").write_text("#!/bin/sh\ncat status.json\n")
@@ -308,8 +339,9 @@ def test_the_commands_of_a_unit_are_ours(unit: Path) -> None:
 
 
 def test_a_shipper_that_cannot_ship_fails_in_the_end() -> None:
-    """Restarts reach the limit, without which nothing is ever told."""
+    """Restarts, whatever the exit code, reach the limit, without which nothing is ever told."""
     text = (OPERATIONS / "or-audit-ship.service").read_text()
+    assert "\nRestart=always\n" in text  # SuccessExitStatus= would make 1 an end in order
     numbers = {name: int(value) for name, value in re.findall(r"^(\w+)=([0-9]+)$", text, re.MULTILINE)}
     before = text[: text.index("[Service]")]
     assert "StartLimitIntervalSec=" in before

@@ -19,6 +19,7 @@ from shipping import MemoryTarget, ship
 from or_audit_logging.errors import ChainBrokenError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.checkpoint import encode_root
+from or_audit_logging.sealing.line import MAX_LINE_BYTES
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 
 FIRST, SECOND, THIRD = (f"audit_{day}.jsonl" for day in (DAY, NEXT_DAY, THIRD_DAY))
@@ -226,6 +227,19 @@ def test_what_a_crash_cut_is_passed_by_where_it_is_described(tmp_path: Path) -> 
         log.user(1)
     log.torn_file(NEXT_DAY, 0, b'{"event_type":"log.op')
     log.open(NEXT_DAY, 1)
+    log.user(1)
+    log.save(tmp_path / "log")
+    target = MemoryTarget()
+    assert ship(tmp_path / "log", target).breaks == ()
+    assert len(target.lines) == log.seq
+
+
+@pytest.mark.parametrize("length", [MAX_LINE_BYTES - 1, MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 3_000_000])
+def test_what_a_power_cut_left_may_be_longer_than_any_line(tmp_path: Path, length: int) -> None:
+    """Some file systems leave zeros, as many as were to be written."""
+    log = LogBuilder()
+    log.user(2)
+    log.torn(bytes(length))
     log.user(1)
     log.save(tmp_path / "log")
     target = MemoryTarget()

@@ -260,6 +260,26 @@ def test_a_full_disk_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert target.lines[1:] == lines_of(folder)
 
 
+def test_nothing_is_sent_while_the_cursor_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or each start, from cron or systemd, would send the same batch once more until somebody makes room."""
+    target = MemoryTarget(limits=ONE)
+    with shipper_to(target, folder, progress=lambda count: shipper.stop()) as shipper:
+        assert shipper.run().delivered == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full_disk)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space left"):
+                ship(folder, target)
+    assert len(target.batches) == 1
+    assert ship(folder, target).delivered == 14
+
+
+def full_disk(*_arguments: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_and_dead_letters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A letter that was cut off does not spoil the next one, and the cursor has not moved past it."""
 
@@ -278,8 +298,9 @@ def test_a_full_disk_and_dead_letters(folder: Path, monkeypatch: pytest.MonkeyPa
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", write)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as caught:
             ship(folder, target)
+    assert str(caught.value.filename).endswith(".dead.jsonl")
     shipped = ship(folder, target)
     assert (shipped.dead_letters, shipped.exit_code) == (3, 1)
     (letters,) = (folder / "ship").glob("*.dead.jsonl")
@@ -356,6 +377,16 @@ def test_a_state_folder_that_cannot_be_written(folder: Path, tmp_path: Path) -> 
     (tmp_path / "state").mkdir(mode=0o500)
     with pytest.raises(ConfigError, match="cannot be written; name another with --state"):
         shipper_to(MemoryTarget(), folder, state=tmp_path / "state")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_has_tried_by_hand_the_service_goes_on_with(folder: Path) -> None:
+    """The folder, too, belongs to whom the log does."""
+    os.chown(folder, 65534, 65534)
+    ship(folder, MemoryTarget(lambda items: Answer(refused={0: "no"})))
+    made = [folder / "ship", *(folder / "ship").iterdir()]
+    assert len(made) == 4
+    assert {path.stat().st_uid for path in made} == {65534}
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/dev/null")])

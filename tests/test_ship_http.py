@@ -520,6 +520,22 @@ def test_a_file_without_certificates_is_no_outage(tmp_path: Path, content: bytes
         HTTPSender("https://127.0.0.1:9/", options=TargetOptions(ca_file=path))
 
 
+def test_a_file_of_certificates_that_went_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come back, so it is waited for; but nobody should look for the network's fault."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    error = raised(HTTPSender("https://127.0.0.1:9/", options=TargetOptions()))
+    assert isinstance(error, TryLaterError)
+    assert "file of certificates" in str(error)
+
+
+@pytest.mark.parametrize("url", ["https://.example.invalid/x", "https://exa mple/x"])
+def test_an_address_that_no_waiting_makes_one(url: str) -> None:
+    """A shipper that follows would wait for it for ever."""
+    error = raised(HTTPSender(url, options=TargetOptions()))
+    assert type(error) is DeliveryError
+    assert "check it" in str(error)
+
+
 @pytest.mark.parametrize(("around", "proxied"), [("", True), ("127.0.0.1", False)])
 def test_with_ca_proxies_are_used_where_they_are_to_be(
     authority: Any, tmp_path: Path, around: str, proxied: bool

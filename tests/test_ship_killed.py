@@ -21,6 +21,7 @@ from log_builder import three_segments
 from samples import REPOSITORY
 from ship_sites import WebhookSite
 
+from or_audit_logging.cli.main import main
 from or_audit_logging.ship import Shipper, TargetOptions, ship_status
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -251,6 +252,34 @@ def test_a_signal_ends_following(folder: Path, number: signal.Signals) -> None:
     assert (code, error) == (0, "")
     assert out == "delivered  15 lines, up to seq 14\n"
     assert ship_status(folder)[0].behind == 0
+
+
+def test_a_service_that_starts_before_the_log_does_waits(tmp_path: Path) -> None:
+    """For its folder, its file, its first line; a stop is in order, a wrong target is said at once."""
+    place = tmp_path / "log"
+    with WebhookSite() as site:
+        process = follow(place, site)
+        log = three_segments()
+        time.sleep(0.5)
+        place.mkdir()
+        (place / "audit_2026-11-21.jsonl").write_bytes(b'{"event_type":"log.gen')
+        time.sleep(0.5)
+        assert process.poll() is None
+        log.save(place)
+        wait_for(lambda: len(site.items) == 15, process)
+        process.send_signal(signal.SIGTERM)
+        code, _, error = ended(process)
+        assert (code, error.count("\n")) == (0, 1)
+        assert "waiting until it begins" in error
+
+        process = follow(tmp_path / "other", site)
+        assert process.stderr is not None
+        assert "waiting" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 0
+    nowhere = tmp_path / "none" / "log"
+    for folder, text in ((tmp_path / "other", "webhook:ftp://x"), (nowhere, f"file:{tmp_path / 'copy'}")):
+        assert main(["ship", str(folder), "--to", text, "--follow"]) == 2
 
 
 def test_a_signal_ends_waiting_for_a_target(folder: Path) -> None:

@@ -189,6 +189,7 @@ class TestWhatIsStored:
         log = LogBuilder()
         log.user(3)
         log.torn(b'{"event_type":"chat')
+        log.torn(bytes(3_000_000))
         log.open(NEXT_DAY)
         log.redact(3)
         ship(s3, log.save(tmp_path / "log"))

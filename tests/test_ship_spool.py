@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import lines_of
@@ -20,8 +22,10 @@ from shipping import LIMITS, NOTICE, MemoryTarget, ship, shipper_to
 
 from or_audit_logging.errors import ChainBrokenError, ConfigError, RetentionError
 from or_audit_logging.log import streams
+from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.retention import redact_record
 from or_audit_logging.ship import Limits, Shipped, Shipper
+from or_audit_logging.ship import spool as spool_module
 
 FIRST, SECOND, THIRD = (f"audit_{day}.jsonl" for day in (DAY, NEXT_DAY, THIRD_DAY))
 
@@ -567,6 +571,45 @@ def test_many_segments_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mo
             file.write(b'{"half a line')
         shipper.run()
         assert len(opened) == 1
+
+
+def test_a_folder_that_did_not_change_is_not_listed_for_each_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing takes as long as files are many: a backlog would take the square of that."""
+    log = LogBuilder()
+    for number in range(400):
+        log.open(date.fromordinal(date.fromisoformat(NEXT_DAY).toordinal() + number).isoformat())
+    folder = log.save(tmp_path / "log")
+    ticks, listed = itertools.count(), list[int]()
+    monkeypatch.setattr(spool_module, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    real = LogLayout.files
+    monkeypatch.setattr(LogLayout, "files", lambda self: (listed.append(1), real(self))[1])
+    target = MemoryTarget()
+    ship(folder, target)
+    assert len(target.lines) == log.seq
+    assert len(listed) < 100
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_comes_and_goes_is_seen_on_whatever_file_system(
+    log: LivedLog, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """Where a folder does not tell the time of its change, it is listed before anything is called missing."""
+    if not is_told:
+        monkeypatch.setattr(spool_module, "_changed_at", lambda folder: 1)
+    ticks = itertools.count(step=3)
+    monkeypatch.setattr(spool_module, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    target = MemoryTarget()
+    log.write_days(3)
+    with shipper_to(target, log.folder) as shipper:
+        for _ in range(9):
+            log.write_days(2)
+            log.retain()
+            for _ in range(5):
+                shipped = shipper.run()
+            assert target.lines[-1] == lines_of_all(log.folder)[-1]
+    assert (shipped.breaks, shipped.deleted, target.notices) == ((), 0, [])
 
 
 def test_since_begins_with_a_day(folder: Path) -> None:

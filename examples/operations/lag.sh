@@ -1,5 +1,6 @@
 #!/bin/sh
-# Say so where a target of or-audit ship is behind, has refused lines for good, or missed lines that were deleted.
+# Say so where a target of or-audit ship is behind, has refused lines for good, missed lines that were deleted, or has
+# more than the log.
 #   lag.sh LOG STATE [SECONDS] [DIR]                   SECONDS: the lag allowed, default 300; STATE as for lost.sh;
 #                                                      DIR: as in or-audit ship --state DIR, default LOG/ship
 # Exit: 0 not so, 1 it is, 2 could not look.
@@ -22,6 +23,8 @@ def main(state, allowed):
         if one["lag_seconds"] > allowed:
             behind, oldest = one["behind"], one["oldest_unshipped"]
             said.append(f"{name} lacks {behind} lines, the oldest of {oldest}")
+        if one["next_seq"] > one["end_seq"]:
+            said.append(f"{name} has lines that the log has not any more: or-audit verify")
         before = known.get(cursor, {})
         for what in COUNTS:
             more = one[what] - before.get(what, 0)

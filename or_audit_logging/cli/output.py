@@ -32,12 +32,20 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 def complain(message: str) -> None:
     """Print an error on stderr."""
-    print(paint("or-audit:", "red", sys.stderr), printable(message), file=sys.stderr)
+    _say("or-audit:", "red", message)
 
 
 def warn(message: str) -> None:
     """Print on stderr what is no error and yet to be known."""
-    print(paint("or-audit: note:", "yellow", sys.stderr), printable(message), file=sys.stderr)
+    _say("or-audit: note:", "yellow", message)
+
+
+def _say(who: str, style: str, message: str) -> None:
+    """Print on stderr; where that is closed or full, the work goes on, and the exit code tells."""
+    stream: TextIO | None = sys.stderr
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(paint(who, style, stream), printable(message), file=stream)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -65,7 +73,8 @@ def progress(unit: str) -> Iterator[Callable[[int], None] | None]:
 
     What it said is gone at the end.
     """
-    if not sys.stderr.isatty():
+    stream: TextIO | None = sys.stderr
+    if stream is None or not stream.isatty():
         yield None
         return
     due = time.monotonic() + _UNTIL_PROGRESS

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,13 +17,17 @@ from or_audit_logging.cli.output import complain, printable, progress, table, wa
 from or_audit_logging.cli.values import day, positive, seconds
 from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.projections import NAMES
+from or_audit_logging.ship.beginning import NotBegunError, begun
 from or_audit_logging.ship.cursor import STATE_FOLDER
 from or_audit_logging.ship.delivery import MOST_REFUSED
 from or_audit_logging.ship.shipper import PATIENCE, Shipped, Shipper
 from or_audit_logging.ship.status import TargetStatus, ship_status
+from or_audit_logging.ship.stopping import Stop
 from or_audit_logging.ship.target import TargetOptions
-from or_audit_logging.ship.targets import TARGETS
+from or_audit_logging.ship.targets import TARGETS, open_target
 
+_UNTIL_BEGUN = 2.0
+"""Seconds between looks at whether a log has begun."""
 HELP = "ship a log to CloudWatch, Google, Splunk, Datadog, Elasticsearch, S3, a webhook, a file"
 
 
@@ -106,6 +110,9 @@ def run(options: argparse.Namespace) -> int:
     if options.to.startswith("webhook:") and "?" in options.to:
         warn("others see the command line: an address that is a secret is named as webhook:env:NAME")
     patience = options.patience or (None if options.follow else PATIENCE)
+    target_options = TargetOptions(create=options.create, ca_file=options.ca, timeout=options.timeout)
+    if options.follow and not _waited_for_log(options, target_options):
+        return 0
     with contextlib.ExitStack() as stack:
         shipper = stack.enter_context(
             Shipper(
@@ -118,12 +125,12 @@ def run(options: argparse.Namespace) -> int:
                 on_break=options.on_break,
                 patience=patience,
                 most_refused=options.max_refused,
-                options=TargetOptions(create=options.create, ca_file=options.ca, timeout=options.timeout),
+                options=target_options,
                 told=warn,
                 progress=stack.enter_context(progress("lines shipped")) or (lambda count: None),
             )
         )
-        stack.enter_context(_stopped_by_signals(shipper))
+        stack.enter_context(_stopped_by_signals(shipper.stop))
         try:
             shipped = shipper.follow() if options.follow else shipper.run()
         except ChainBrokenError as error:
@@ -135,15 +142,36 @@ def run(options: argparse.Namespace) -> int:
     return shipped.exit_code
 
 
+def _waited_for_log(options: argparse.Namespace, target_options: TargetOptions) -> bool:
+    """Return true once the log has begun, which a service may be started before; false after a signal.
+
+    Mistakes in the target are not waited with.
+    """
+    stopping, is_told = Stop(), False
+    with _stopped_by_signals(stopping.set):
+        while True:
+            try:
+                begun(options.log)
+            except NotBegunError as error:
+                if not is_told:
+                    open_target(options.to, target_options).close()
+                    warn(f"{error}; waiting until it begins")
+                    is_told = True
+                if stopping.wait(_UNTIL_BEGUN):
+                    return False
+            else:
+                return True
+
+
 @contextlib.contextmanager
-def _stopped_by_signals(shipper: Shipper) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end shipping once the batch on its way has arrived, a second one at once."""
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGTERM and SIGINT call *stop*, to end in order; let a second one end it at once."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def once(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
-        shipper.stop()
+        stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, once) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
@@ -169,6 +197,10 @@ def _print(shipped: Shipped, options: argparse.Namespace) -> None:
 
 
 def _print_status(found: list[TargetStatus], options: argparse.Namespace) -> int:
+    for one in found:
+        if one.next_seq > one.end_seq:
+            message = f"{one.target} has lines up to seq {one.next_seq - 1}"
+            warn(f"{message}, and the log ends before; run or-audit verify")
     if options.json:
         print(json.dumps([{**dataclasses.asdict(one), "behind": one.behind} for one in found], indent=2))
         return 0

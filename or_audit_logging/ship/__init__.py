@@ -11,6 +11,7 @@ Read in this order: `target` (what a target is), `targets` (each of them), `http
 and `s3` serve single targets.
 """
 
+from or_audit_logging.ship.beginning import NotBegunError
 from or_audit_logging.ship.shipper import Shipped, Shipper
 from or_audit_logging.ship.status import TargetStatus, ship_status
 from or_audit_logging.ship.target import Answer, Item, Limits, Target, TargetOptions
@@ -19,6 +20,7 @@ __all__ = [
     "Answer",
     "Item",
     "Limits",
+    "NotBegunError",
     "Shipped",
     "Shipper",
     "Target",

@@ -14,14 +14,31 @@ from or_audit_logging.ship.continuity import Continuity, Position
 from or_audit_logging.ship.spool import Spool
 
 
+class NotBegunError(ConfigError):
+    """There is no line of a log in that place yet; a handler may make it the next moment."""
+
+
+def begun(path: str | os.PathLike[str]) -> tuple[LogLayout, str]:
+    """Return the layout of the log at *path* and its id (16 hex); raises as `layout_at`."""
+    layout = layout_at(path)
+    log = Spool(layout, Continuity(Position())).log()
+    if log is None:
+        raise NotBegunError(f"there is no sealed line in {layout.folder} yet")
+    return layout, log
+
+
 def layout_at(path: str | os.PathLike[str]) -> LogLayout:
-    """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`."""
+    """Return the layout of the log at *path*, its folder or a handler's filename; raises `ConfigError`.
+
+    That is `NotBegunError` where a handler could write to *path*: the folder above it is there.
+    """
     place = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     layout = LogLayout.discover(place) if place.is_dir() else None
     if layout is None and place.parent.is_dir() and place.suffix:
         layout = LogLayout.from_filename(place)
     if layout is None or not layout.files():
-        raise ConfigError(f"there is no audit log in {place}; give the folder that a handler writes to")
+        kind = NotBegunError if place.parent.is_dir() and not place.is_file() else ConfigError
+        raise kind(f"there is no audit log in {place}; give the folder that a handler writes to")
     check_original(layout.folder)
     return layout
 

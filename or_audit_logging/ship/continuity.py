@@ -50,9 +50,9 @@ class _Pieces:
     sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
     last: bytes = b""
 
-    def add(self, raw: bytes) -> None:
+    def add(self, piece: bytes) -> None:
         self.sha256.update(self.last)
-        self.last = raw + b"\n"
+        self.last = piece
         self.count += 1
         self.length += len(self.last)
 
@@ -84,9 +84,12 @@ class Continuity:
         """The seq that is due."""
         return self._at.next_seq
 
-    def take_piece(self, raw: bytes) -> None:
-        """Take in bytes that are no line: the next line says whether a crash has cut them."""
-        self._pieces.add(raw)
+    def take_piece(self, raw: bytes, *, is_ended: bool = True) -> None:
+        """Take in bytes that are no line: the next line says whether a crash has cut them.
+
+        *is_ended*: whether a newline follows them; pieces of what is longer than any line have none.
+        """
+        self._pieces.add(raw + b"\n" if is_ended else raw)
 
     def take(self, line: SealedLine | Stub, *, segment: str, end: int) -> None:
         """Take *line*, which ends at byte *end* of *segment*.

@@ -104,7 +104,7 @@ def write_cursor(path: Path, cursor: Cursor) -> None:
         with suppress(OSError):
             os.unlink(unfinished)
         if isinstance(error, OSError):
-            reason = f"{error.strerror}; the last batch will be sent again"
+            reason = f"{error.strerror}; what was sent since it was written last is sent again"
             raise OSError(error.errno, reason, os.fspath(path)) from error
         raise
 
@@ -112,7 +112,14 @@ def write_cursor(path: Path, cursor: Cursor) -> None:
 def make_state_folder(folder: Path) -> None:
     """Make the folder for cursors (0700) where it is missing; raises `ConfigError`."""
     try:
-        make_folder(folder)
+        if not folder.is_dir():
+            make_folder(folder)
+            if os.name == "posix":  # Windows opens no folders
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS)
+                try:
+                    give_to_owner_of(folder.parent, descriptor)
+                finally:
+                    os.close(descriptor)
     except OSError as error:
         raise ConfigError(
             f"{folder}, where the cursors stand, cannot be made: {error.strerror}; name another with --state"

@@ -28,7 +28,7 @@ class DeadLetters:
         self._target = target
 
     def add(self, refused: Iterable[tuple[Item, str]], *, unsent: Sequence[tuple[Item, str]] = ()) -> None:
-        """Add items with the reasons why they were refused; raises `OSError`.
+        """Add items with the reasons why they were refused; raises `OSError`, which names the file.
 
         Those that were not even sent stand in the log, and may be many (all that is older than a service
         keeps): one letter says it of each run of them, and does not repeat the lines.
@@ -40,6 +40,8 @@ class DeadLetters:
         try:
             give_to_owner_of(self.path.parent, descriptor)
             append_lines(descriptor, data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
         finally:
             os.close(descriptor)
 

@@ -41,6 +41,7 @@ _NETWORK_REASONS = {
     "Connection refused": "nobody listens there",
     "Network is unreachable": "there is no network",
     "ProxyError": "the proxy does not answer",
+    "CA certificate bundle": "the file of certificates (--ca, or in the environment) is not there",
 }
 _DENIED = frozenset({401, 403, 407})
 
@@ -187,6 +188,8 @@ def connection_errors(name: str, options: TargetOptions) -> Iterator[None]:
             f"{name}: the connection is not trusted ({_tls_reason(error)}); give the certificate of "
             "whoever vouches for it with --ca"
         ) from None
+    except requests.exceptions.InvalidURL:
+        raise DeliveryError(f"{name} is no address that can be asked: check it, and the proxy's") from None
     except requests.Timeout:
         raise TryLaterError(f"{name} did not answer in {options.timeout:g} s") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

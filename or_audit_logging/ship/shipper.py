@@ -24,8 +24,8 @@ from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.projections import encoder
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.batches import Batch, why_not
-from or_audit_logging.ship.beginning import beginning, layout_at, locked
-from or_audit_logging.ship.continuity import Continuity, Position, parsed
+from or_audit_logging.ship.beginning import beginning, begun, locked
+from or_audit_logging.ship.continuity import Continuity, parsed
 from or_audit_logging.ship.cursor import (
     STATE_FOLDER,
     Cursor,
@@ -104,12 +104,12 @@ class Shipper:
         know meanwhile, *progress* with the number of lines shipped so far. *wait* is there to be replaced in
         tests: it waits so many seconds until the next try.
 
-        Raises `ConfigError`, `MissingExtraError`, `OSError` where the folder cannot be read, and
-        `DeliveryError` where another process ships this log to this target.
+        Raises `ConfigError` (`NotBegunError` where the log has no line yet), `MissingExtraError`, `OSError`
+        where the folder cannot be read, and `DeliveryError` where another process ships it to this target.
         """
         if on_break not in ("stop", "flag"):
             raise ConfigError("on_break is stop or flag")
-        layout = layout_at(path)
+        layout, log = begun(path)
         options = replace(options or TargetOptions(), log_folder=layout.folder)
         self._target = open_target(target, options)
         settings = getattr(self._target, "settings", None)
@@ -134,9 +134,6 @@ class Shipper:
 
         state_folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
         make_state_folder(state_folder)
-        log = Spool(layout, Continuity(Position())).log()
-        if log is None:
-            raise ConfigError(f"there is no sealed line in {layout.folder} yet")
         self._maker = ItemMaker(log, encode)
         named = self._target.name if target.startswith("file:") else target  # a path may be relative
         self._cursor_path = cursor_path(state_folder, target=named, log=log)
@@ -147,9 +144,8 @@ class Shipper:
             self._is_new = found is None or found.delivered_at is None
             if found is None or self._is_new:
                 found = Cursor(target=self._target.name, position=beginning(layout, log, since))
-                write_cursor(
-                    self._cursor_path, found
-                )  # so that a target that is never reached is seen to lag
+            # a target that is never reached is seen to lag, and a full disk before anything is sent again
+            write_cursor(self._cursor_path, found)
         except BaseException:
             self.close()
             raise
@@ -224,7 +220,7 @@ class Shipper:
             raise StoppedError
         line = parsed(piece.raw)
         if line is None:
-            self._continuity.take_piece(piece.raw)
+            self._continuity.take_piece(piece.raw, is_ended=piece.is_ended)
             return
         self._note_deleted()
         item = self._maker.of(line)

@@ -15,6 +15,7 @@ import errno
 import functools
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from or_audit_logging.errors import ChainBrokenError, FormatError
-from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
 from or_audit_logging.log.sources import Source, survey
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.control import parse_control
@@ -30,16 +31,23 @@ from or_audit_logging.sealing.line import MAX_LINE_BYTES, line_start
 from or_audit_logging.ship.continuity import Continuity, parsed
 
 _BLOCK = 1 << 20
+_SETTLED, _LISTED_AGAIN = 2.0, 10.0
+"""Seconds: a folder's time of change may stay the same over changes that follow one another so closely; and
+the longest time for which it is believed."""
 _DELETE = line_start("log.delete")
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class Piece(NamedTuple):
-    """A line, mostly: `raw` without its newline, the segment that it stands in, the byte behind it."""
+    """A line, mostly: `raw` without its newline, the segment that it stands in, the byte behind it.
+
+    What is longer than any line comes in pieces that are not ended by a newline.
+    """
 
     raw: bytes
     segment: str
     end: int
+    is_ended: bool = True
 
 
 class Spool:
@@ -55,8 +63,13 @@ class Spool:
         self._is_finished = False
         """Whether the segment was read to its end as an archive, to which nothing is added."""
         self._sources: list[Source] = []
-        self._listing: dict[Path, int] | None = None
-        self._without_lines: frozenset[Path] = frozenset()
+        self._places: dict[str, int] = {}
+        """Where among the sources each stands, by name."""
+        self._listing: frozenset[Path] | None = None
+        self._without_lines: dict[Path, int] = {}
+        """Files that have no line yet, and how long they were."""
+        self._folders: tuple[int, int] | None = None
+        self._folders_changed = self._listed_at = 0.0
         self._way_on: Callable[[], None] = lambda: None
         self.deleted = 0
         """Lines that retention had deleted before they were read."""
@@ -103,20 +116,36 @@ class Spool:
                 raise OSError(errno.EIO, reason, os.fspath(source.segment.path))
         return found
 
-    def _known_sources(self) -> list[Source]:
+    def _known_sources(self, *, anew: bool = False) -> list[Source]:
         """Return `sources()`, looked at again where a file came, went, or may have got its first line.
 
         A source's size is that of the last look: the others are opened once, however often this is asked.
+        Folders that did not change are not listed again, unless *anew*: that takes long where files are many.
         """
-        listing = {file.path: 0 for file in self._layout.files()}
-        for path in self._without_lines & listing.keys():
-            listing[path] = _size_of(path)
-        if listing != self._listing:
+        listing = self._listing
+        if self._may_have_changed() or listing is None or anew:
+            listing = frozenset(file.path for file in self._layout.files())
+        sizes = {path: _size_of(path) for path in self._without_lines}
+        if listing != self._listing or sizes != self._without_lines:
             found = self._survey()
             self._sources = [source for source in found if source.kind == "lines"]
-            waiting = {source.segment.path: source.size for source in found if source.kind != "lines"}
-            self._listing, self._without_lines = listing | waiting, frozenset(waiting)
+            self._places = {source.name: at for at, source in enumerate(self._sources)}
+            self._without_lines = {
+                source.segment.path: source.size for source in found if source.kind != "lines"
+            }
+            self._listing = listing
         return self._sources
+
+    def _may_have_changed(self) -> bool:
+        """Return whether files may have come or gone since the last time that this returned true."""
+        folder, now = self._layout.folder, time.monotonic()
+        times = _changed_at(folder), _changed_at(folder / ARCHIVE)
+        if times != self._folders:
+            self._folders, self._folders_changed = times, now
+        elif self._listed_at - self._folders_changed > _SETTLED and now - self._listed_at < _LISTED_AGAIN:
+            return False
+        self._listed_at = now
+        return True
 
     def _rest(self, name: str) -> Iterator[Piece]:
         """Yield the pieces of segment *name* from the offset on."""
@@ -157,22 +186,26 @@ class Spool:
             yield Piece(raw, name, self._offset)
         if len(rest) >= MAX_LINE_BYTES:
             self._offset += len(rest)
-            yield Piece(rest, name, self._offset)
+            yield Piece(rest, name, self._offset, is_ended=False)
         else:
             self._unended = len(rest)
 
     def _following(self) -> Source | None:
         """Return the file to read next, the same one where it has grown; None where all was read."""
-        sources = self._known_sources()
+        try:
+            return self._next_of(self._known_sources())
+        except ChainBrokenError:
+            return self._next_of(self._known_sources(anew=True))
+
+    def _next_of(self, sources: list[Source]) -> Source | None:
         if not sources:
             if self._segment is not None:
                 message = "the log is not there any more"
                 raise self._broken(message, self._segment, lambda: self._pass_by_to(None, 0))
             return None
-        names = [source.name for source in sources]
-        if self._segment not in names:
+        at = self._places.get(self._segment or "")
+        if at is None:
             return self._entry(sources)
-        at = names.index(self._segment)
         if at + 1 == len(sources):
             return None
         current, following = sources[at : at + 2]
@@ -251,6 +284,14 @@ def _place_of(seq: int, source: Source) -> tuple[int, int]:
                 if line is not None and raw.endswith(b"\n"):
                     place, last = read, line.seq
     return place, last
+
+
+def _changed_at(folder: Path) -> int:
+    """Return when an entry of *folder* changed, in ns; -1 where there is no such folder."""
+    try:
+        return folder.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
 
 
 def _size_of(path: Path) -> int:

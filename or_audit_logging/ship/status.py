@@ -28,6 +28,8 @@ _LAST = 1 << 21
 class TargetStatus:
     """One target of a log: it has all lines before `next_seq`, of `end_seq` that there are.
 
+    Where `next_seq` is greater than `end_seq`, the log has lost lines that were shipped.
+
     `oldest_unshipped` is the time of the first line that it lacks (UTC), None where it has all; `lag_seconds`
     how long ago that was. `delivered`, `dead_letters`, `deleted` and `breaks` count from the beginning.
     """
@@ -64,10 +66,13 @@ def ship_status(
     sources = Spool(layout, Continuity(Position())).sources()
     log = next((source.first.log for source in sources if source.first is not None), "")
     end, moment_now = _end(sources), now or datetime.now(UTC)
+    cursors = {file.name: read_cursor(file) for file in cursor_paths(folder, log=log)}
+    if any(cursor is not None and cursor.position.next_seq > end for cursor in cursors.values()):
+        end = _end(Spool(layout, Continuity(Position())).sources())  # lines may have been shipped meanwhile
     found = [
-        _status(file.name, cursor, layout=layout, log=log, end=end, now=moment_now)
-        for file in cursor_paths(folder, log=log)
-        if (cursor := read_cursor(file)) is not None
+        _status(name, cursor, layout=layout, log=log, end=end, now=moment_now)
+        for name, cursor in cursors.items()
+        if cursor is not None
     ]
     return sorted(found, key=lambda status: (status.target, status.cursor))
 

@@ -26,7 +26,7 @@ from or_audit_logging.log.streams import LineStream
 from or_audit_logging.record import moment
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.keeping import Keeping, days_of_records, lines_of_keeping
-from or_audit_logging.sealing.line import SealedLine, Stub
+from or_audit_logging.sealing.line import MAX_LINE_BYTES, SealedLine, Stub
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.s3.storing import LOG, Content
 from or_audit_logging.ship.target import RefusedError, TryLaterError
@@ -124,8 +124,8 @@ class _Walk:
     def take(self, block: bytes) -> None:
         """Take in the next lines; raises `ChainBrokenError`, `FormatError`."""
         *lines, rest = block.split(b"\n")
-        if rest:
-            raise FormatError("it ends in bytes that no newline ends, or holds what is longer than a line")
+        if 0 < len(rest) < MAX_LINE_BYTES:
+            raise FormatError("it ends in bytes that no newline ends")
         for raw in lines:
             line = parsed(raw)
             if line is None:
@@ -139,6 +139,8 @@ class _Walk:
                 if not isinstance(line, SealedLine):
                     raise FormatError("it does not begin with a sealed line")
                 self._first = line
+        if rest:
+            self._continuity.take_piece(rest, is_ended=False)
 
     def end(self, closing: SealedLine) -> SealedLine:
         """Return the first line if *closing* follows the last."""
