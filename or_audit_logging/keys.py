@@ -90,6 +90,11 @@ class KeyRing:
         return tuple(LogKeys(secret, log_id=log_id) for secret in self._secrets)
 
 
+def is_key_named(key: object) -> bool:
+    """Return whether *key*, sources or a ring, names a key; of None, whether the environment does."""
+    return key is not None or bool(os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE))
+
+
 def source_list(key: KeySource | Sequence[KeySource]) -> Sequence[KeySource]:
     """Return the sources that *key*, one or a list, names; raises `ConfigError`."""
     if isinstance(key, str) or callable(key):

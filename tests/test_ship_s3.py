@@ -27,12 +27,14 @@ from fakes import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 from log_builder import DAY, NEXT_DAY, OTHER_SECRET, SECRET, THIRD_DAY, LogBuilder, three_segments
+from log_builder import key as secret
 from samples import REPOSITORY
 from ship_sites import FAULTS
 
 from or_audit_logging import verify
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.ship import Shipped, Shipper, TargetOptions
 from or_audit_logging.ship.s3.address import Address, host_of, parse_address
 from or_audit_logging.ship.s3.checkpoints import list_checkpoints
@@ -580,6 +582,38 @@ class TestLocks:
         assert len(s3.checkpoints()) == 2
         assert all((s3.objects()[key].until or segment) >= segment for key in s3.checkpoints())
 
+    def test_a_first_line_that_was_written_anew(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Its policy asks for a shorter lock: without a key that is not known, with one it is refused."""
+        policy = {"name": "ours", "delete_after_days": None, "min_days": YEARS}
+        folder = three_segments(policy=policy).save(tmp_path / "log")
+        assert ship(s3, folder, "?lock=governance", key=secret(), state=tmp_path / "honest").exit_code == 0
+        s3.stored.clear()
+        forged = three_segments(secret=OTHER_SECRET, policy=policy | {"min_days": 1})
+        honest, stated = LogKeys(SECRET, log_id=forged.log_id), forged.keys.kcv
+        forged.keys.kcv = honest.kcv
+        again = LogBuilder(day=None, policy=forged.policy)
+        again.keys = forged.keys
+        for day in (DAY, NEXT_DAY, THIRD_DAY):
+            again.open(day)
+        again.save(folder)
+        shipped = ship(s3, folder, "?lock=governance", key=secret(), state=tmp_path / "forged")
+        assert shipped.dead_letters == 5
+        assert s3.stored == []
+        assert stated != honest.kcv
+
+    def test_locks_by_a_policy_take_each_key_or_none(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Whoever changes a first line can make it name a key that nobody has."""
+        log = three_segments(policy={"name": "ours", "delete_after_days": None, "min_days": YEARS})
+        log.rotate(OTHER_SECRET)
+        log.open("2026-11-24")
+        folder = log.save(tmp_path / "log")
+        with pytest.raises(DeliveryError, match=r"begins at seq 16, .*--key, once for each.*days=N"):
+            ship(s3, folder, "?lock=governance", key=secret())
+        assert ship(s3, folder, f"?lock=governance&days={YEARS}", key=secret()).exit_code == 0
+        assert ship(s3, folder, "?lock=governance", key=[secret(), secret(OTHER_SECRET)]).exit_code == 0
+        shutil.rmtree(folder / "ship")
+        assert ship(s3, folder, "?lock=governance").exit_code == 0
+
     def test_what_was_stored_without_a_lock_gets_one(self, s3: FakeS3, tmp_path: Path) -> None:
         """The address with a lock is another one: the log is shipped again, and what is there is locked."""
         folder = three_segments().save(tmp_path / "log")
@@ -639,8 +673,96 @@ class TestHolds:
         for step, expected in steps:
             step()
             log.save(folder)
-            assert ship(s3, folder, self.QUERY).exit_code == 0
+            assert ship(s3, folder, self.QUERY, key=secret()).exit_code == 0
             assert self.held(s3) == expected
+
+    def released(self, s3: FakeS3, folder: Path) -> LogBuilder:
+        """Return a log that was shipped with a hold, and has released it since."""
+        log = self.spaced()
+        hold(log, "case-7", None, None)
+        log.save(folder)
+        assert ship(s3, folder, self.QUERY).exit_code == 0
+        hold(log, "case-7", None, None, event="log.release")
+        log.save(folder)
+        return log
+
+    HELD = frozenset({"audit_2026-11-01.jsonl", "audit_2026-11-11.jsonl"})
+
+    def test_without_a_key_none_is_lifted(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Who may write the folder could have written the release; with the key it is carried out later."""
+        log = self.released(s3, tmp_path / "log")
+        assert ship(s3, tmp_path / "log", self.QUERY).exit_code == 1
+        assert (self.held(s3), s3.lifted) == (self.HELD, [])
+        (said,) = dead_letters(tmp_path / "log")
+        assert said.startswith("the hold 'case-7' stays on what is stored: give the key (--key, OR_AUDIT_KEY")
+        assert "another --state" in said
+        log.open("2026-12-01")
+        log.save(tmp_path / "log")
+        ship(s3, tmp_path / "log", self.QUERY)
+        assert self.held(s3) == self.HELD | {"audit_2026-11-21.jsonl"}
+        assert ship(s3, tmp_path / "log", self.QUERY, key=secret(), state=tmp_path / "state").exit_code == 0
+        assert self.held(s3) == set()
+
+    @pytest.mark.parametrize("forged", ["mac", "name", "key", "all keys"])
+    def test_a_forged_release_lifts_none(self, s3: FakeS3, tmp_path: Path, forged: str) -> None:
+        """It follows the line before it, which takes no key; what is stored later is held as well."""
+        log, folder = self.spaced(), tmp_path / "log"
+        hold(log, "case-7", None, None)
+        ship(s3, log.save(folder), self.QUERY, key=secret())
+        before = dict(log.segments)
+        log.open("2026-12-01")
+        if forged in ("key", "all keys"):
+            log.keys = LogKeys(OTHER_SECRET, log_id=log.log_id)
+        if forged == "all keys":
+            log.open("2026-12-02")
+        days = {"from": None, "until": None}
+        line = log.control("log.release", name="case-7", **days, actor="counsel", reason="case")
+        changed = {
+            "mac": line[:-66] + bytes([line[-66] ^ 1]) + line[-65:],
+            "name": line.replace(b'"counsel"', b'"forger!"'),
+        }.get(forged, line)
+        log.segments[log.name] = log.segments[log.name].replace(line, changed)
+        log.save(folder)
+        assert ship(s3, folder, self.QUERY, key=secret()).exit_code == 1
+        assert "'case-7' stays on what is stored" in dead_letters(folder)[-1]
+        assert "run or-audit verify" in dead_letters(folder)[-1] or forged == "all keys"
+        stored = [name for name in log.segments if name != log.name]
+        assert (self.held(s3), s3.lifted) == (set(stored), [])
+        for name in set(log.segments) - set(before):  # and it is cut away again
+            (folder / name).unlink()
+
+    def test_a_key_that_is_not_the_logs(self, s3: FakeS3, tmp_path: Path) -> None:
+        """It opens nothing, and that is said."""
+        self.released(s3, tmp_path / "log")
+        assert ship(s3, tmp_path / "log", self.QUERY, key=secret(OTHER_SECRET)).exit_code == 1
+        assert self.held(s3) == self.HELD
+        assert "none of the keys given is the log's" in dead_letters(tmp_path / "log")[0]
+
+    def test_a_hold_that_is_said_again_for_fewer_days(self, s3: FakeS3, tmp_path: Path) -> None:
+        """`or-audit hold` never does; it makes no hold shorter."""
+        log = self.spaced()
+        hold(log, "case-7", None, None)
+        hold(log, "case-7", None, "2020-01-01")
+        log.open("2026-12-01")
+        ship(s3, log.save(tmp_path / "log"), self.QUERY)
+        assert self.held(s3) == {*self.HELD, "audit_2026-11-21.jsonl"}
+
+    def test_the_environments_key(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As with other commands; targets that lift no hold do not look at it."""
+        self.released(s3, tmp_path / "log")
+        monkeypatch.setenv("OR_AUDIT_KEY_FILE", str(tmp_path / "nowhere"))
+        assert main(["ship", str(tmp_path / "log"), "--to", s3.text]) == 0
+        assert main(["ship", str(tmp_path / "log"), "--to", s3.text + self.QUERY]) == 2
+        assert "cannot be read" in capsys.readouterr().err
+        monkeypatch.setenv("OR_AUDIT_KEY", SECRET.decode())
+        assert main(["ship", str(tmp_path / "log"), "--to", s3.text + self.QUERY]) == 0
+        assert self.held(s3) == set()
+        monkeypatch.delenv("OR_AUDIT_KEY")
+        given = ["--key", "env:MINE", "--state", str(tmp_path / "state")]
+        monkeypatch.setenv("MINE", SECRET.decode())
+        assert main(["ship", str(tmp_path / "log"), "--to", s3.text + self.QUERY, *given]) == 0
 
     def test_what_is_behind_a_deletion(self, s3: FakeS3, tmp_path: Path) -> None:
         """Every version of a segment is held; what is of another log is not looked at."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import complain, printable, progress, table, warn
 from or_audit_logging.cli.values import day, positive, seconds
 from or_audit_logging.errors import ChainBrokenError, ConfigError
@@ -38,8 +39,8 @@ def add_parser(commands: Any) -> None:
         help=HELP,
         description="Bring the lines of a log to a target, each at least once and in their order, and "
         "remember how far it came. An outage of the target costs time, not records. Lines are held "
-        "against each other on the way; no key is needed. Credentials come from the environment, or from "
-        "files that it names (docs/targets.md).",
+        "against each other on the way; no key is needed, but for lifting legal holds in S3. Credentials "
+        "come from the environment, or from files that it names (docs/targets.md).",
         epilog="targets: " + ", ".join(TARGETS.values()) + ". Exit codes: 0 delivered, 1 some lines were "
         "refused for good (they stand among the dead letters), or deleted before, or do not follow; 2 could "
         "not, and nothing is lost. "
@@ -88,6 +89,7 @@ def add_parser(commands: Any) -> None:
         default="30",
         help="wait so long for an answer (default: 30)",
     )
+    add_key_argument(parser)
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificates that vouch for the target")
     parser.add_argument("--create", action="store_true", help="make a CloudWatch group that is not there")
     parser.add_argument(
@@ -110,7 +112,9 @@ def run(options: argparse.Namespace) -> int:
     if options.to.startswith("webhook:") and "?" in options.to:
         warn("others see the command line: an address that is a secret is named as webhook:env:NAME")
     patience = options.patience or (None if options.follow else PATIENCE)
-    target_options = TargetOptions(create=options.create, ca_file=options.ca, timeout=options.timeout)
+    target_options = TargetOptions(
+        create=options.create, ca_file=options.ca, timeout=options.timeout, key=options.key
+    )
     if options.follow and not _waited_for_log(options, target_options):
         return 0
     with contextlib.ExitStack() as stack:

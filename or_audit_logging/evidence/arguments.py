@@ -14,7 +14,7 @@ from or_audit_logging.errors import ConfigError
 from or_audit_logging.evidence.anchors import Anchor, collect, is_inside, refusal
 from or_audit_logging.evidence.identity import Identity
 from or_audit_logging.evidence.report import Finding, Observations, Place
-from or_audit_logging.keys import KEY_FILE_VARIABLE, KEY_VARIABLE, KeyRing, KeySources
+from or_audit_logging.keys import KeyRing, KeySources, is_key_named
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.checkpoint import ORIGIN
 
@@ -135,11 +135,6 @@ def open_ring(key: KeySources | KeyRing) -> KeyRing | None:
     if isinstance(key, KeyRing):
         return key
     return KeyRing.from_sources(key) if is_key_named(key) else None
-
-
-def is_key_named(key: KeySources | KeyRing) -> bool:
-    """Return whether *key*, or else the environment, names a key."""
-    return key is not None or bool(os.environ.get(KEY_VARIABLE) or os.environ.get(KEY_FILE_VARIABLE))
 
 
 def gather_anchors(places: AnchorPlaces, *, refuse: Path | None, observations: Observations) -> list[Anchor]:

@@ -15,13 +15,13 @@ from decimal import Decimal
 
 from or_audit_logging.digest import pseudonym
 from or_audit_logging.errors import ConfigError
-from or_audit_logging.evidence.arguments import PathText, is_key_named, open_ring
+from or_audit_logging.evidence.arguments import PathText, open_ring
 from or_audit_logging.evidence.asking import Found, Query, as_found
 from or_audit_logging.evidence.books.period import When
 from or_audit_logging.evidence.criteria import Criteria
 from or_audit_logging.evidence.parts import parts_of, reader_behind
 from or_audit_logging.evidence.sieve import Sieve
-from or_audit_logging.keys import KeyRing, KeySources
+from or_audit_logging.keys import KeyRing, KeySources, is_key_named
 
 _PAUSE = 0.5
 _LONGEST_ID = 200

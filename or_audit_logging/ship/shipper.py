@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from or_audit_logging.errors import ChainBrokenError, ConfigError
+from or_audit_logging.keys import KeySources
 from or_audit_logging.projections import encoder
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.batches import Batch, why_not
@@ -85,6 +86,7 @@ class Shipper:
         format: str | None = None,  # noqa: A002 - what it is
         original: bool = False,
         since: date | None = None,
+        key: KeySources = None,
         on_break: Literal["stop", "flag"] = "stop",
         patience: float | None = PATIENCE,
         most_refused: int = MOST_REFUSED,
@@ -98,6 +100,8 @@ class Shipper:
         *state*: the folder for cursor and dead letters (default: `ship` in the log's folder). *format*:
         native, ecs, google or datadog (default: the target's own); *original*: other formats carry each
         sealed line as it is, too. *since*: where nothing was shipped yet, begin with that day's segment.
+        *key*: the log's, `env:NAME` or `file:PATH`, one or several; None: the environment's, if there is one.
+        It is read for `s3` with a lock alone, which lifts no hold without it.
         *on_break*: whether lines that do not follow stop shipping, or are sent along with a notice.
         *patience*: seconds of failures in a row before giving up, None for never. *most_refused*: so many
         lines refused in a row, and none taken, end shipping. *told* is called with what a person may want to
@@ -110,7 +114,8 @@ class Shipper:
         if on_break not in ("stop", "flag"):
             raise ConfigError("on_break is stop or flag")
         layout, log = begun(path)
-        options = replace(options or TargetOptions(), log_folder=layout.folder)
+        options = options or TargetOptions()
+        options = replace(options, log_folder=layout.folder, key=key if key is not None else options.key)
         self._target = open_target(target, options)
         settings = getattr(self._target, "settings", None)
         encode = encoder(format or self._target.format, original=original, settings=settings)

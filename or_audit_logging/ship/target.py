@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from or_audit_logging.errors import DeliveryError
+from or_audit_logging.keys import KeySources
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,6 @@ class TargetOptions:
     """Whether the address came from where secrets stand, and is not to be named."""
     timeout: float = 30.0
     """Seconds to wait for an answer."""
+    key: KeySources = None
+    """The log's key, read by those targets alone that act on what lines order; None: the environment's, if
+    there is one."""

@@ -40,12 +40,15 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A segment as an object. `days`: from the first to the last on which a record in it may have been made.
+    """A segment as an object, with its `first` line.
+
+    `days`: from the first to the last on which a record in it may have been made.
 
     `minimum`: for how many days the policies that it states promise to keep it, 0 where none does.
     """
 
     content: Content
+    first: SealedLine
     day: date
     days: tuple[date, date]
     minimum: int
@@ -108,7 +111,11 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
         },
     )
     return Packed(
-        content=content, day=day, days=days_of_records(day, opened, closed), minimum=keeping.minimum
+        content=content,
+        first=first,
+        day=day,
+        days=days_of_records(day, opened, closed),
+        minimum=keeping.minimum,
     )
 
 

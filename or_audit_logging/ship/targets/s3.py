@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from or_audit_logging.errors import ConfigError, DeliveryError, FormatError
+from or_audit_logging.keys import KeyRing, is_key_named
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.record import moment
 from or_audit_logging.sealing.control import parse_control
@@ -28,6 +29,7 @@ from or_audit_logging.ship.s3.bucket import Bucket
 from or_audit_logging.ship.s3.holding import hold_stored, release_stored
 from or_audit_logging.ship.s3.locking import Lock, lock_for
 from or_audit_logging.ship.s3.packing import pack
+from or_audit_logging.ship.s3.seals import Doubt, Seals
 from or_audit_logging.ship.s3.storing import LOG, Content, store
 from or_audit_logging.ship.s3.terms import Terms
 from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions, TryLaterError
@@ -46,11 +48,13 @@ class S3Target:
     limits = _LIMITS
     format = "native"
 
-    def __init__(self, bucket: Bucket, layout: LogLayout) -> None:
+    def __init__(self, bucket: Bucket, layout: LogLayout, ring: KeyRing | None = None) -> None:
+        """*ring*: the log's keys, without which no hold is lifted."""
         self.name = bucket.name
         self._bucket = bucket
         self._layout = layout
-        self._terms = Terms(layout)
+        self._seals = Seals(layout, ring)
+        self._terms = Terms(layout, self._seals)
         self._host: str | None = None
         self._acts: Mapping[str, Callable[[SealedLine, dict[str, Any]], None]] = {
             "log.open": self._store_segment,
@@ -92,9 +96,9 @@ class S3Target:
             try:
                 act(line, members)
             except RefusedError:
-                self._terms.take(line.seq, members)
+                self._terms.take(line, members)
                 raise
-            self._terms.take(line.seq, members)
+            self._terms.take(line, members)
         except FormatError as error:
             raise RefusedError(f"{error}; run or-audit verify") from None
 
@@ -116,6 +120,9 @@ class S3Target:
             if self._mode is not None:
                 is_held = any(hold.covers(*packed.days) for hold in self._terms.holds(line.seq))
                 promised = max(packed.minimum, minimum_days(members["policy"]))
+                if self._bucket.address.days is None:
+                    self._terms.check(packed.first)
+                    self._terms.check(line)
                 days = self._days(lambda: promised or self._terms.newest_days())
                 lock = self._lock(packed.days[1], days, is_held=is_held)
             store(self._bucket, key, packed.content, lock)
@@ -152,12 +159,13 @@ class S3Target:
             hold_stored(self._bucket, hold_of(line.seq, members), host=self._host_name(), log=line.log)
 
     def _release(self, line: SealedLine, members: dict[str, Any]) -> None:
-        if self._mode is not None:
-            hold = hold_of(line.seq, members)
-            others = (
-                self._terms.newest_holds()
-            )  # lines may pass again, and later ones hold what this released
-            release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
+        if self._mode is None:
+            return
+        hold, doubt = hold_of(line.seq, members), self._seals.doubt(line)
+        if doubt is not None:
+            raise RefusedError(_not_lifted(hold.name, doubt))
+        others = self._terms.newest_holds()  # lines may pass again, and later ones hold what this released
+        release_stored(self._bucket, hold, others, host=self._host_name(), log=line.log)
 
     def _lock(self, youngest: date, days: int, *, is_held: bool = False) -> Lock:
         """Return the lock for lines that were written on *youngest* at the latest."""
@@ -203,6 +211,21 @@ def _covered(items: Sequence[Item]) -> frozenset[int]:
     return frozenset(covered)
 
 
+def _not_lifted(name: str, doubt: Doubt) -> str:
+    """Return why the hold called *name* stays, and what is to be done."""
+    stays = f"the hold {name!r} stays on what is stored"
+    if doubt == "not sealed":
+        return (
+            f"{stays}: its release is not as the log's key seals one, so somebody else has written it, or "
+            "changed it; run or-audit verify"
+        )
+    give = "give the key" if doubt == "no key" else "none of the keys given is the log's, so give that"
+    return (
+        f"{stays}: {give} (--key, OR_AUDIT_KEY or OR_AUDIT_KEY_FILE) and ship once more with another "
+        "--state, or lift it by hand"
+    )
+
+
 def _next(day: date) -> date:
     """Return the day after *day*, on which the lines around a checkpoint may still be written."""
     return day + timedelta(days=1) if day < day.max else day
@@ -218,4 +241,6 @@ def open_target(address: str, options: TargetOptions) -> S3Target:
     layout = LogLayout.discover(options.log_folder) if options.log_folder is not None else None
     if layout is None:
         raise ConfigError("the target s3 stores the segments of a log's folder: there is none")
-    return S3Target(Bucket(place, open_session("s3"), options), layout)
+    uses_key = place.mode is not None and is_key_named(options.key)
+    ring = KeyRing.from_sources(options.key) if uses_key else None
+    return S3Target(Bucket(place, open_session("s3"), options), layout, ring)
