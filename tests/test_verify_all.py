@@ -436,6 +436,37 @@ def test_somebody_else_s_newest_line_is_not_its_own(hosts: Hosts) -> None:
     assert (web1.report.verdict, web1.newest_at) == ("tampered", of(hosts.verify(), "web2").newest_at)
 
 
+def test_no_link_leads_out_of_a_logs_folder(hosts: Hosts, tmp_path: Path) -> None:
+    """Whoever writes a log does not say where to look: /proc takes minutes."""
+    other = three_segments(log_id=bytes([9]) * 16, host="web9").save(tmp_path / "elsewhere")
+    (hosts.logs / "web1" / "x").symlink_to(other)
+    (hosts.logs / "web2" / "a" / "b").mkdir(parents=True)
+    (hosts.logs / "web2" / "a" / "b" / "x").symlink_to(other)
+    (hosts.logs / "web3" / "x").symlink_to(other)
+    (hosts.logs / "web3" / "inside").symlink_to(hosts.logs / "web1")
+    fleet = hosts.verify()
+    assert set(verdicts(fleet)) == set(HOSTS)
+    (note,) = fleet.notes
+    assert note.kind == "link"
+    assert f"3 links, the first of them {hosts.logs / 'web1' / 'x'} in a log's folder" in note.message
+    (hosts.logs / "web9").symlink_to(other)
+    assert set(verdicts(hosts.verify())) == {*HOSTS, "web9"}
+    (hosts.logs / "web9").unlink()
+    (hosts.logs / "web3" / "archive").symlink_to(hosts.logs / "web3" / "archive")  # which cannot be opened
+    assert "x" not in verdicts(hosts.verify())
+
+
+def test_no_link_leads_out_of_a_copy(tmp_path: Path) -> None:
+    """Of object storage: a host's folder is its log's."""
+    other = three_segments(log_id=bytes([9]) * 16, host="web9").save(tmp_path / "elsewhere")
+    copy = copied(three_segments(), tmp_path / "copy")
+    place = next(copy.glob("dt=*/host=*"))
+    (place / "x").symlink_to(other)
+    fleet = verify_all(copy, key=key())
+    assert len(fleet.logs) == 1
+    assert [note.kind for note in fleet.notes] == ["link"]
+
+
 def test_links_are_followed_once(hosts: Hosts) -> None:
     """A loop ends, and a log to which two ways lead is one log."""
     elsewhere = hosts.logs.parent / "disk"

@@ -129,6 +129,7 @@ def verify_all(
     anchors = [anchors] if isinstance(anchors, (str, os.PathLike, Anchor)) else list(anchors)
     places = find_logs(root, leave_out=_real_paths(anchors))
     observations = Observations()
+    _note_links(places.not_followed, observations)
     kept = gather_anchors(anchors, refuse=None, observations=observations)
     kept = _kept_outside(places.logs, kept, observations)
     if signers:
@@ -180,6 +181,16 @@ def _folder(directory: PathText) -> Path:
     if not os.fspath(directory) or not place.is_dir():
         raise ConfigError(f"there is no folder {place}; give the one that the logs are below")
     return place
+
+
+def _note_links(links: Sequence[Path], observations: Observations) -> None:
+    """Say which *links* in folders of logs were not followed."""
+    if links:
+        count = "1 link" if len(links) == 1 else f"{len(links):,} links, the first of them"
+        why = (
+            "whoever writes a log could lead the search anywhere; link to it from outside of the log's folder"
+        )
+        observations.note(Place().note("link", f"not followed: {count} {links[0]} in a log's folder: {why}"))
 
 
 def _real_paths(anchors: Iterable[Anchor | PathText]) -> set[str]:
