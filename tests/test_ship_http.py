@@ -6,15 +6,18 @@ import gzip
 import json
 import logging
 import re
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from log_builder import three_segments
@@ -22,8 +25,7 @@ from ship_sites import HTTPSite, WebhookSite
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
-from or_audit_logging.ship import Shipper, TargetOptions, ship_status
-from or_audit_logging.ship import http as http_module
+from or_audit_logging.ship import Shipper, TargetOptions, answers, ship_status
 from or_audit_logging.ship.credentials import credential, optional_credential
 from or_audit_logging.ship.http import HTTPSender, checked_url
 from or_audit_logging.ship.target import RefusedError, TooLargeError, TryLaterError
@@ -49,7 +51,8 @@ class Answering(HTTPSite):
         return f"webhook:{self.base}/audit?token={QUERY}"
 
     def serve(self, request: BaseHTTPRequestHandler) -> None:
-        self.requests.append({name.lower(): value for name, value in request.headers.items()})
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(headers | {"port": str(request.client_address[1])})
         self.bodies.append(request.rfile.read(int(request.headers.get("content-length", "0"))))
         self.paths.append(request.path)
         length = {} if self.status == 204 else {"Content-Length": str(len(self.content))}
@@ -560,34 +563,99 @@ def test_with_ca_proxies_are_used_where_they_are_to_be(
 
 def test_an_answer_without_end(site: Answering, sender: HTTPSender, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither one that is too long nor one that comes drop by drop is waited for."""
-    monkeypatch.setattr(http_module, "_LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr(answers, "LARGEST_ANSWER", 1 << 20)
     site.content = b"x" * (3 << 20)
     error = raised(sender)
     assert isinstance(error, TryLaterError)
     assert "does not come to its end" in str(error)
 
 
-def test_an_answer_drop_by_drop(site: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = HTTPSender(site.base, options=TargetOptions(timeout=0.2))
-    real = site.serve
+class Dripping:
+    """A server that says one piece after the other, 0.05 s apart, to each connection."""
 
-    def drip(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Transfer-Encoding", "chunked")
-        request.end_headers()
-        try:
-            for _ in range(40):
-                request.wfile.write(b"1\r\nx\r\n")
-                request.wfile.flush()
+    def __init__(self, *pieces: bytes, tls: ssl.SSLContext | None = None) -> None:
+        self._pieces, self._tls = pieces, tls
+        self._server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._run, daemon=True).start()
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # or nobody tells whoever waits in accept
+        self._server.close()
+
+    def _run(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                with suppress(OSError), connection:
+                    self._say(connection)
+
+    def _say(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True)
+        with connection:
+            asked = b"[]" if self._pieces[0].startswith(b"\x16") else b""
+            while not asked.endswith(b"[]"):  # what is left unread would reset the connection
+                asked += connection.recv(1 << 16)
+            for piece in self._pieces:
+                connection.sendall(piece)
                 time.sleep(0.05)
-        except OSError:
-            pass
-        request.close_connection = True
 
-    monkeypatch.setattr(site, "serve", drip)
-    assert isinstance(raised(slow), TryLaterError)
-    monkeypatch.setattr(site, "serve", real)
-    assert post(slow).status == 200
+
+OK = b"HTTP/1.1 200 OK\r\n"
+MANY = 40
+"""Times 0.05 s: much longer than the time limit, each by itself much shorter."""
+DRIPS = {
+    "body": [OK + b"Content-Length: 40\r\n\r\n", *[b"x"] * MANY],
+    "chunks": [OK + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * MANY, b"0\r\n\r\n"],
+    "body to the end": [OK + b"Connection: close\r\n\r\n", *[b"x"] * MANY],
+    "old body": [b"HTTP/1.0 200 OK\r\n\r\n", *[b"x"] * MANY],
+    "headers": [OK, *[b"X: y\r\n"] * MANY, b"Content-Length: 0\r\n\r\n"],
+    "status": [*(bytes([byte]) for byte in OK), b"Content-Length: 0\r\n\r\n"],
+    "100 Continue": [b"HTTP/1.1 100 Continue\r\n\r\n"] * MANY + [OK + b"Content-Length: 0\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_an_answer_drop_by_drop(drip: str, is_tls: bool, tmp_path: Path) -> None:
+    """All of it has to be there in time; the same pieces in one are an answer."""
+    tls, ca_file = None, None
+    if is_tls:
+        certificates = pytest.importorskip("certificates", reason="cryptography is not installed")
+        tls, ca_file = certificates.self_signed(tmp_path)
+    for pieces, is_whole in ((DRIPS[drip], False), ([b"".join(DRIPS[drip])], True)):
+        options = TargetOptions(timeout=5.0 if is_whole else 0.3, ca_file=ca_file)
+        with Dripping(*pieces, tls=tls) as server:
+            sender = HTTPSender(server.url, options=options)
+            if is_whole:
+                assert post(sender).status == 200
+            else:
+                error = raised(sender)
+                assert isinstance(error, TryLaterError)
+                assert str(error) == f"{server.url} did not answer in 0.3 s"
+            sender.close()
+
+
+def test_a_handshake_drop_by_drop(tmp_path: Path) -> None:
+    """It passes neither for an answer nor for a certificate that does not hold."""
+    pieces = [b"\x16\x03\x03\x40\x00", *[b"\0"] * MANY]
+    with Dripping(*pieces) as server:
+        sender = HTTPSender(server.url.replace("http:", "https:"), options=TargetOptions(timeout=0.3))
+        assert str(raised(sender)).endswith("did not answer in 0.3 s")
+        sender.close()
+
+
+def test_a_connection_is_used_again(site: Answering, sender: HTTPSender) -> None:
+    """What was read in time leaves it as it was; after one that was not, there is another."""
+    slow = HTTPSender(site.base, options=TargetOptions(timeout=0.3))
+    for _ in range(3):
+        assert post(slow).status == 200
+    assert len({one["port"] for one in site.requests}) == 1
     slow.close()
 
 

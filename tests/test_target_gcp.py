@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
+from collections.abc import Mapping
 
 import pytest
+from ship_sites import Answer, HTTPSite
 
 from or_audit_logging.errors import ConfigError, MissingExtraError
+from or_audit_logging.ship.target import Item, TargetOptions, TryLaterError
 from or_audit_logging.ship.targets import open_target
 
 
@@ -52,3 +56,29 @@ def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "google.cloud.logging", None)
     with pytest.raises(MissingExtraError, match=r"or-audit-logging\[gcp\]"):
         open_target("gcp:projects/acme-prod/logs/audit")
+
+
+class Bomb(HTTPSite):
+    """Answers with a few bytes that unfold to more than any answer has, after it was asked for them."""
+
+    text = ""
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        content = gzip.compress(b"{}" + b" " * (40 << 20), compresslevel=1)
+        return 200, content, {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+
+    def ids(self) -> list[str]:
+        return []
+
+
+def test_an_answer_that_unfolds_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no answer that Google gives; nobody's memory is filled with it."""
+    pytest.importorskip("google.cloud.logging", reason="needs the extra gcp")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    with Bomb() as site:
+        monkeypatch.setenv("OR_AUDIT_GCP_ENDPOINT", site.base)
+        target = open_target("gcp:projects/acme-prod/logs/audit", TargetOptions(timeout=5.0))
+        line = b'{"event_type":"log.stop"}'
+        with pytest.raises(TryLaterError, match="does not come to its end"):
+            target.send([Item(0, "a", None, line, line)])
+        target.close()

@@ -5,7 +5,8 @@
     with Shipper("audit_logs", "webhook:https://collector.example/audit") as shipper:
         shipped = shipper.run()
 
-Read in this order: `target` (what a target is), `targets` (each of them), `http`, `credentials`;
+Read in this order: `target` (what a target is), `targets` (each of them), `http`, `answers`,
+`credentials`;
 `continuity` (do lines follow one another), `spool` (lines that wait), `cursor`, `items`, `batches`,
 `delivery`, `dead_letters`, `beginning`, `stopping`; `shipper`, `status`. `aws`, `google_session`, `log_entry`
 and `s3` serve single targets.

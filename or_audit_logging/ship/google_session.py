@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.ship.answers import bound
 from or_audit_logging.ship.http import connection_errors, is_loopback, prepare
 from or_audit_logging.ship.target import TargetOptions, TryLaterError
 
@@ -23,7 +24,7 @@ _GOOGLE = "https://www.googleapis.com/"
 
 
 class GoogleSession:
-    """Signed-in requests, with our time limit and certificates, and without redirects."""
+    """Signed-in requests, with our limits of time and size and our certificates, and without redirects."""
 
     def __init__(self, credentials: Any, options: TargetOptions) -> None:
         import requests
@@ -33,6 +34,7 @@ class GoogleSession:
         self._sign_in = requests.Session()
         self._session = AuthorizedSession(credentials, auth_request=Request(self._sign_in))
         for session in (self._sign_in, self._session):
+            bound(session, timeout=options.timeout)
             prepare(session, options, url=_GOOGLE)
 
     def request(

@@ -13,7 +13,6 @@ import gzip
 import ipaddress
 import math
 import ssl
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,13 +23,13 @@ from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.pace import retry_after
+from or_audit_logging.ship.answers import TooMuchError, bound
 from or_audit_logging.ship.target import RefusedError, TargetOptions, TooLargeError, TryLaterError
 
 if TYPE_CHECKING:
     import requests
 
 _CONNECT = 10.0
-_LARGEST_ANSWER = 32 << 20
 _QUOTED = 200
 _SMALL = 1_000
 _LATER = frozenset({408, 425, 429})
@@ -92,43 +91,35 @@ class HTTPSender:
 
         *path* takes the place of the address's own; statuses in *known* the target itself understands. A
         certificate that does not hold is `DeliveryError`, not `TryLaterError`: waiting does not mend it.
+
+        What the timeout bounds as a whole: from the connection to the request's last byte, with a second more
+        for each 10,000 bytes of it; then, once more, the answer from there to its last byte, however slowly
+        it comes. The look-up of the host's name is not bounded. An answer has 32 MiB at most, decompressed.
         """
         headers = {"Content-Type": content_type, **self._headers}
         if self._compress and len(body) > _SMALL:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        with (
-            connection_errors(self.name, self._options),
-            self._open().post(
+        with connection_errors(self.name, self._options):
+            response = self._open().post(
                 urljoin(self.url, path) if path else self.url,
                 data=body,
                 headers=headers,
                 timeout=(min(_CONNECT, self._options.timeout), self._options.timeout),
                 allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            content = self._read(response)
-            if not 200 <= response.status_code < 300 and response.status_code not in known:
-                self._refuse(response.status_code, response.headers.get("Retry-After"), content)
-            return Response(response.status_code, content)
+            )
+        if not 200 <= response.status_code < 300 and response.status_code not in known:
+            self._refuse(response.status_code, response.headers.get("Retry-After"), response.content)
+        return Response(response.status_code, response.content)
 
     def _open(self) -> requests.Session:
         import requests
 
         if self._session is None:
             self._session = requests.Session()
+            bound(self._session, timeout=self._options.timeout)
             prepare(self._session, self._options, url=self.url)
         return self._session
-
-    def _read(self, response: requests.Response) -> bytes:
-        """Return the answer's body, which is neither endless nor drop by drop."""
-        content, until = bytearray(), time.monotonic() + self._options.timeout
-        for piece in response.iter_content(1 << 16):
-            content += piece
-            if len(content) > _LARGEST_ANSWER or time.monotonic() > until:
-                raise TryLaterError(f"{self.name}: the answer does not come to its end")
-        return bytes(content)
 
     def _refuse(self, status: int, wait: str | None, content: bytes) -> NoReturn:
         said = f"{self.name} answered {status}"
@@ -190,6 +181,8 @@ def connection_errors(name: str, options: TargetOptions) -> Iterator[None]:
         ) from None
     except requests.exceptions.InvalidURL:
         raise DeliveryError(f"{name} is no address that can be asked: check it, and the proxy's") from None
+    except TooMuchError:
+        raise TryLaterError(f"{name}: the answer does not come to its end") from None
     except requests.Timeout:
         raise TryLaterError(f"{name} did not answer in {options.timeout:g} s") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
