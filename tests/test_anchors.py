@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from datetime import UTC, datetime
@@ -251,7 +252,8 @@ def test_a_file_of_many_notes_is_counted_through_once() -> None:
     copies, text = Copies(), Scanned(f"{NOTE}\n" * 200)
     notes_in(text, copies, line=3)
     lines = NOTE.count("\n") + 1
-    assert [copy.line for copy in copies.found] == [3 + lines * number for number in range(200)]
+    assert copies.last is not None
+    assert (copies.last.line, len(copies.found)) == (3 + lines * 199, 1)
     assert Scanned.total <= len(text)
 
 
@@ -263,3 +265,38 @@ def test_json_that_is_deep_is_passed_over(tmp_path: Path) -> None:
     for content in (b"[" * 1_000_000, b'{"a":' * 300_000, text.encode()):
         anchors, _ = collect(kept(tmp_path, content))
         assert len(anchors) == (content == text.encode())
+
+
+class TestWhatIsSaidTwice:
+    """A file may say one thing a hundred thousand times, and have few bytes: it is kept once."""
+
+    def test_in_lines(self, tmp_path: Path, log: LogBuilder) -> None:
+        """Where it stands first; a checkpoint that stood there before is no news of today."""
+        line = log.checkpoint() + "\n"
+        for text in (line * 1_000, f"{json.dumps([line] * 1_000)}\n", log.note() * 1_000, f"[{line * 2}]\n"):
+            path = kept(tmp_path, gzip.compress(text.encode()))
+            (anchor,) = read_anchors(path)
+            assert (anchor.where, anchor.kept_at) == (f"{path}:1", None)
+
+    def test_the_last_one_counts_where_it_stands(self, tmp_path: Path, log: LogBuilder) -> None:
+        """The log whose checkpoint was added last gets the file's time, unless that was said before."""
+        first = log.checkpoint() + "\n"
+        log.user()
+        second = log.checkpoint() + "\n"
+        dates = [KEPT, KEPT]
+        assert [one.kept_at for one in read_anchors(kept(tmp_path, first * 2 + second))] == dates
+        assert [one.kept_at for one in read_anchors(kept(tmp_path, first + second + first))] == [None, None]
+
+    def test_the_first_of_its_times_is_kept(self, tmp_path: Path, log: LogBuilder) -> None:
+        """Whoever sends it again makes it no newer; nor does who sends it first with a later time."""
+        message, later = log.checkpoint(), log.user() or log.checkpoint()
+        times = [1_800_000_000_000, 1_700_000_000_000, 1_750_000_000_000]
+        events = [{"message": message, "ingestionTime": time} for time in times]
+        (anchor,) = read_anchors(kept(tmp_path, json.dumps({"events": events})))
+        assert anchor.kept_at == datetime.fromtimestamp(times[1] / 1000, UTC)
+        lines = [f"2026-11-2{day}T10:00:00Z {message}\n" for day in (3, 1, 2)]
+        text = "".join([*lines, later, "\n"])
+        assert [one.kept_at for one in read_anchors(kept(tmp_path, text))] == [
+            datetime(2026, 11, 21, 10, tzinfo=UTC),
+            KEPT,
+        ]

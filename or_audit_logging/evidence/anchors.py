@@ -20,7 +20,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,7 +179,7 @@ def _read_file(path: str) -> tuple[list[Anchor], int]:
             return [], 0
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
         copies, times = _copies_in(file)
-    dates = _dates(copies.found, times, modified)
+    dates = _dates(copies, times, modified)
     anchors = [
         _anchor(copy, date, f"{path}:{copy.line}", copy.host)
         for copy, date in zip(copies.found, dates, strict=True)
@@ -187,25 +187,20 @@ def _read_file(path: str) -> tuple[list[Anchor], int]:
     return anchors, copies.damaged
 
 
-def _dates(
-    copies: Sequence[Copy], times: Mapping[int, datetime], modified: datetime
-) -> list[datetime | None]:
+def _dates(copies: Copies, times: Mapping[int, datetime], modified: datetime) -> list[datetime | None]:
     """Return when each of *copies*, those of one file, was recorded, as far as that can be known.
 
     What an export states; otherwise the file's modification time, for the log whose copy stands last in it,
     unless that copy stood there before. Where the text line begins with an earlier time, that one: a file
     may have been made from others. A file cannot hold what was recorded after it was last *modified*.
     """
-    last = copies[-1] if copies else None
-    is_news = last is not None and not any(
-        (copy.size, copy.root, copy.log_name) == (last.size, last.root, last.log_name) for copy in copies[:-1]
-    )
+    last = copies.last
     dates = []
-    for copy in copies:
+    for copy in copies.found:
         date = None
         if copy.is_dated:
             date = copy.kept_at
-        elif is_news and last is not None and copy.log_name == last.log_name:
+        elif copies.is_last_new and last is not None and copy.log_name == last.log_name:
             date = times.get(copy.line, modified)
         dates.append(min(date, modified) if date is not None else None)
     return dates
@@ -240,10 +235,9 @@ def _copies_in_text(text: TextIO) -> tuple[Copies, dict[int, datetime]]:
         number += 1
         has_root = has_root or _ROOT.fullmatch(line) is not None
         if may_hold_copies(line):
-            before = len(copies.found)
-            copies_in(line, copies, line=number)
-            if len(copies.found) > before and (time := leading_time(line)) is not None:
-                times[number] = time
+            kept = copies.add_all(copies_in(line, line=number))
+            if kept and (time := leading_time(line)) is not None:
+                times |= {copy.line: min(time, times.get(copy.line, time)) for copy in kept}
         line = text.readline(WINDOW)
     if has_root:
         text.seek(0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -68,10 +69,48 @@ class Copy:
 
 @dataclass(slots=True)
 class Copies:
-    """The copies in a text, in its order, and how many were changed on their way so that they are none."""
+    """The copies in a text, in its order, and how many were changed on their way so that they are none.
+
+    Copies that say the same are kept once, where the first of them stands, with the earliest of their times.
+    """
 
     found: list[Copy] = field(default_factory=list)
     damaged: int = 0
+    last: Copy | None = None
+    """The one furthest down, also where it says what another did."""
+    _heads: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    _places: dict[Copy, int] = field(default_factory=dict)
+
+    @property
+    def is_last_new(self) -> bool:
+        """Whether the last one is of a checkpoint that no other is of."""
+        return self.last is not None and self._heads[_head(self.last)] == 1
+
+    def add(self, copy: Copy) -> Copy:
+        """Add *copy* and return the one that is kept of it."""
+        self._heads[_head(copy)] += 1
+        if self.last is None or copy.line >= self.last.line:
+            self.last = copy
+        place = self._places.setdefault(replace(copy, line=0, kept_at=None), len(self.found))
+        if place == len(self.found):
+            self.found.append(copy)
+        else:
+            kept = self.found[place]
+            times = [one.kept_at for one in (kept, copy) if one.kept_at is not None]
+            self.found[place] = replace(kept, kept_at=min(times, default=None))
+        return self.found[place]
+
+    def add_all(self, others: Copies) -> list[Copy]:
+        """Add what *others* are of a part of the text that stands further down; return what is kept of it."""
+        kept = [self.add(copy) for copy in others.found]
+        self._heads.update(others._heads)
+        self._heads.subtract(map(_head, others.found))
+        self.damaged += others.damaged
+        return kept
+
+
+def _head(copy: Copy) -> tuple[object, ...]:
+    return copy.size, copy.root, copy.log_name
 
 
 def may_hold_copies(text: str) -> bool:
@@ -90,9 +129,7 @@ def notes_in(text: str, copies: Copies, *, line: int = 1) -> None:
         for written in (whole, f"{match[0]}\n"):  # with signatures, or before other text
             with suppress(FormatError):
                 note = parse_note(written)
-                copies.found.append(
-                    Copy(note.head.size, note.head.root, note.origin, None, written, note, line)
-                )
+                copies.add(Copy(note.head.size, note.head.root, note.origin, None, written, note, line))
                 break
         else:
             copies.damaged += 1
@@ -176,7 +213,7 @@ class _Search:
             self._copies.damaged += 1
             return
         dated = replace(copy, line=self._line, is_dated=kept.is_dated, kept_at=kept.at, host=kept.host)
-        self._copies.found.append(dated)
+        self._copies.add(dated)
 
 
 @dataclass(frozen=True, slots=True)
