@@ -36,6 +36,7 @@ from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.ship import Shipped, Shipper, TargetOptions
+from or_audit_logging.ship.s3 import storing
 from or_audit_logging.ship.s3.address import Address, host_of, parse_address
 from or_audit_logging.ship.s3.checkpoints import list_checkpoints
 
@@ -449,6 +450,27 @@ class TestWhatIsThereAlready:
         assert ship(s3, tmp_path / "fork").exit_code == 1
         assert "holds other bytes" in dead_letters(tmp_path / "fork")[0]
 
+    def test_one_that_unfolds_without_end(
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is read as far as the segment is long."""
+        log = three_segments()
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        self.replace(s3, gzip.compress(log.segments[FIRST] + bytes(64 << 20), compresslevel=1))
+        shutil.rmtree(folder / "ship")
+        unfolded, lines = [], storing._lines
+
+        def counted(*arguments: Any) -> Iterator[bytes]:
+            for block in lines(*arguments):
+                unfolded.append(len(block))
+                yield block
+
+        monkeypatch.setattr(storing, "_lines", counted)
+        with pytest.raises(DeliveryError, match="holds other bytes"):
+            ship(s3, folder)
+        assert sum(unfolded) < 1 << 20
+
     @staticmethod
     def replace(s3: FakeS3, data: bytes) -> None:
         """Put *data* in the place of the first segment."""
@@ -837,6 +859,33 @@ class TestWhatIsGone:
         log.save(folder)
         assert ship(s3, folder).exit_code == 1
         assert dead_letters(folder) == [f"{FIRST} was deleted before it could be stored"]
+
+    @pytest.mark.parametrize("made", ["2026-11-19T23:00:00", "2026-11-20T12:00:00", "2026-11-22T00:10:00"])
+    def test_whose_checkpoints_bear_another_day(self, s3: FakeS3, tmp_path: Path, made: str) -> None:
+        """A clock that ran ahead or behind puts them into another day's folder."""
+        log = LogBuilder(day=None)
+        log.clock = datetime.fromisoformat(f"{made}+00:00")
+        log.open(DAY)
+        folder = log.save(tmp_path / "log")
+        ship(s3, folder)
+        assert f"dt={made[:10]}/" in s3.checkpoints()[0]
+        log.open(NEXT_DAY)
+        log.delete(SECOND)
+        (folder / FIRST).unlink()
+        log.save(folder)
+        assert ship(s3, folder).exit_code == 1
+        assert dead_letters(folder) == [f"{FIRST} was deleted before it could be stored"]
+
+    def test_before_shipping_began_the_second_time(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Checkpoints of what came after it, on the same day and the next, do not speak of it."""
+        log = LogBuilder()
+        log.open(DAY, 1)
+        log.open(NEXT_DAY)
+        log.delete(f"audit_{DAY}.1.jsonl")
+        folder = log.save(tmp_path / "log")
+        for _ in range(2):
+            assert ship(s3, folder).exit_code == 0
+            shutil.rmtree(folder / "ship")
 
     def test_before_shipping_began(self, s3: FakeS3, tmp_path: Path) -> None:
         """Nobody was to have it: no refusal."""

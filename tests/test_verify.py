@@ -23,6 +23,7 @@ from log_builder import (
 )
 
 from or_audit_logging.errors import ChainBrokenError, ConfigError, SegmentMissingError, VerificationError
+from or_audit_logging.evidence import folder
 from or_audit_logging.evidence.verify import verify
 from or_audit_logging.keys import KeyRing
 
@@ -194,6 +195,19 @@ def test_fragment_before_genesis(tmp_path: Path) -> None:
     log.user()
     report = verify(log.save(tmp_path), key=key(), anchors=[log.anchor()])
     assert (report.verdict, [note.kind for note in report.notes]) == ("verified", ["recovered"])
+
+
+def test_many_fragments_are_judged_by_one_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the newest segment has a record yet is the same for each of them."""
+    log = LogBuilder()
+    for number in range(1, 20):
+        log.segments[f"audit_{DAY}.{number}.jsonl"] = b"{"
+    log.open(NEXT_DAY)
+    looks, look = [], folder._is_only_begun
+    monkeypatch.setattr(folder, "_is_only_begun", lambda source: looks.append(source) or look(source))
+    report = verify(log.save(tmp_path), key=key(), anchors=[log.anchor()])
+    assert [note.kind for note in report.notes].count("torn-end") == 19
+    assert len(looks) == 1
 
 
 def test_fragment_that_the_next_segment_does_not_describe_yet(tmp_path: Path) -> None:

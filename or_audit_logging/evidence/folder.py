@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from itertools import groupby
 
 from or_audit_logging.evidence.report import Observations, Place
@@ -64,6 +65,7 @@ def check_beside(
     chain = [source for source in sources if source.kind == "lines"]
     oldest = min((source.place for source in chain), default=None)
     newest = max(chain, key=lambda source: source.place, default=None)
+    is_only_begun = cache(_is_only_begun)
     unread = []
     for source in sources:
         place = Place(source.name)
@@ -87,7 +89,7 @@ def check_beside(
                     newest is None
                     or source.place > newest.place
                     or source.segment.day <= newest.segment.day - _CLOCK_RAN_AHEAD
-                    or _is_only_begun(newest)
+                    or is_only_begun(newest)
                 )
                 _check_fragment(source, recovered.get(source.name), observations, may_be_last=may_be_last)
             if source.archive is not None:

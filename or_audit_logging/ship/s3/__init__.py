@@ -2,6 +2,6 @@
 
 Read in this order: `address` (what a target's address says, and the keys of objects), `bucket` (one
 request each), `locking` (Object Lock, read back), `storing` (an object, put once), `packing` (a segment as
-an object), `terms` (for how long, and under which holds), `holding` (holds on what is stored), `checkpoints`
-(read again). The target itself is `ship/targets/s3.py`.
+an object), `seals` (is a line sealed), `terms` (for how long, and under which holds), `holding` (holds on
+what is stored), `checkpoints` (read again). The target itself is `ship/targets/s3.py`.
 """

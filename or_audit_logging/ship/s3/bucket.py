@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,7 +108,7 @@ class Bucket:
             sha256 = None
         return Found(version=_version(answer), sha256=sha256, metadata=answer.get("Metadata") or {})
 
-    def read(self, key: str, version: str | None = None) -> Iterator[bytes]:
+    def read(self, key: str, version: str | None = None) -> Generator[bytes, None, None]:
         """Yield the content of *key* in blocks, held against its checksum where the store has one."""
         which = {"VersionId": version} if version is not None else {}
         body = self._call("get_object", Key=key, ChecksumMode="ENABLED", **which)["Body"]

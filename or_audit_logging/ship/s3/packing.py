@@ -69,7 +69,7 @@ def pack(segment: Segment, closing: SealedLine) -> Iterator[Packed]:
 
 
 def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
-    walk, lines, keeping = _Walk(segment.name), hashlib.sha256(), Keeping()
+    walk, lines, length, keeping = _Walk(segment.name), hashlib.sha256(), 0, Keeping()
     try:
         with (
             LineStream(segment, sys.maxsize) as stream,
@@ -80,6 +80,7 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
                 for line in lines_of_keeping([block]):
                     keeping.take(line.seq, parse_control(line.raw))
                 lines.update(block)
+                length += len(block)
                 archive.write(block)
         if stream.problem is not None:
             raise FormatError(stream.problem)
@@ -100,6 +101,7 @@ def _packed(segment: Segment, closing: SealedLine, file: BinaryIO) -> Packed:
         size=size,
         sha256=digest.digest(),
         lines=lines.digest(),
+        length=length,
         is_compressed=True,
         may_differ=walk.is_redacted,
         metadata={

@@ -12,6 +12,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -33,7 +34,8 @@ _WAY_OUT = "Find out who, delete that version if you may, or ship to another pre
 class Content:
     """What an object is to hold: *size* bytes of *file* with this SHA-256.
 
-    `lines` is the SHA-256 of the lines in it, which is the same however they were compressed. `may_differ`:
+    `lines` is the SHA-256 of the lines in it, which is the same however they were compressed, and `length`
+    how many bytes they have. `may_differ`:
     what stands there already may rightly hold other bytes (lines were redacted since), or does no harm.
     """
 
@@ -41,6 +43,7 @@ class Content:
     size: int
     sha256: bytes
     lines: bytes
+    length: int
     is_compressed: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     may_differ: bool = False
@@ -54,6 +57,7 @@ class Content:
             size=len(data),
             sha256=digest,
             lines=digest,
+            length=len(data),
             metadata=metadata,
             may_differ=may_differ,
         )
@@ -104,10 +108,14 @@ def _same(bucket: Bucket, key: str, content: Content) -> Found:
 
 def _compare(bucket: Bucket, key: str, found: Found, content: Content) -> None:
     """Return if the lines at *key* are those of *content*."""
-    digest = hashlib.sha256()
-    for block in _lines(bucket.read(key, found.version), content):
-        digest.update(block)
-    if digest.digest() == content.lines:
+    digest, length = hashlib.sha256(), 0
+    with closing(bucket.read(key, found.version)) as blocks:
+        for block in _lines(blocks, content):
+            digest.update(block)
+            length += len(block)
+            if length > content.length:  # it may unfold without end
+                break
+    if length == content.length and digest.digest() == content.lines:
         return
     said = f"{bucket.name}: {key} holds other bytes than are to be put there, and stays as it is"
     if content.may_differ:

@@ -20,7 +20,7 @@ from or_audit_logging.keys import KeyRing, is_key_named
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.record import moment
 from or_audit_logging.sealing.control import parse_control
-from or_audit_logging.sealing.keeping import hold_of, minimum_days
+from or_audit_logging.sealing.keeping import days_before, hold_of, minimum_days
 from or_audit_logging.sealing.line import CONTROL_START, MAX_LINE_BYTES, SealedLine, line_start
 from or_audit_logging.ship.aws import open_session
 from or_audit_logging.ship.continuity import parsed
@@ -137,10 +137,17 @@ class S3Target:
             found = self._bucket.look(address.segment_key(day, self._host_name(), name))
             if found is not None and found.metadata.get(LOG) == line.log:
                 return
-            begun = f"{address.folder(day, self._host_name())}{CHECKPOINTS}{line.log}-"
-            if not any(self._bucket.keys(begun, most=1)):
+            if not any(self._has_checkpoint(one, line) for one in _days_around(day)):
                 return
         raise RefusedError(f"{name} was deleted before it could be stored")
+
+    def _has_checkpoint(self, day: date, line: SealedLine) -> bool:
+        """Return whether a checkpoint of the log that was made on *day*, before *line*, is in the bucket."""
+        address = self._bucket.address
+        begins = f"{address.folder(day, self._host_name())}{CHECKPOINTS}{line.log}-"
+        smallest = next(self._bucket.keys(begins, most=1), None)
+        found = address.checkpoint_at(smallest.key) if smallest is not None else None
+        return found is not None and found[1] < line.seq
 
     def _store_checkpoint(self, line: SealedLine, members: dict[str, Any]) -> None:
         made = moment(members["timestamp"])
@@ -224,6 +231,13 @@ def _not_lifted(name: str, doubt: Doubt) -> str:
         f"{stays}: {give} (--key, OR_AUDIT_KEY or OR_AUDIT_KEY_FILE) and ship once more with another "
         "--state, or lift it by hand"
     )
+
+
+def _days_around(day: date) -> list[date]:
+    """Return the days on which lines of the segment of *day* may have been written, that one first."""
+    first = days_before(day)
+    others = [first + timedelta(days=number) for number in range((_next(day) - first).days + 1)]
+    return [day, *(one for one in others if one != day)]
 
 
 def _next(day: date) -> date:
