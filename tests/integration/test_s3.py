@@ -192,8 +192,11 @@ def test_governance_is_for_who_may(locked: Service, tmp_path: Path) -> None:
     assert version not in locked.versions()
 
 
-def test_a_hold_is_put_and_taken_away(locked: Service, tmp_path: Path) -> None:
+def test_a_hold_is_put_and_taken_away(
+    locked: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A log.hold line reaches what is stored; nobody deletes it, whatever they may, until it is released."""
+    monkeypatch.setenv("OR_AUDIT_KEY", SECRET.decode())
     log = LogBuilder()
     log.open(NEXT_DAY)
     folder = log.save(tmp_path / "log")
