@@ -21,19 +21,8 @@ from or_audit_logging.version import __version__
 _MODULES = (
     *("init", "verify", "checkpoint", "anchors", "prove", "check_proof", "close_day", "rotate_key"),
     *("retain", "hold", "redact_record", "export"),
-    *(
-        "query",
-        "sql",
-        "report",
-        "import_",
-        "ship",
-        "settle",
-        "reconcile",
-        "redact",
-        "token",
-        "doctor",
-        "demo",
-    ),
+    *("query", "sql", "report", "import_", "ship", "settle", "reconcile"),
+    *("redact", "token", "doctor", "demo"),
 )
 _COMMANDS = {module.rstrip("_").replace("_", "-"): module for module in _MODULES}
 
