@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from fake_datadog import KEY, FakeDatadog
 from log_builder import DAY, LogBuilder
+from shipping import set_servers_clock
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.ship import Shipped, Shipper
-from or_audit_logging.ship import delivery as delivery_module
+from or_audit_logging.ship import ages as ages_module
 from or_audit_logging.ship.target import (
     Item,
     RefusedError,
@@ -198,8 +199,9 @@ def test_what_an_outage_made_too_old_is_a_dead_letter(
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(hours=3)
 
-    monkeypatch.setattr(delivery_module, "datetime", Later)
+    monkeypatch.setattr(ages_module, "datetime", Later)
     monkeypatch.setattr(datadog, "_ahead", timedelta(hours=3))
+    set_servers_clock(monkeypatch, timedelta(hours=3))
     shipped = ship(datadog, folder)
     assert (shipped.delivered, shipped.dead_letters, datadog.dropped) == (1, 3, 0)
 

@@ -23,7 +23,7 @@ from typing import Literal, Self
 from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.projections import encoder
 from or_audit_logging.record import utc_timestamp
-from or_audit_logging.ship.batches import Batch, why_not
+from or_audit_logging.ship.batches import Batch, unfit
 from or_audit_logging.ship.beginning import beginning, begun, locked
 from or_audit_logging.ship.continuity import Continuity, parsed
 from or_audit_logging.ship.cursor import (
@@ -224,7 +224,11 @@ class Shipper:
             return
         self._note_deleted()
         item = self._maker.of(line)
-        if not self._batch.has_room_for(item) or len(self._unsent) >= self._target.limits.items:
+        if (
+            not self._batch.has_room_for(item)
+            or len(self._unsent) >= self._target.limits.items
+            or self._delivery.seems_early(item)  # what stands before it is not to wait as well
+        ):
             self._send()
         try:
             self._continuity.take(line, segment=piece.segment, end=piece.end)
@@ -236,7 +240,7 @@ class Shipper:
         self._add(item)
 
     def _add(self, item: Item) -> None:
-        reason = why_not(item, self._target.limits, now=datetime.now(UTC))
+        reason = unfit(item, self._target.limits)
         if reason is not None:
             self._unsent.append((item, reason))
             return
@@ -249,12 +253,16 @@ class Shipper:
         items, position = self._batch.items, self._continuity.position
         if not items and not self._unsent:
             return
+        unkept = self._delivery.unkept(items) if items else {}
+        unsent = [*self._unsent, *((items[index], reason) for index, reason in unkept.items())]
+        unsent.sort(key=lambda pair: pair[0].seq)
+        items = [item for index, item in enumerate(items) if index not in unkept]
         answer = self._delivery.deliver(items) if items else {}
         refused = [(items[index], reason) for index, reason in sorted(answer.items())]
-        if refused or self._unsent:
-            self._put_aside(refused)
+        if refused or unsent:
+            self._put_aside(refused, unsent)
         self._delivered += len(items) - len(answer)
-        self._refused_for_good += len(refused) + len(self._unsent)
+        self._refused_for_good += len(refused) + len(unsent)
         self._batch, self._unsent = Batch(self._target.limits), []
         self._cursor = replace(
             self._begun,
@@ -268,12 +276,12 @@ class Shipper:
         write_cursor(self._cursor_path, self._cursor)
         self._progress(self._delivered)
 
-    def _put_aside(self, refused: list[tuple[Item, str]]) -> None:
+    def _put_aside(self, refused: list[tuple[Item, str]], unsent: list[tuple[Item, str]]) -> None:
         """Add what is refused, and what was not sent, to the dead letters, and say so."""
-        self._dead_letters.add(refused, unsent=self._unsent)
+        self._dead_letters.add(refused, unsent=unsent)
         for found, why in (
             (refused, "refused"),
-            (self._unsent, f"not sent: {self._unsent[0][1]}" if self._unsent else ""),
+            (unsent, f"not sent: {unsent[0][1]}" if unsent else ""),
         ):
             if found:
                 lines = "1 line" if len(found) == 1 else f"{len(found):,} lines"
