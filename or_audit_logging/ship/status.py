@@ -19,6 +19,7 @@ from or_audit_logging.ship.beginning import layout_at
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.cursor import STATE_FOLDER, Cursor, cursor_paths, read_cursor
 from or_audit_logging.ship.items import time_of
+from or_audit_logging.ship.listing import Listing
 from or_audit_logging.ship.spool import Spool
 
 _LAST = 1 << 21
@@ -63,12 +64,12 @@ def ship_status(
     """
     layout = layout_at(path)
     folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
-    sources = Spool(layout, Continuity(Position())).sources()
+    sources = Listing(layout).sources()
     log = next((source.first.log for source in sources if source.first is not None), "")
     end, moment_now = _end(sources), now or datetime.now(UTC)
     cursors = {file.name: read_cursor(file) for file in cursor_paths(folder, log=log)}
     if any(cursor is not None and cursor.position.next_seq > end for cursor in cursors.values()):
-        end = _end(Spool(layout, Continuity(Position())).sources())  # lines may have been shipped meanwhile
+        end = _end(Listing(layout).sources())  # lines may have been shipped meanwhile
     found = [
         _status(name, cursor, layout=layout, log=log, end=end, now=moment_now)
         for name, cursor in cursors.items()
