@@ -7,8 +7,9 @@
 
 Read in this order: `target` (what a target is), `targets` (each of them), `http`, `credentials`;
 `continuity` (do lines follow one another), `listing`, `spool` (lines that wait), `cursor`, `items`,
-`batches`, `ages`, `trouble`, `delivery`, `dead_letters`, `outgoing`, `again`, `beginning`, `arguments`,
-`stopping`; `shipped`, `shipper`, `status`. `aws`, `google_session`, `log_entry` and `s3` serve single ones.
+`batches`, `ages`, `trouble`, `delivery`, `dead_letters`, `outgoing`, `again`, `beginning`, `held`,
+`arguments`, `stopping`; `shipped`, `shipper`, `status`. `aws`, `google_session`, `log_entry` and `s3` serve
+single targets.
 """
 
 from or_audit_logging.ship.beginning import NotBegunError

@@ -22,22 +22,13 @@ from typing import Literal, Self
 
 from or_audit_logging.errors import ChainBrokenError
 from or_audit_logging.projections import encoder
-from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.again import letters_in, lines_named
 from or_audit_logging.ship.arguments import check_arguments
-from or_audit_logging.ship.beginning import beginning, begun, locked
+from or_audit_logging.ship.beginning import begun
 from or_audit_logging.ship.continuity import Continuity, parsed
-from or_audit_logging.ship.cursor import (
-    STATE_FOLDER,
-    Cursor,
-    beside,
-    cursor_path,
-    make_state_folder,
-    read_cursor,
-    write_cursor,
-)
 from or_audit_logging.ship.dead_letters import DeadLetters
 from or_audit_logging.ship.delivery import MOST_REFUSED, Delivery, StoppedError
+from or_audit_logging.ship.held import HeldCursor
 from or_audit_logging.ship.items import ItemMaker
 from or_audit_logging.ship.outgoing import Outgoing
 from or_audit_logging.ship.shipped import Shipped
@@ -106,26 +97,14 @@ class Shipper:
         self._breaks: list[str] = []
         self._deleted = 0
 
-        state_folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
-        make_state_folder(state_folder)
-        self._layout, self._log = layout, log
-        self._maker = ItemMaker(log, encode)
         named = self._target.name if target.startswith("file:") else target  # a path may be relative
-        self._cursor_path = cursor_path(state_folder, target=named, log=log)
-        letters = DeadLetters(beside(self._cursor_path, ".dead.jsonl"), target=self._target.name)
+        self._held = HeldCursor(layout, log, target=named, name=self._target.name, state=state, since=since)
+        self._is_new = self._held.is_new
+        letters = DeadLetters(self._held.letters, target=self._target.name)
         self._outgoing = Outgoing(self._target.limits, delivery=delivery, letters=letters, told=told)
-        self._lock = locked(beside(self._cursor_path, ".lock"), self._target.name)
-        try:
-            found = read_cursor(self._cursor_path)
-            self._is_from_scratch, self._has_begun = found is None and since is None, False
-            self._is_new = found is None or found.delivered_at is None
-            if found is None or self._is_new:
-                found = Cursor(target=self._target.name, position=beginning(layout, log, since))
-        except BaseException:
-            self.close()
-            raise
-        self._begun = self._cursor = found
-        self._continuity = Continuity(found.position)
+        self._maker = ItemMaker(log, encode)
+        self._layout, self._log = layout, log
+        self._continuity = Continuity(self._held.position)
         self._spool = Spool(layout, self._continuity)
 
     def __enter__(self) -> Self:
@@ -138,7 +117,7 @@ class Shipper:
 
     def close(self) -> None:
         """Let go of the target and of the lock."""
-        self._lock.close()
+        self._held.close()
         self._target.close()
 
     def stop(self) -> None:
@@ -151,7 +130,7 @@ class Shipper:
         Raises `DeliveryError` where the target does not take it, `ChainBrokenError` where a line does not
         follow (and that is to stop), `OSError`, `ConfigError`. What had arrived by then is remembered.
         """
-        self._begin()
+        self._held.begin(self._told)
         try:
             self._take_all()
             self._send()
@@ -161,7 +140,7 @@ class Shipper:
 
     def follow(self) -> Shipped:
         """Ship what is there and what comes, until `stop`; return what came of it. Raises as `run` does."""
-        self._begin()
+        self._held.begin(self._told)
         try:
             while not self._stopping.wait(_POLL):
                 self._take_all()
@@ -206,20 +185,8 @@ class Shipper:
             dead_letters=self._outgoing.dead_letters,
             deleted=self._deleted,
             breaks=tuple(self._breaks),
-            next_seq=self._cursor.position.next_seq,
+            next_seq=self._held.position.next_seq,
         )
-
-    def _begin(self) -> None:
-        """Write the cursor, once, and say where there was none: perhaps its folder is not mounted yet."""
-        if self._has_begun:
-            return
-        self._has_begun = True
-        if self._is_from_scratch:
-            self._told(
-                f"no cursor of {self._target.name} in {self._cursor_path.parent}: shipping from the beginning"
-            )
-        # a target that is never reached is seen to lag, and a full disk before anything is sent again
-        write_cursor(self._cursor_path, self._cursor)
 
     def _take_all(self) -> None:
         """Put what is there now into batches, and send those that are full."""
@@ -257,16 +224,13 @@ class Shipper:
         position = self._continuity.position
         if not self._outgoing.send():
             return
-        self._cursor = replace(
-            self._begun,
-            position=position,
-            delivered=self._begun.delivered + self._outgoing.delivered,
-            dead_letters=self._begun.dead_letters + self._outgoing.dead_letters,
-            deleted=self._begun.deleted + self._deleted,
-            breaks=self._begun.breaks + len(self._breaks),
-            delivered_at=utc_timestamp(datetime.now(UTC)),
+        self._held.move(
+            position,
+            delivered=self._outgoing.delivered,
+            dead_letters=self._outgoing.dead_letters,
+            deleted=self._deleted,
+            breaks=len(self._breaks),
         )
-        write_cursor(self._cursor_path, self._cursor)
         self._progress(self._outgoing.delivered)
 
     def _report_break(self, error: ChainBrokenError) -> None:
