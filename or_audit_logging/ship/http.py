@@ -52,6 +52,8 @@ class Response:
 
     status: int
     body: bytes
+    date: str | None = None
+    """Its Date header."""
 
 
 class HTTPSender:
@@ -111,7 +113,7 @@ class HTTPSender:
             content = self._read(response)
             if not 200 <= response.status_code < 300 and response.status_code not in known:
                 self._refuse(response.status_code, response.headers.get("Retry-After"), content)
-            return Response(response.status_code, content)
+            return Response(response.status_code, content, response.headers.get("Date"))
 
     def _open(self) -> requests.Session:
         import requests
