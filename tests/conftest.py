@@ -27,6 +27,13 @@ for name, examples in (("brief", 30), ("long", 500)):  # a busy machine is no fa
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let -n auto use one process more than there are cores: many tests wait for processes, or for time."""
+    return (os.cpu_count() or 1) + 1
+
+
 # Nothing here speaks TLS, but each client loads all certificates, which takes longer than most calls: let
 # there be none, also for the programs that tests start.
 os.environ.pop("SSL_CERT_FILE", None)

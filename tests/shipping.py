@@ -7,8 +7,12 @@ target.lines, target.notices                # sealed lines that it has; what the
 
 from __future__ import annotations
 
+import email.utils
 import json
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,15 @@ from or_audit_logging.ship import Answer, Item, Limits, Shipped, Shipper, Target
 from or_audit_logging.ship import shipper as shipper_module
 
 NOTICE = b'{"event_type":"ship.notice",'
+_REAL_TIME = (time.time,)  # freezegun replaces what it finds in a module
 LIMITS = Limits(items=1_000, bytes=1 << 20, item_bytes=1 << 20, overhead=1)
 
 
 class MemoryTarget:
-    """Takes everything, unless *answer* says otherwise: it is called with the items of each request."""
+    """Takes everything, unless *answer* says otherwise: it is called with the items of each request.
+
+    `ahead`: by how much its clock is ahead of the real time.
+    """
 
     name = "memory"
     format = "native"
@@ -33,6 +41,9 @@ class MemoryTarget:
         self.limits = limits
         self.batches: list[list[Item]] = []
         self._answer = answer
+        self.ahead = timedelta(0)
+        self.asked = 0
+        """How often it was asked for the time."""
 
     @property
     def items(self) -> list[Item]:
@@ -55,8 +66,26 @@ class MemoryTarget:
         self.batches.append([item for index, item in enumerate(items) if index not in gone])
         return answer
 
+    def time(self) -> datetime | None:
+        self.asked += 1
+        return real_time() + self.ahead
+
     def close(self) -> None:
         """Nothing to close."""
+
+
+def real_time() -> datetime:
+    """Return what time it is, whatever a test says that it is."""
+    return datetime.fromtimestamp(_REAL_TIME[0](), UTC)
+
+
+def set_servers_clock(patch: pytest.MonkeyPatch, ahead: timedelta = timedelta(0)) -> None:
+    """Let the Date of servers in this process be so far *ahead* of the real time, whatever ours says."""
+
+    def date(*_: object) -> str:
+        return email.utils.format_datetime(real_time() + ahead, usegmt=True)
+
+    patch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
 
 
 def shipper_to(target: Any, folder: Path, **options: Any) -> Shipper:

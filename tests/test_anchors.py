@@ -122,7 +122,7 @@ def test_folder_is_read_with_all_below_it(tmp_path: Path, log: LogBuilder) -> No
         b"{" * 100_000,
         b"[" * 100_000 + b"]" * 100_000,
         b'[{"' * 200_000,
-        b'[{"a":\n' * 100_000,
+        b'[{"a":\n' * 30_000,
         b'{"a":' * 3000 + b"1" + b"}" * 3000,
         b"x" * (3 << 20),
         b'{"event_type":"log.checkpoint",',

@@ -15,7 +15,7 @@ import yaml
 from conftest import members_of, records_of
 
 from or_audit_logging import AuditFileHandler
-from or_audit_logging.cli.main import main
+from or_audit_logging.cli.main import main, parser
 from or_audit_logging.sealing.note import PublicKey
 from or_audit_logging.signing_keys import read_public_key, read_signing_key
 
@@ -287,3 +287,22 @@ def test_verify_of_a_segment_names_its_folder(log: Path, capsys: pytest.CaptureF
     assert main(["verify", str(segment)]) == 2
     assert f"verify its folder, {log}" in capsys.readouterr().out
     assert main(["verify", ""]) == 2
+
+
+def test_a_command_imports_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands that run every minute do not wait for what others need; each stands under its own name."""
+    (commands,) = (action.choices for action in parser()._actions if action.choices)
+    assert isinstance(commands, dict)
+    for name in commands:
+        (own,) = (action.choices for action in parser(name)._actions if action.choices)
+        assert isinstance(own, dict)
+        assert list(own) == [name]
+        assert own[name].format_help() == commands[name].format_help()
+    program = (
+        "import sys; from or_audit_logging.cli.main import main; main(['verify', '--help']);"
+        "print([name for name in sys.modules if name.startswith('or_audit_logging.ship.shipper')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.endswith("[]\n")
+    assert main(["verfy"]) == 2
+    assert "invalid choice: 'verfy'" in capsys.readouterr().err

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import lines_of
@@ -72,7 +74,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 def test_delivered(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
     """0, and how far; the second time there is nothing to do."""
     assert run(folder, "--to", site.text) == 0
-    assert capsys.readouterr() == ("delivered  15 lines, up to seq 14\n", "")
+    assert capsys.readouterr().out == "delivered  15 lines, up to seq 14\n"
     assert run(folder, "--to", site.text) == 0
     assert capsys.readouterr() == ("delivered  0 lines, up to seq 14\n", "")
     assert len(site.items) == 15
@@ -201,6 +203,33 @@ def test_a_log_may_be_named_by_its_handlers_filename(
     assert capsys.readouterr().out == "delivered  15 lines, up to seq 14\n"
 
 
+def test_a_cursor_that_is_not_there_is_said(
+    folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once: its folder may not be mounted yet. Not where somebody says where to begin."""
+    words = f"no cursor of webhook:{site.base}/audit in {folder}/ship: shipping from the beginning\n"
+    assert run(folder, "--to", site.text, "--since", "2026-11-22") == 0
+    assert capsys.readouterr().err == ""
+    (folder / "ship").rename(folder / "away")
+    for said in (words, ""):
+        assert run(folder, "--to", site.text) == 0
+        assert capsys.readouterr().err.removeprefix("or-audit: note: ") == said
+
+
+def test_a_state_folder_that_goes_away_while_the_log_is_followed(
+    folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends, and the next start says that it begins anew."""
+    state = folder.parent / "state"
+    with Shipper(folder, site.text, state=state, progress=lambda count: shutil.rmtree(state)) as shipper:
+        shipper.run()
+        add(folder, 3)
+        with pytest.raises(OSError, match="what was sent since it was written last is sent again"):
+            shipper.follow()
+    assert run(folder, "--to", site.text, "--state", str(state)) == 0
+    assert "shipping from the beginning" in capsys.readouterr().err
+
+
 def test_a_damaged_cursor(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
     """2, and what to do; moved away, all is sent again."""
     run(folder, "--to", site.text)
@@ -209,6 +238,7 @@ def test_a_damaged_cursor(folder: Path, site: WebhookSite, capsys: pytest.Captur
     for options in (("--to", site.text), ("--status",)):
         assert run(folder, *options) == 2
         assert f"{cursor} is damaged. Nothing is lost: move it away" in capsys.readouterr().err
+        assert len(site.items) == 15
     cursor.unlink()
     assert run(folder, "--to", site.text) == 0
     assert len(site.items) == 30
@@ -228,6 +258,56 @@ def test_an_outage(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixtur
 def test_since(folder: Path, site: WebhookSite) -> None:
     assert run(folder, "--to", site.text, "--since", "2026-11-22") == 0
     assert [item["seq"] for item in site.items] == list(range(5, 15))
+
+
+def test_errors_as_json(folder: Path, site: WebhookSite, capsys: pytest.CaptureFixture[str]) -> None:
+    """An object with the exit code and the error, and what was shipped before it."""
+
+    def said(*options: str) -> dict[str, object]:
+        assert run(folder, *options, "--json") == 2
+        out, error = capsys.readouterr()
+        found: dict[str, object] = json.loads(out)
+        assert found["exit_code"] == 2
+        assert str(found["error"]) in error
+        return found
+
+    assert "there is no target" in str(said("--to", "webhok:https://h")["error"])
+    assert "name a target" in str(said()["error"])
+    assert "leave --to" in str(said("--status", "--to", site.text)["error"])
+    site.stop()
+    found = said("--to", site.text, "--patience", "0.1")
+    assert "could not be reached" in str(found["error"])
+    assert (found["delivered"], found["is_complete"]) == (0, False)
+    site.start()
+    (folder / "audit_2026-11-22.jsonl").unlink()
+    found = said("--to", site.text)
+    assert "seq 5 to 9 are not there" in str(found["error"])
+    assert (found["delivered"], found["next_seq"]) == (5, 5)
+    assert run(folder, "--to", "stdout", "--json") == 2
+    assert all("exit_code" not in line for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"since": "2026-11-21"}, "since is a datetime.date"),
+        ({"since": datetime(2026, 11, 21, tzinfo=UTC)}, "since is a datetime.date"),
+        ({"patience": -1}, "patience is a number of seconds, 0 or more"),
+        ({"patience": float("nan")}, "patience"),
+        ({"patience": float("inf")}, "patience"),
+        ({"patience": "300"}, "patience"),
+        ({"patience": True}, "patience"),
+        ({"most_refused": 0}, "most_refused is a whole number, 1 or more"),
+        ({"most_refused": 1.5}, "most_refused"),
+        ({"most_refused": True}, "most_refused"),
+        ({"on_break": "go"}, "on_break is stop or flag"),
+    ],
+)
+def test_arguments_are_checked(folder: Path, arguments: dict[str, Any], words: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(ConfigError, match=words):
+        Shipper(folder, "stdout", **arguments)
+    assert not (folder / "ship").exists()
 
 
 # stdout
@@ -278,7 +358,7 @@ def test_whoever_reads_may_go_away(tmp_path: Path) -> None:
     error = child.stderr.read()
     child.stderr.close()
     assert child.wait() == 2
-    assert error == b"or-audit: standard output cannot be written: BrokenPipeError\n"
+    assert error.endswith(b"\nor-audit: standard output cannot be written: BrokenPipeError\n")
     again = process(folder, "--to", "stdout")
     out, error = again.communicate()
     assert (again.returncode, error) == (0, b"")
@@ -292,7 +372,8 @@ def test_a_full_disk_behind_stdout(folder: Path) -> None:
     with open("/dev/full", "wb") as full:
         child = process(folder, "--to", "stdout", stdout=full)
         _, error = child.communicate()
-    assert (child.returncode, error) == (2, b"or-audit: standard output cannot be written: OSError\n")
+    assert child.returncode == 2
+    assert error.endswith(b"\nor-audit: standard output cannot be written: OSError\n")
     assert ship_status(folder)[0].next_seq == 0
 
 
@@ -344,6 +425,33 @@ def test_status_of_each_target(
     assert behind["lag_seconds"] > 0
     assert (level["behind"], level["oldest_unshipped"], level["lag_seconds"]) == (0, None, 0.0)
     assert level["delivered"] == 18
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 400, None])
+def test_status_with_one_cursor_that_is_damaged(
+    folder: Path, site: WebhookSite, tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, the others are told as ever, and the exit code is 2."""
+    run(folder, "--to", f"file:{tmp_path / 'copy'}")
+    run(folder, "--to", site.text)
+    (damaged,) = (folder / "ship").glob("webhook-*.cursor.json")
+    if content is None:
+        damaged.unlink()
+        damaged.symlink_to(os.devnull)
+    else:
+        damaged.write_bytes(content)
+    capsys.readouterr()
+    assert run(folder, "--status") == 2
+    out, error = capsys.readouterr()
+    _, sound, other = out.splitlines()
+    assert sound.split()[:2] == [f"file:{tmp_path / 'copy'}", "0"]
+    assert other.split()[:2] == [damaged.name, "damaged"]
+    assert f"or-audit: {damaged} " in error
+    assert run(folder, "--status", "--json") == 2
+    sound, other = json.loads(capsys.readouterr().out)
+    assert (sound["delivered"], sound["problem"]) == (15, None)
+    assert other["cursor"] == damaged.name
+    assert str(damaged) in other["problem"]
 
 
 def test_status_counts_lag_from_the_first_line_that_is_missing(folder: Path, site: WebhookSite) -> None:

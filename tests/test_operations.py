@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from log_builder import SECRET, LogBuilder
+from log_builder import SECRET, LogBuilder, three_segments
 from samples import REPOSITORY, audit_record
 
 from or_audit_logging import AuditFileHandler
@@ -346,12 +346,43 @@ def test_a_shipper_that_cannot_ship_fails_in_the_end() -> None:
     before = text[: text.index("[Service]")]
     assert "StartLimitIntervalSec=" in before
     assert "StartLimitBurst=" in before
-    assert numbers["StartLimitBurst"] * (numbers["RestartSec"] + 60) < numbers["StartLimitIntervalSec"]
+    longest = max(numbers["RestartSec"], numbers["RestartMaxDelaySec"]) + 60
+    assert numbers["StartLimitBurst"] * longest < numbers["StartLimitIntervalSec"]
+
+
+def test_a_shipper_outlives_a_bad_deploy_of_minutes() -> None:
+    """Its pauses grow to a quarter of an hour, over as many starts as there are."""
+    text = (OPERATIONS / "or-audit-ship.service").read_text()
+    numbers = {name: int(value) for name, value in re.findall(r"^(\w+)=([0-9]+)$", text, re.MULTILINE)}
+    first, steps, last = (numbers[name] for name in ("RestartSec", "RestartSteps", "RestartMaxDelaySec"))
+    pauses = [min(last, first * (last / first) ** (n / steps)) for n in range(numbers["StartLimitBurst"])]
+    assert sum(pauses) > 1800
+
+
+@pytest.mark.parametrize("name", ["ship", "verify", "checkpoint", "retain"])
+def test_a_log_that_is_not_there_yet_keeps_no_unit_from_starting(name: str) -> None:
+    """Where a path may be missing, systemd wants a - before it."""
+    text = (OPERATIONS / f"or-audit-{name}.service").read_text()
+    assert re.search("^ReadWritePaths=-/var/log/llm/audit_logs", text, re.MULTILINE)
+
+
+def test_a_cursor_that_cannot_be_read_is_told(tmp_path: Path, script: Script) -> None:
+    """And the other targets are looked at all the same."""
+    log, state = tmp_path / "log", tmp_path / "state.json"
+    three_segments().save(log)
+    for name in ("a", "b"):
+        assert main(["ship", str(log), "--to", f"file:{tmp_path / name}"]) == 0
+    assert script("lag.sh", log, state, 0) == (0, "")
+    damaged = min((log / "ship").glob("*.cursor.json"))
+    damaged.write_text("")
+    code, said = script("lag.sh", log, state, 0)
+    assert code == 1
+    assert f"the cursor {damaged.name} cannot be read" in said
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_units_are_as_systemd_wants_them(tmp_path: Path) -> None:
-    """No unknown setting, no value that cannot be read."""
+    """No unknown setting but those that an older systemd says it passes by, no value that cannot be read."""
     for file in (*UNITS, *OPERATIONS.glob("*.timer")):
         text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", file.read_text(), flags=re.MULTILINE)
         (tmp_path / file.name).write_text(text)
@@ -359,7 +390,9 @@ def test_units_are_as_systemd_wants_them(tmp_path: Path) -> None:
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *files], check=False, capture_output=True, text=True
     )
-    assert [line for line in done.stderr.splitlines() if str(tmp_path) in line] == []
+    newer = ("RestartSteps", "RestartMaxDelaySec")
+    said = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert [line for line in said if not any(f"'{name}' in section" in line for name in newer)] == []
 
 
 def test_the_crontab_s_commands_are_there() -> None:

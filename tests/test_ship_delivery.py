@@ -15,7 +15,7 @@ from shipping import MemoryTarget
 
 from or_audit_logging.errors import DeliveryError
 from or_audit_logging.ship import Answer, Item, Limits
-from or_audit_logging.ship.batches import Batch, why_not
+from or_audit_logging.ship.batches import Batch, outdated, unfit
 from or_audit_logging.ship.delivery import LONGEST_RETRY_AFTER, Delivery, StoppedError
 from or_audit_logging.ship.items import time_of
 from or_audit_logging.ship.target import RefusedError, TooLargeError, TryLaterError
@@ -277,9 +277,51 @@ def test_patience_ends() -> None:
     target = MemoryTarget(raising(*(TryLaterError("answered 503") for _ in range(50))))
     with pytest.raises(DeliveryError, match=r"answered 503; given up after 15 s and 5 tries"):
         delivery(target, clock, patience=20.0, told=told.append).deliver(items(3))
-    assert told[0] == "answered 503; trying again in 1 s"
-    assert len(told) == 4
+    assert told == ["answered 503; trying again in 1 s"]
     assert target.items == []
+
+
+def test_an_outage_is_said_now_and_then() -> None:
+    """When it begins, once an hour, and when it is over."""
+    told: list[str] = []
+    clock = Clock()
+    target = MemoryTarget(raising(*(TryLaterError("answered 503") for _ in range(200))))
+    brought = delivery(target, clock, told=told.append)
+    brought.deliver(items(3))
+    assert 3 * 3600 < sum(clock.pauses) < 4 * 3600
+    assert told[0] == "answered 503; trying again in 1 s"
+    assert told[1:4] == ["answered 503; trying again in 60 s"] * 3
+    assert told[4:] == ["memory: delivered again after 3 hours"]
+    brought.deliver(items(3))
+    assert len(told) == 5
+
+
+def test_a_limit_on_requests_is_not_said_each_time() -> None:
+    """Failures that come again within a minute are one trouble; a new outage is said once it is one."""
+    told: list[str] = []
+    clock = Clock()
+    target = MemoryTarget()
+    brought = delivery(target, clock, told=told.append)
+    for _ in range(20):
+        target._answer = raising(TryLaterError("429", retry_after=5.0))
+        brought.deliver(items(1))
+    assert told == ["429; trying again in 5 s", "memory: delivered again after 5 s"]
+    target._answer = raising(*(TryLaterError("503") for _ in range(9)))
+    brought.deliver(items(1))
+    assert told[2:] == ["503; trying again in 60 s", "memory: delivered again after 4 minutes"]
+    clock.now += 600
+    target._answer = raising(TryLaterError("500"))
+    brought.deliver(items(1))
+    assert told[4:] == ["500; trying again in 1 s", "memory: delivered again after 1 s"]
+
+
+@pytest.mark.parametrize("error", [RefusedError("422"), TooLargeError("413")])
+def test_what_answers_is_there(error: Exception) -> None:
+    """Also with a refusal: the trouble is over."""
+    told: list[str] = []
+    target = MemoryTarget(raising(TryLaterError("503"), error))
+    delivery(target, Clock(), told=told.append).deliver(items(1))
+    assert told == ["503; trying again in 1 s", "memory: delivered again after 1 s"]
 
 
 def test_for_good_is_for_good() -> None:
@@ -357,7 +399,7 @@ def test_batches_stay_within_the_limits(
     assert [item.seq for batch in batches for item in batch.items] == list(range(len(made)))
 
 
-def test_why_not() -> None:
+def test_what_goes_out_at_all() -> None:
     """Too long, too old, too far ahead; in words that say by what."""
     limits = Limits(
         items=9,
@@ -370,14 +412,15 @@ def test_why_not() -> None:
 
     def said(size: int = 1, age: timedelta | None = timedelta(0)) -> str | None:
         when = NOW - age if age is not None else None
-        return why_not(Item(0, "a", when, b"", b"x" * size), limits, now=NOW)
+        item = Item(0, "a", when, b"", b"x" * size)
+        return unfit(item, limits) or outdated(item, limits, now=NOW)
 
     assert said() is said(74) is said(age=None) is None
     assert said(75) == "101 bytes, and the target takes 100 at most"
     assert said(age=timedelta(days=14)) is None
     assert said(age=timedelta(days=14, seconds=1)) == "older than 14 days, which the target does not keep"
-    assert said(age=timedelta(hours=-2)) is None
-    assert said(age=timedelta(hours=-2.1)) == "dated more than 2 hours ahead of this machine's clock"
+    assert said(age=timedelta(hours=-26)) is None
+    assert said(age=timedelta(hours=-26.1)) == "dated more than 26 hours ahead"
 
 
 def test_a_stop_may_come_in_the_middle_of_a_wait() -> None:

@@ -280,7 +280,7 @@ def interrupt_everywhere(folder: str, durability: str, stride: int, places: list
 @pytest.mark.parametrize(
     ("stride", "places"),
     [
-        pytest.param(5, ["/or_audit_logging/log/"], id="short"),
+        pytest.param(11, ["/or_audit_logging/log/"], id="short"),
         pytest.param(1, ["/log/tail.py", "/log/commit.py"], id="what is in memory"),
         pytest.param(1, ["/or_audit_logging/log/"], id="long", marks=pytest.mark.slow),
     ],

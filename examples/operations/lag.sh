@@ -8,7 +8,8 @@ set -u
 [ $# -ge 2 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 log=$1 state=$2 seconds=${3:-300} cursors=${4:-}
 case $seconds in '' | *[!0-9]*) echo "lag.sh: SECONDS is a whole number, not $seconds" >&2; exit 2 ;; esac
-status=$(or-audit ship "$log" --status --json ${cursors:+--state "$cursors"}) || exit 2
+status=$(or-audit ship "$log" --status --json ${cursors:+--state "$cursors"})
+[ $? -eq 0 ] || [ -n "$status" ] || exit 2
 printf '%s' "$status" | python3 -c '
 import json, os, sys
 
@@ -17,9 +18,14 @@ COUNTS = ("dead_letters", "deleted", "breaks")
 
 def main(state, allowed):
     targets, said = json.load(sys.stdin), []
+    if isinstance(targets, dict):  # an error, which or-audit has told
+        return 2
     known = json.load(open(state)) if os.path.exists(state) else {}
     for one in targets:
         name, cursor = one["target"], one["cursor"]
+        if one.get("problem"):
+            said.append(f"the cursor {name} cannot be read: or-audit ship --status")
+            continue
         if one["lag_seconds"] > allowed:
             behind, oldest = one["behind"], one["oldest_unshipped"]
             said.append(f"{name} lacks {behind} lines, the oldest of {oldest}")

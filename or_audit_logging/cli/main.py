@@ -7,50 +7,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 
-from or_audit_logging.cli import (
-    anchors,
-    check_proof,
-    checkpoint,
-    close_day,
-    demo,
-    doctor,
-    export,
-    hold,
-    import_,
-    init,
-    prove,
-    query,
-    reconcile,
-    redact,
-    redact_record,
-    report,
-    retain,
-    rotate_key,
-    settle,
-    ship,
-    sql,
-    token,
-    verify,
-)
 from or_audit_logging.cli.output import complain
 from or_audit_logging.errors import AuditError
 from or_audit_logging.version import __version__
 
-COMMANDS = (
-    *(init, verify, checkpoint, anchors, prove, check_proof, close_day, rotate_key),
-    *(retain, hold, redact_record, export),
-    *(query, sql, report, import_, ship, settle, reconcile, redact, token, doctor, demo),
+_MODULES = (
+    *("init", "verify", "checkpoint", "anchors", "prove", "check_proof", "close_day", "rotate_key"),
+    *("retain", "hold", "redact_record", "export"),
+    *("query", "sql", "report", "import_", "ship", "settle", "reconcile"),
+    *("redact", "token", "doctor", "demo"),
 )
+_COMMANDS = {module.rstrip("_").replace("_", "-"): module for module in _MODULES}
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the command line's parser; with the name of a *command*, of that one alone.
+
+    Only what is parsed for is imported: programs start commands every minute, and wait for them.
+    """
     top = argparse.ArgumentParser(
         prog="or-audit",
         description="The audit trail for LLM calls through OpenRouter.",
@@ -58,15 +39,16 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"or-audit {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for module in _MODULES if command is None else [_COMMANDS[command]]:
+        importlib.import_module(f"or_audit_logging.cli.{module}").add_parser(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = parser().parse_args(arguments)
+        options = parser(given[0] if given and given[0] in _COMMANDS else None).parse_args(given)
     except SystemExit as done:  # --help, --version, or arguments that argparse has complained about
         return int(done.code or 0)
     try:

@@ -16,12 +16,13 @@ from typing import Any
 from or_audit_logging.cli.opening import add_key_argument
 from or_audit_logging.cli.output import complain, printable, progress, table, warn
 from or_audit_logging.cli.values import day, positive, seconds
-from or_audit_logging.errors import ChainBrokenError, ConfigError
+from or_audit_logging.errors import AuditError, ChainBrokenError, ConfigError
 from or_audit_logging.projections import NAMES
 from or_audit_logging.ship.beginning import NotBegunError, begun
 from or_audit_logging.ship.cursor import STATE_FOLDER
 from or_audit_logging.ship.delivery import MOST_REFUSED
-from or_audit_logging.ship.shipper import PATIENCE, Shipped, Shipper
+from or_audit_logging.ship.shipped import Shipped
+from or_audit_logging.ship.shipper import PATIENCE, Shipper
 from or_audit_logging.ship.status import TargetStatus, ship_status
 from or_audit_logging.ship.stopping import Stop
 from or_audit_logging.ship.target import TargetOptions
@@ -55,6 +56,12 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--status", action="store_true", help="say how far each target has the log, and its lag"
+    )
+    parser.add_argument(
+        "--again",
+        metavar="FILE",
+        type=Path,
+        help="send the lines that the dead letters in FILE name once more, and nothing else",
     )
     parser.add_argument("--format", choices=NAMES, help="default: the target's own")
     parser.add_argument(
@@ -101,12 +108,40 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ship, or say how far it came."""
-    if options.status:
-        if options.to is not None or options.follow:
-            raise ConfigError("--status tells of all targets of a log; leave --to and --follow out")
-        return _print_status(ship_status(options.log, state=options.state), options)
+    shipper: Shipper | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            if options.status:
+                if options.to is not None or options.follow or options.again is not None:
+                    raise ConfigError("--status tells of all targets of a log; leave --to and --follow out")
+                return _print_status(ship_status(options.log, state=options.state), options)
+            shipper = _opened(options, stack)
+            if shipper is None:
+                return 0
+            if options.again is not None:
+                shipped = shipper.again(options.again)
+            else:
+                shipped = shipper.follow() if options.follow else shipper.run()
+        except BrokenPipeError:
+            raise
+        except (AuditError, OSError) as error:
+            _print_error(error, shipper.shipped if shipper is not None else None, options)
+            if not isinstance(error, ChainBrokenError):
+                raise
+            complain(f"{error}. Nothing behind it was shipped; --on-break flag ships it with a notice")
+            return 2
+    _print(shipped, options)
+    if options.follow and not shipped.is_complete:  # stopped in order, while it waited for an outage to end
+        return dataclasses.replace(shipped, is_complete=True).exit_code
+    return shipped.exit_code
+
+
+def _opened(options: argparse.Namespace, stack: contextlib.ExitStack) -> Shipper | None:
+    """Return the shipper that signals stop, until *stack* ends; None where one came before the log begun."""
     if options.to is None:
         raise ConfigError("name a target with --to, such as webhook:https://collector.example/audit")
+    if options.again is not None and (options.follow or options.since is not None):
+        raise ConfigError("--again sends what FILE names, and then ends; leave --follow and --since out")
     if options.ca is not None and not options.ca.is_file():
         raise ConfigError(f"there is no file {options.ca}")
     if options.to.startswith("webhook:") and "?" in options.to:
@@ -116,34 +151,25 @@ def run(options: argparse.Namespace) -> int:
         create=options.create, ca_file=options.ca, timeout=options.timeout, key=options.key
     )
     if options.follow and not _waited_for_log(options, target_options):
-        return 0
-    with contextlib.ExitStack() as stack:
-        shipper = stack.enter_context(
-            Shipper(
-                options.log,
-                options.to,
-                state=options.state,
-                format=options.format,
-                original=options.original,
-                since=options.since,
-                on_break=options.on_break,
-                patience=patience,
-                most_refused=options.max_refused,
-                options=target_options,
-                told=warn,
-                progress=stack.enter_context(progress("lines shipped")) or (lambda count: None),
-            )
+        return None
+    shipper = stack.enter_context(
+        Shipper(
+            options.log,
+            options.to,
+            state=options.state,
+            format=options.format,
+            original=options.original,
+            since=options.since,
+            on_break=options.on_break,
+            patience=patience,
+            most_refused=options.max_refused,
+            options=target_options,
+            told=warn,
+            progress=stack.enter_context(progress("lines shipped")) or (lambda count: None),
         )
-        stack.enter_context(_stopped_by_signals(shipper.stop))
-        try:
-            shipped = shipper.follow() if options.follow else shipper.run()
-        except ChainBrokenError as error:
-            complain(f"{error}. Nothing behind it was shipped; --on-break flag ships it with a notice")
-            return 2
-    _print(shipped, options)
-    if options.follow and not shipped.is_complete:  # stopped in order, while it waited for an outage to end
-        return dataclasses.replace(shipped, is_complete=True).exit_code
-    return shipped.exit_code
+    )
+    stack.enter_context(_stopped_by_signals(shipper.stop))
+    return shipper
 
 
 def _waited_for_log(options: argparse.Namespace, target_options: TargetOptions) -> bool:
@@ -189,7 +215,7 @@ def _print(shipped: Shipped, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({**dataclasses.asdict(shipped), "exit_code": shipped.exit_code}, indent=2))
         return
-    upto = f", up to seq {shipped.next_seq - 1}" if shipped.next_seq else ""
+    upto = f", up to seq {shipped.next_seq - 1}" if shipped.next_seq and options.again is None else ""
     print(f"delivered  {shipped.delivered:,} lines{upto}")
     for word, count in (("refused", shipped.dead_letters), ("deleted", shipped.deleted)):
         if count:
@@ -200,21 +226,37 @@ def _print(shipped: Shipped, options: argparse.Namespace) -> None:
         print("stopped    what is left is shipped the next time")
 
 
+def _print_error(error: AuditError | OSError, shipped: Shipped | None, options: argparse.Namespace) -> None:
+    """Print *error* where JSON was asked for, with what was shipped before it, if that is known."""
+    if not options.json or (options.to or "").partition(":")[0] == "stdout":
+        return
+    message = str(error)
+    if isinstance(error, OSError) and error.filename:
+        message = f"{error.filename}: {error.strerror}"
+    before = dataclasses.asdict(dataclasses.replace(shipped, is_complete=False)) if shipped else {}
+    print(json.dumps({**before, "exit_code": 2, "error": message}, indent=2))
+
+
 def _print_status(found: list[TargetStatus], options: argparse.Namespace) -> int:
     for one in found:
+        if one.problem is not None:
+            complain(one.problem)
         if one.next_seq > one.end_seq:
             message = f"{one.target} has lines up to seq {one.next_seq - 1}"
             warn(f"{message}, and the log ends before; run or-audit verify")
+    code = 2 if any(one.problem is not None for one in found) else 0
     if options.json:
         print(json.dumps([{**dataclasses.asdict(one), "behind": one.behind} for one in found], indent=2))
-        return 0
+        return code
     if not found:
         place = options.state or os.path.join(options.log, STATE_FOLDER)
         print(f"no target has a cursor in {printable(place)}: the log was not shipped to anybody yet")
         return 0
     head = ["target", "behind", "lag", "last delivery", "delivered", "dead letters", "deleted", "breaks"]
     rows = [
-        [
+        [printable(one.target), "damaged", *["-"] * (len(head) - 2)]
+        if one.problem is not None
+        else [
             printable(one.target),
             f"{one.behind:,}",
             f"{one.lag_seconds:,.0f} s" if one.behind else "-",
@@ -225,4 +267,4 @@ def _print_status(found: list[TargetStatus], options: argparse.Namespace) -> int
     ]
     width = len(head) if any(one.deleted or one.breaks for one in found) else len(head) - 2
     print(table([row[:width] for row in (head, *rows)], right=(1, 2, 4, 5, 6, 7)))
-    return 0
+    return code

@@ -6,13 +6,15 @@
         shipped = shipper.run()
 
 Read in this order: `target` (what a target is), `targets` (each of them), `http`, `answers`,
-`credentials`; `continuity` (do lines follow one another), `spool` (lines that wait), `cursor`, `items`,
-`batches`, `delivery`, `dead_letters`, `beginning`, `stopping`; `shipper`, `status`. `aws`, `google_session`,
-`log_entry` and `s3` serve single targets.
+`credentials`; `continuity` (do lines follow one another), `listing`, `spool` (lines that wait), `cursor`,
+`items`, `batches`, `ages`, `trouble`, `delivery`, `dead_letters`, `outgoing`, `again`, `beginning`,
+`held`, `arguments`, `stopping`; `shipped`, `shipper`, `status`. `aws`, `google_session`, `log_entry` and `s3`
+serve single targets.
 """
 
 from or_audit_logging.ship.beginning import NotBegunError
-from or_audit_logging.ship.shipper import Shipped, Shipper
+from or_audit_logging.ship.shipped import Shipped
+from or_audit_logging.ship.shipper import Shipper
 from or_audit_logging.ship.status import TargetStatus, ship_status
 from or_audit_logging.ship.target import Answer, Item, Limits, Target, TargetOptions
 

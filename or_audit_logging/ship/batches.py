@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 
 from or_audit_logging.ship.target import Item, Limits
 
+LONGEST_EARLY = timedelta(days=1)
+"""So far beyond what the target takes a date may be ahead and is waited for; what is behind it waits, too."""
+
 
 class Batch:
     """Items, in their order, and how much they are."""
@@ -47,8 +50,8 @@ class Batch:
         return max(self._latest, item.time) - min(self._earliest, item.time)
 
 
-def why_not(item: Item, limits: Limits, *, now: datetime) -> str | None:
-    """Return why the target would not keep *item*, None where it would.
+def unfit(item: Item, limits: Limits) -> str | None:
+    """Return why the target can never take *item*, None where it may.
 
     Some targets say that they took what they then drop or cut: so it is looked at before.
     """
@@ -57,17 +60,28 @@ def why_not(item: Item, limits: Limits, *, now: datetime) -> str | None:
     size = len(item.body) + limits.overhead
     if size > limits.item_bytes:
         return f"{size:,} bytes, and the target takes {limits.item_bytes:,} at most"
-    if item.time is None:
-        return None
-    if limits.oldest is not None and now - item.time > limits.oldest:
-        return f"older than {_words(limits.oldest)}, which the target does not keep"
-    if limits.newest is not None and item.time - now > limits.newest:
-        return f"dated more than {_words(limits.newest)} ahead of this machine's clock"
     return None
 
 
-def _words(span: timedelta) -> str:
-    hours = span // timedelta(hours=1)
+def outdated(item: Item, limits: Limits, *, now: datetime) -> str | None:
+    """Return why the target would not keep *item* for its date, None where it would, or will soon."""
+    if item.time is None:
+        return None
+    if limits.oldest is not None and now - item.time > limits.oldest:
+        return f"older than {words(limits.oldest)}, which the target does not keep"
+    if limits.newest is not None and item.time - now > limits.newest + LONGEST_EARLY:
+        return f"dated more than {words(limits.newest + LONGEST_EARLY)} ahead"
+    return None
+
+
+def words(span: timedelta) -> str:
+    """Return *span* in words, down to minutes."""
+    minutes = span // timedelta(minutes=1)
+    if minutes < 60:
+        return f"{minutes} minutes" if minutes != 1 else "a minute"
+    hours = minutes // 60
     if hours == 1:
         return "an hour"
-    return f"{hours // 24} days" if hours % 24 == 0 and hours >= 48 else f"{hours} hours"
+    if hours >= 48 and (hours % 24 == 0 or hours > 240):
+        return f"{hours // 24} days"
+    return f"{hours} hours"

@@ -10,8 +10,8 @@ from or_audit_logging.errors import AuditWriteError, ConfigError, DeliveryError
 from or_audit_logging.log.folder import check_original
 from or_audit_logging.log.lock import ProcessLock
 from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.ship.continuity import Continuity, Position
-from or_audit_logging.ship.spool import Spool
+from or_audit_logging.ship.continuity import Position
+from or_audit_logging.ship.listing import Listing
 
 
 class NotBegunError(ConfigError):
@@ -21,7 +21,7 @@ class NotBegunError(ConfigError):
 def begun(path: str | os.PathLike[str]) -> tuple[LogLayout, str]:
     """Return the layout of the log at *path* and its id (16 hex); raises as `layout_at`."""
     layout = layout_at(path)
-    log = Spool(layout, Continuity(Position())).log()
+    log = Listing(layout).log()
     if log is None:
         raise NotBegunError(f"there is no sealed line in {layout.folder} yet")
     return layout, log
@@ -47,7 +47,7 @@ def beginning(layout: LogLayout, log: str, since: date | None) -> Position:
     """Return where a log that was not shipped yet begins: with the first line, or a day's first."""
     if since is None:
         return Position(log=log)
-    source = Spool(layout, Continuity(Position())).first_since(since)
+    source = Listing(layout).first_since(since)
     if source is None:
         raise ConfigError(f"the log has no segment of {since} or later")
     return Position(log=log, next_seq=source.first_seq)

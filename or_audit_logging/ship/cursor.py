@@ -92,8 +92,9 @@ def write_cursor(path: Path, cursor: Cursor) -> None:
     """Put *cursor* into *path*, on disk, in place of the one that is there; raises `OSError`."""
     members = asdict(cursor) | {"position": _position_members(cursor.position)}
     data = json.dumps({"version": _VERSION, **members}, indent=1).encode("ascii") + b"\n"
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".cursor-")
+    unfinished = None
     try:
+        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".cursor-")
         with open(descriptor, "wb") as file:
             give_to_owner_of(path.parent, file.fileno())
             file.write(data)
@@ -101,8 +102,9 @@ def write_cursor(path: Path, cursor: Cursor) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     except BaseException as error:
-        with suppress(OSError):
-            os.unlink(unfinished)
+        if unfinished is not None:
+            with suppress(OSError):
+                os.unlink(unfinished)
         if isinstance(error, OSError):
             reason = f"{error.strerror}; what was sent since it was written last is sent again"
             raise OSError(error.errno, reason, os.fspath(path)) from error

@@ -31,7 +31,7 @@ class DeadLetters:
         """Add items with the reasons why they were refused; raises `OSError`, which names the file.
 
         Those that were not even sent stand in the log, and may be many (all that is older than a service
-        keeps): one letter says it of each run of them, and does not repeat the lines.
+        keeps): one letter says it of each run of neighbours, and does not repeat the lines.
         """
         now = utc_timestamp(datetime.now(UTC))
         data = b"".join(self._letters_of_runs(unsent, now))
@@ -46,8 +46,9 @@ class DeadLetters:
             os.close(descriptor)
 
     def _letters_of_runs(self, unsent: Sequence[tuple[Item, str]], now: str) -> Iterator[bytes]:
-        for reason, run in itertools.groupby(unsent, key=lambda pair: pair[1]):
-            seqs = [item.seq for item, _ in run]
+        numbered = [(reason, item.seq - number, item.seq) for number, (item, reason) in enumerate(unsent)]
+        for (reason, _), run in itertools.groupby(numbered, key=lambda one: one[:2]):
+            seqs = [seq for *_, seq in run]
             place = {"seq": seqs[0], "last_seq": seqs[-1], "count": len(seqs)}
             yield _written(place | self._said(reason, now))
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from or_audit_logging.errors import DeliveryError
 from or_audit_logging.pace import backoff
-from or_audit_logging.ship.batches import why_not
+from or_audit_logging.ship.ages import Ages
 from or_audit_logging.ship.target import Item, RefusedError, Target, TooLargeError, TryLaterError
+from or_audit_logging.ship.trouble import Trouble
 
 MOST_REFUSED = 100
 """So many items refused one after the other, and none taken, are the target's fault and not the items'."""
@@ -46,16 +46,35 @@ class Delivery:
     ) -> None:
         """*patience*: seconds of failures in a row before giving up; None: never.
 
-        *wait* returns true where waiting was ended by a stop. *told* is called with the reason of each wait.
+        *wait* returns true where waiting was ended by a stop. *told* is called with what a person is to know:
+        the trouble of a target as it begins, once an hour, and as it ends; a clock that is wrong.
         """
         self._target = target
         self._patience = patience
         self._most_refused = most_refused
         self._wait = wait
-        self._told = told
+        self._ages = Ages(target, told=told)
+        self._trouble = Trouble(target.name, told=told, clock=clock)
         self._clock = clock
         self._chance = chance
         self._refused_in_a_row = 0
+
+    def unkept(self, items: Sequence[Item]) -> dict[int, str]:
+        """Return the items that the target would not keep for their dates, by index, with the reasons.
+
+        It may be asked for the time: raises as `deliver` does.
+        """
+        tries, failing_since = 0, self._clock()
+        while True:
+            try:
+                return self._ages.unkept(items)
+            except TryLaterError as error:
+                tries += 1
+                self._pause(tries, error.retry_after, str(error), failing_since)
+
+    def seems_early(self, item: Item) -> bool:
+        """Return whether *item* is dated so far ahead of our clock that it may have to be waited for."""
+        return self._ages.seems_early(item)
 
     def deliver(self, items: Sequence[Item]) -> dict[int, str]:
         """Return the items that are refused for good, by index, with the reasons.
@@ -68,20 +87,24 @@ class Delivery:
         tries, failing_since, has_waited = 0, 0.0, False
         while parts:
             part = parts[0]
-            if has_waited and (outlived := self._outlived(items, part)):
-                refused |= outlived
-                part = parts[0] = [index for index in part if index not in outlived]
+            if has_waited:  # an outage may have been long enough
+                outlived = self.unkept([items[index] for index in part])
+                refused |= {part[place]: reason for place, reason in outlived.items()}
+                part = parts[0] = [index for index in part if index not in refused]
             if not part:
                 parts.pop(0)
                 tries = 0
                 continue
             retry_after: float | None = None
+            sent = [items[index] for index in part]
             try:
-                answer = self._target.send([items[index] for index in part])
+                self._ages.refuse_early(sent)
+                answer = self._target.send(sent)
             except TryLaterError as error:
                 reason, retry_after = str(error), error.retry_after
             except (TooLargeError, RefusedError) as error:
                 said = error.said if isinstance(error, RefusedError) else ""
+                self._trouble.over()
                 self._split_or_refuse(parts, refused, f"{error}{said}")
                 tries = 0
                 continue
@@ -93,6 +116,7 @@ class Delivery:
                     len(answer.refused), taken=len(part) - len(answer.refused) - len(again), why=refused
                 )
                 if not again:
+                    self._trouble.over()
                     parts.pop(0)
                     tries = 0
                     continue
@@ -106,12 +130,6 @@ class Delivery:
             self._pause(tries, retry_after, reason, failing_since)
             has_waited = True
         return refused
-
-    def _outlived(self, items: Sequence[Item], part: Sequence[int]) -> dict[int, str]:
-        """Return those of *part* that the target no longer keeps, after an outage that was long enough."""
-        limits, now = self._target.limits, datetime.now(UTC)
-        found = {index: why_not(items[index], limits, now=now) for index in part}
-        return {index: reason for index, reason in found.items() if reason is not None}
 
     def _split_or_refuse(self, parts: list[list[int]], refused: dict[int, str], reason: str) -> None:
         """Put the halves of the first part in its place; a single item is refused."""
@@ -138,7 +156,7 @@ class Delivery:
         failing = self._clock() - failing_since
         if self._patience is not None and failing + pause > self._patience:
             raise DeliveryError(f"{reason}; given up after {failing:.0f} s and {tries} tries")
-        self._told(f"{reason}; trying again in {pause:.0f} s")
+        self._trouble.failed(f"{reason}; trying again in {pause:.0f} s")
         if self._wait(pause):
             raise StoppedError
 

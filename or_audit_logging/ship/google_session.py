@@ -30,6 +30,8 @@ class GoogleSession:
         import requests
         from google.auth.transport.requests import AuthorizedSession, Request
 
+        self.date: str | None = None
+        """The Date header of the last answer."""
         self._timeout = options.timeout
         self._sign_in = requests.Session()
         self._session = AuthorizedSession(credentials, auth_request=Request(self._sign_in))
@@ -49,6 +51,7 @@ class GoogleSession:
         response: requests.Response = self._session.request(
             method, url, data=data, headers=dict(headers), timeout=self._timeout, allow_redirects=False
         )
+        self.date = response.headers.get("Date")
         if not 200 <= response.status_code < 300 and not _is_googles(response):
             raise from_http_status(
                 response.status_code, "", response=response

@@ -51,6 +51,8 @@ class Response:
 
     status: int
     body: bytes
+    date: str | None = None
+    """Its Date header."""
 
 
 class HTTPSender:
@@ -110,7 +112,7 @@ class HTTPSender:
             )
         if not 200 <= response.status_code < 300 and response.status_code not in known:
             self._refuse(response.status_code, response.headers.get("Retry-After"), response.content)
-        return Response(response.status_code, response.content)
+        return Response(response.status_code, response.content, response.headers.get("Date"))
 
     def _open(self) -> requests.Session:
         import requests

@@ -14,64 +14,34 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from or_audit_logging.errors import ChainBrokenError, ConfigError
+from or_audit_logging.errors import ChainBrokenError
 from or_audit_logging.keys import KeySources
 from or_audit_logging.projections import encoder
-from or_audit_logging.record import utc_timestamp
-from or_audit_logging.ship.batches import Batch, why_not
-from or_audit_logging.ship.beginning import beginning, begun, locked
+from or_audit_logging.ship.again import letters_in, lines_named
+from or_audit_logging.ship.arguments import check_arguments
+from or_audit_logging.ship.beginning import begun
 from or_audit_logging.ship.continuity import Continuity, parsed
-from or_audit_logging.ship.cursor import (
-    STATE_FOLDER,
-    Cursor,
-    beside,
-    cursor_path,
-    make_state_folder,
-    read_cursor,
-    write_cursor,
-)
 from or_audit_logging.ship.dead_letters import DeadLetters
 from or_audit_logging.ship.delivery import MOST_REFUSED, Delivery, StoppedError
+from or_audit_logging.ship.held import HeldCursor
 from or_audit_logging.ship.items import ItemMaker
+from or_audit_logging.ship.outgoing import Outgoing
+from or_audit_logging.ship.shipped import Shipped
 from or_audit_logging.ship.spool import Piece, Spool
 from or_audit_logging.ship.stopping import Stop
-from or_audit_logging.ship.target import Item, TargetOptions
+from or_audit_logging.ship.target import TargetOptions
 from or_audit_logging.ship.targets import open_target
 
 PATIENCE = 300.0
 _POLL = 0.25
 _LONGEST_WAIT_FOR_MORE = 1.0
 """Seconds that a line waits, while the log is followed, for others to go out with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shipped:
-    """What came of it: how many lines (and notices) the target has taken now, how many it refused for good.
-
-    `deleted`: lines that retention had deleted before they were shipped. `breaks`: what does not follow.
-    `is_complete`: whether it was not stopped while something waited to be sent. The line that is next to be
-    shipped is `next_seq`.
-    """
-
-    delivered: int = 0
-    dead_letters: int = 0
-    deleted: int = 0
-    breaks: tuple[str, ...] = ()
-    next_seq: int = 0
-    is_complete: bool = True
-
-    @property
-    def exit_code(self) -> int:
-        """0: the target has all; 1: there are dead letters, deletions or breaks; 2: not all was shipped."""
-        if not self.is_complete:
-            return 2
-        return 1 if self.dead_letters or self.deleted or self.breaks else 0
 
 
 class Shipper:
@@ -111,8 +81,7 @@ class Shipper:
         Raises `ConfigError` (`NotBegunError` where the log has no line yet), `MissingExtraError`, `OSError`
         where the folder cannot be read, and `DeliveryError` where another process ships it to this target.
         """
-        if on_break not in ("stop", "flag"):
-            raise ConfigError("on_break is stop or flag")
+        check_arguments(since=since, on_break=on_break, patience=patience, most_refused=most_refused)
         layout, log = begun(path)
         options = options or TargetOptions()
         options = replace(options, log_folder=layout.folder, key=key if key is not None else options.key)
@@ -123,39 +92,24 @@ class Shipper:
         self._told = told
         self._progress = progress
         self._stopping = Stop()
-        self._delivery = Delivery(
+        delivery = Delivery(
             self._target,
             patience=patience,
             most_refused=most_refused,
             wait=wait or self._stopping.wait,
             told=told,
         )
-        self._batch = Batch(self._target.limits)
-        self._batch_began = 0.0
-        self._unsent: list[tuple[Item, str]] = []
-        """What the target would not keep, with the reasons."""
         self._breaks: list[str] = []
-        self._delivered = self._refused_for_good = self._deleted = 0
+        self._deleted = 0
 
-        state_folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
-        make_state_folder(state_folder)
-        self._maker = ItemMaker(log, encode)
         named = self._target.name if target.startswith("file:") else target  # a path may be relative
-        self._cursor_path = cursor_path(state_folder, target=named, log=log)
-        self._dead_letters = DeadLetters(beside(self._cursor_path, ".dead.jsonl"), target=self._target.name)
-        self._lock = locked(beside(self._cursor_path, ".lock"), self._target.name)
-        try:
-            found = read_cursor(self._cursor_path)
-            self._is_new = found is None or found.delivered_at is None
-            if found is None or self._is_new:
-                found = Cursor(target=self._target.name, position=beginning(layout, log, since))
-            # a target that is never reached is seen to lag, and a full disk before anything is sent again
-            write_cursor(self._cursor_path, found)
-        except BaseException:
-            self.close()
-            raise
-        self._begun = self._cursor = found
-        self._continuity = Continuity(found.position)
+        self._held = HeldCursor(layout, log, target=named, name=self._target.name, state=state, since=since)
+        self._is_new = self._held.is_new
+        letters = DeadLetters(self._held.letters, target=self._target.name)
+        self._outgoing = Outgoing(self._target.limits, delivery=delivery, letters=letters, told=told)
+        self._maker = ItemMaker(log, encode)
+        self._layout, self._log = layout, log
+        self._continuity = Continuity(self._held.position)
         self._spool = Spool(layout, self._continuity)
 
     def __enter__(self) -> Self:
@@ -168,7 +122,7 @@ class Shipper:
 
     def close(self) -> None:
         """Let go of the target and of the lock."""
-        self._lock.close()
+        self._held.close()
         self._target.close()
 
     def stop(self) -> None:
@@ -181,32 +135,62 @@ class Shipper:
         Raises `DeliveryError` where the target does not take it, `ChainBrokenError` where a line does not
         follow (and that is to stop), `OSError`, `ConfigError`. What had arrived by then is remembered.
         """
+        self._held.begin(self._told)
         try:
             self._take_all()
             self._send()
         except StoppedError:
-            return replace(self._result(), is_complete=False)
-        return self._result()
+            return replace(self.shipped, is_complete=False)
+        return self.shipped
 
     def follow(self) -> Shipped:
         """Ship what is there and what comes, until `stop`; return what came of it. Raises as `run` does."""
+        self._held.begin(self._told)
         try:
             while not self._stopping.wait(_POLL):
                 self._take_all()
-                if time.monotonic() - self._batch_began >= _LONGEST_WAIT_FOR_MORE:
+                if time.monotonic() - self._outgoing.began >= _LONGEST_WAIT_FOR_MORE:
                     self._send()
             self._send()
         except StoppedError:
-            return replace(self._result(), is_complete=False)
-        return self._result()
+            return replace(self.shipped, is_complete=False)
+        return self.shipped
 
-    def _result(self) -> Shipped:
+    def again(self, letters: str | os.PathLike[str]) -> Shipped:
+        """Send the lines that the dead letters in the file *letters* name, as the log has them now.
+
+        What is refused again is added to the target's dead letters; the cursor stays where it is. `deleted`
+        are those that the log does not have any more. Raises as `run` does, and `ConfigError` where the file
+        holds no dead letters of this log.
+        """
+        named = letters_in(Path(letters), log=self._log)
+        found = 0
+        try:
+            for line in lines_named(named, self._layout, self._log):
+                if self._stopping.is_set():
+                    raise StoppedError
+                found += 1
+                item = self._maker.of(line)
+                if not self._outgoing.has_room_for(item):
+                    self._outgoing.send()
+                    self._progress(self._outgoing.delivered)
+                self._outgoing.add(item)
+            self._outgoing.send()
+        except StoppedError:
+            return replace(self.shipped, is_complete=False)
+        if missing := len(named) - found:
+            self._told(f"the log has {missing:,} of these lines no more")
+        return replace(self.shipped, deleted=missing)
+
+    @property
+    def shipped(self) -> Shipped:
+        """What came of it so far."""
         return Shipped(
-            delivered=self._delivered,
-            dead_letters=self._refused_for_good,
+            delivered=self._outgoing.delivered,
+            dead_letters=self._outgoing.dead_letters,
             deleted=self._deleted,
             breaks=tuple(self._breaks),
-            next_seq=self._cursor.position.next_seq,
+            next_seq=self._held.position.next_seq,
         )
 
     def _take_all(self) -> None:
@@ -229,60 +213,30 @@ class Shipper:
             return
         self._note_deleted()
         item = self._maker.of(line)
-        if not self._batch.has_room_for(item) or len(self._unsent) >= self._target.limits.items:
+        if not self._outgoing.has_room_for(item):
             self._send()
         try:
             self._continuity.take(line, segment=piece.segment, end=piece.end)
         except ChainBrokenError as error:
             self._report_break(error)
-            if not self._batch.has_room_for(item):
+            if not self._outgoing.has_room_for(item):
                 self._send()
             self._continuity.resume(line, segment=piece.segment, end=piece.end)
-        self._add(item)
-
-    def _add(self, item: Item) -> None:
-        reason = why_not(item, self._target.limits, now=datetime.now(UTC))
-        if reason is not None:
-            self._unsent.append((item, reason))
-            return
-        if not self._batch.items:
-            self._batch_began = time.monotonic()
-        self._batch.add(item)
+        self._outgoing.add(item)
 
     def _send(self) -> None:
-        """Deliver the batch, put aside what is refused, and move the cursor."""
-        items, position = self._batch.items, self._continuity.position
-        if not items and not self._unsent:
+        """Deliver what waits, and move the cursor."""
+        position = self._continuity.position
+        if not self._outgoing.send():
             return
-        answer = self._delivery.deliver(items) if items else {}
-        refused = [(items[index], reason) for index, reason in sorted(answer.items())]
-        if refused or self._unsent:
-            self._put_aside(refused)
-        self._delivered += len(items) - len(answer)
-        self._refused_for_good += len(refused) + len(self._unsent)
-        self._batch, self._unsent = Batch(self._target.limits), []
-        self._cursor = replace(
-            self._begun,
-            position=position,
-            delivered=self._begun.delivered + self._delivered,
-            dead_letters=self._begun.dead_letters + self._refused_for_good,
-            deleted=self._begun.deleted + self._deleted,
-            breaks=self._begun.breaks + len(self._breaks),
-            delivered_at=utc_timestamp(datetime.now(UTC)),
+        self._held.move(
+            position,
+            delivered=self._outgoing.delivered,
+            dead_letters=self._outgoing.dead_letters,
+            deleted=self._deleted,
+            breaks=len(self._breaks),
         )
-        write_cursor(self._cursor_path, self._cursor)
-        self._progress(self._delivered)
-
-    def _put_aside(self, refused: list[tuple[Item, str]]) -> None:
-        """Add what is refused, and what was not sent, to the dead letters, and say so."""
-        self._dead_letters.add(refused, unsent=self._unsent)
-        for found, why in (
-            (refused, "refused"),
-            (self._unsent, f"not sent: {self._unsent[0][1]}" if self._unsent else ""),
-        ):
-            if found:
-                lines = "1 line" if len(found) == 1 else f"{len(found):,} lines"
-                self._told(f"{lines} from seq {found[0][0].seq} on, {why}; see {self._dead_letters.path}")
+        self._progress(self._outgoing.delivered)
 
     def _report_break(self, error: ChainBrokenError) -> None:
         """Send what stands before a break; then raise *error*, or go on with a notice in its place."""
@@ -311,6 +265,6 @@ class Shipper:
     def _add_notice(self, kind: Literal["break", "deleted"], message: str) -> None:
         """Put a line of our own into the stream, unsealed: so that a gap at the target explains itself."""
         item = self._maker.notice(kind, message, seq=self._continuity.next_seq, now=datetime.now(UTC))
-        if not self._batch.has_room_for(item):
+        if not self._outgoing.has_room_for(item):
             self._send()
-        self._add(item)
+        self._outgoing.add(item)

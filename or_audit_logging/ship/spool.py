@@ -15,7 +15,6 @@ import errno
 import functools
 import os
 import stat
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
@@ -23,17 +22,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from or_audit_logging.errors import ChainBrokenError, FormatError
-from or_audit_logging.log.segments import ARCHIVE, LogLayout, Segment
-from or_audit_logging.log.sources import Source, survey
+from or_audit_logging.log.segments import LogLayout, Segment
+from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream
 from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.line import MAX_LINE_BYTES, line_start
 from or_audit_logging.ship.continuity import Continuity, parsed
+from or_audit_logging.ship.listing import Listing, size_of
 
 _BLOCK = 1 << 20
-_SETTLED, _LISTED_AGAIN = 2.0, 10.0
-"""Seconds: a folder's time of change may stay the same over changes that follow one another so closely; and
-the longest time for which it is believed."""
 _DELETE = line_start("log.delete")
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
@@ -55,6 +52,7 @@ class Spool:
 
     def __init__(self, layout: LogLayout, continuity: Continuity) -> None:
         self._layout = layout
+        self._listing = Listing(layout)
         self._continuity = continuity
         self._segment = continuity.position.segment
         self._offset = continuity.position.offset
@@ -62,14 +60,6 @@ class Spool:
         """Bytes behind the offset that no newline ended when they were read."""
         self._is_finished = False
         """Whether the segment was read to its end as an archive, to which nothing is added."""
-        self._sources: list[Source] = []
-        self._places: dict[str, int] = {}
-        """Where among the sources each stands, by name."""
-        self._listing: frozenset[Path] | None = None
-        self._without_lines: dict[Path, int] = {}
-        """Files that have no line yet, and how long they were."""
-        self._folders: tuple[int, int] | None = None
-        self._folders_changed = self._listed_at = 0.0
         self._way_on: Callable[[], None] = lambda: None
         self.deleted = 0
         """Lines that retention had deleted before they were read."""
@@ -95,57 +85,6 @@ class Spool:
         A file that lost lines is read from its beginning: who knows whether the others are what they were.
         """
         self._way_on()
-
-    def sources(self) -> list[Source]:
-        """Return the log's files that hold lines, in their order; `OSError` where one cannot be read."""
-        return [source for source in self._survey() if source.kind == "lines"]
-
-    def log(self) -> str | None:
-        """Return the 16 hex digits that the log's first line bears; None where there is no line yet."""
-        return next((source.first.log for source in self.sources() if source.first is not None), None)
-
-    def first_since(self, day: date) -> Source | None:
-        """Return the first file of *day* or later."""
-        return next((source for source in self.sources() if source.segment.day >= day), None)
-
-    def _survey(self) -> tuple[Source, ...]:
-        found = survey(self._layout).sources
-        for source in found:
-            if source.trouble is not None or source.kind == "irregular":
-                reason = source.trouble or "not a regular file"
-                raise OSError(errno.EIO, reason, os.fspath(source.segment.path))
-        return found
-
-    def _known_sources(self, *, anew: bool = False) -> list[Source]:
-        """Return `sources()`, looked at again where a file came, went, or may have got its first line.
-
-        A source's size is that of the last look: the others are opened once, however often this is asked.
-        Folders that did not change are not listed again, unless *anew*: that takes long where files are many.
-        """
-        listing = self._listing
-        if self._may_have_changed() or listing is None or anew:
-            listing = frozenset(file.path for file in self._layout.files())
-        sizes = {path: _size_of(path) for path in self._without_lines}
-        if listing != self._listing or sizes != self._without_lines:
-            found = self._survey()
-            self._sources = [source for source in found if source.kind == "lines"]
-            self._places = {source.name: at for at, source in enumerate(self._sources)}
-            self._without_lines = {
-                source.segment.path: source.size for source in found if source.kind != "lines"
-            }
-            self._listing = listing
-        return self._sources
-
-    def _may_have_changed(self) -> bool:
-        """Return whether files may have come or gone since the last time that this returned true."""
-        folder, now = self._layout.folder, time.monotonic()
-        times = _changed_at(folder), _changed_at(folder / ARCHIVE)
-        if times != self._folders:
-            self._folders, self._folders_changed = times, now
-        elif self._listed_at - self._folders_changed > _SETTLED and now - self._listed_at < _LISTED_AGAIN:
-            return False
-        self._listed_at = now
-        return True
 
     def _rest(self, name: str) -> Iterator[Piece]:
         """Yield the pieces of segment *name* from the offset on."""
@@ -193,9 +132,9 @@ class Spool:
     def _following(self) -> Source | None:
         """Return the file to read next, the same one where it has grown; None where all was read."""
         try:
-            return self._next_of(self._known_sources())
+            return self._next_of(self._listing.known())
         except ChainBrokenError:
-            return self._next_of(self._known_sources(anew=True))
+            return self._next_of(self._listing.known(anew=True))
 
     def _next_of(self, sources: list[Source]) -> Source | None:
         if not sources:
@@ -203,7 +142,7 @@ class Spool:
                 message = "the log is not there any more"
                 raise self._broken(message, self._segment, lambda: self._pass_by_to(None, 0))
             return None
-        at = self._places.get(self._segment or "")
+        at = self._listing.place_of(self._segment or "")
         if at is None:
             return self._entry(sources)
         if at + 1 == len(sources):
@@ -224,7 +163,7 @@ class Spool:
         """Return whether *source*, which is read, is not as it was when it was read last."""
         if source.segment.archived:
             return not self._is_finished
-        return _size_of(source.segment.path) != self._offset + self._unended
+        return size_of(source.segment.path) != self._offset + self._unended
 
     def _entry(self, sources: list[Source]) -> Source:
         """Return the file that the seq which is due stands in, and go to its place.
@@ -284,22 +223,6 @@ def _place_of(seq: int, source: Source) -> tuple[int, int]:
                 if line is not None and raw.endswith(b"\n"):
                     place, last = read, line.seq
     return place, last
-
-
-def _changed_at(folder: Path) -> int:
-    """Return when an entry of *folder* changed, in ns; -1 where there is no such folder."""
-    try:
-        return folder.stat().st_mtime_ns
-    except (FileNotFoundError, NotADirectoryError):
-        return -1
-
-
-def _size_of(path: Path) -> int:
-    """Return how long the file is, -1 where it is not there (any more)."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
 
 
 def _deletion_base(sources: list[Source]) -> int:

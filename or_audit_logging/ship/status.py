@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from or_audit_logging.errors import ChainBrokenError
+from or_audit_logging.errors import ChainBrokenError, ConfigError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.sources import Source
 from or_audit_logging.log.streams import LineStream
@@ -19,6 +19,7 @@ from or_audit_logging.ship.beginning import layout_at
 from or_audit_logging.ship.continuity import Continuity, Position, parsed
 from or_audit_logging.ship.cursor import STATE_FOLDER, Cursor, cursor_paths, read_cursor
 from or_audit_logging.ship.items import time_of
+from or_audit_logging.ship.listing import Listing
 from or_audit_logging.ship.spool import Spool
 
 _LAST = 1 << 21
@@ -47,6 +48,8 @@ class TargetStatus:
     dead_letters: int
     deleted: int
     breaks: int
+    problem: str | None = None
+    """Why its cursor cannot be read: then `target` is the cursor's name, and the counts say nothing."""
 
     @property
     def behind(self) -> int:
@@ -59,16 +62,17 @@ def ship_status(
 ) -> list[TargetStatus]:
     """Return the status of every target that the log in the folder *path* was shipped to, by name.
 
-    *state*: the folder of the cursors (default: `ship` in the log's folder). Raises `ConfigError`, `OSError`.
+    *state*: the folder of the cursors (default: `ship` in the log's folder). A cursor that cannot be read has
+    its `problem` in its status, and the others are told as ever. Raises `ConfigError`, `OSError`.
     """
     layout = layout_at(path)
     folder = Path(state) if state is not None else layout.folder / STATE_FOLDER
-    sources = Spool(layout, Continuity(Position())).sources()
+    sources = Listing(layout).sources()
     log = next((source.first.log for source in sources if source.first is not None), "")
     end, moment_now = _end(sources), now or datetime.now(UTC)
-    cursors = {file.name: read_cursor(file) for file in cursor_paths(folder, log=log)}
-    if any(cursor is not None and cursor.position.next_seq > end for cursor in cursors.values()):
-        end = _end(Spool(layout, Continuity(Position())).sources())  # lines may have been shipped meanwhile
+    cursors = {file.name: _read(file) for file in cursor_paths(folder, log=log)}
+    if any(isinstance(cursor, Cursor) and cursor.position.next_seq > end for cursor in cursors.values()):
+        end = _end(Listing(layout).sources())  # lines may have been shipped meanwhile
     found = [
         _status(name, cursor, layout=layout, log=log, end=end, now=moment_now)
         for name, cursor in cursors.items()
@@ -77,9 +81,22 @@ def ship_status(
     return sorted(found, key=lambda status: (status.target, status.cursor))
 
 
+def _read(file: Path) -> Cursor | str | None:
+    """Return the cursor in *file*; why it cannot be read, if so; None where it went away meanwhile."""
+    try:
+        return read_cursor(file)
+    except ConfigError as error:
+        return str(error)
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}"
+
+
 def _status(
-    name: str, cursor: Cursor, *, layout: LogLayout, log: str, end: int, now: datetime
+    name: str, cursor: Cursor | str, *, layout: LogLayout, log: str, end: int, now: datetime
 ) -> TargetStatus:
+    problem = None
+    if isinstance(cursor, str):
+        problem, cursor = cursor, Cursor(target=name, position=Position(log=log, next_seq=end))
     oldest = _time_at(layout, cursor.position) if cursor.position.next_seq < end else None
     since = moment(oldest)
     return TargetStatus(
@@ -95,6 +112,7 @@ def _status(
         dead_letters=cursor.dead_letters,
         deleted=cursor.deleted,
         breaks=cursor.breaks,
+        problem=problem,
     )
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.ship.ages import http_date
 from or_audit_logging.ship.aws import MissingError, ThereError, connect, open_session, understood
 from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions
 
@@ -53,6 +54,8 @@ class CloudWatchTarget:
         self._stream = stream
         self._options = options
         self._client: Any = None
+        self._date: str | None = None
+        """The Date header of the last answer."""
 
     def send(self, items: Sequence[Item], /) -> Answer:
         """Put *items* in the order of their times, which CloudWatch insists on.
@@ -74,6 +77,12 @@ class CloudWatchTarget:
             rejected = answer.get("rejectedLogEventsInfo") or {}
             refused.update(_rejected(rejected, [index for _, index, _ in events]))
         return Answer(refused)
+
+    def time(self) -> datetime | None:
+        """Return what time CloudWatch has: of its answer to a wish for the stream, which may be there."""
+        self._date = None
+        self._create()
+        return http_date(self._date)
 
     def close(self) -> None:
         """Close the connections."""
@@ -108,10 +117,15 @@ class CloudWatchTarget:
         with contextlib.suppress(ThereError), _for_good():
             self._call("create_log_stream", logStreamName=self._stream)
 
+    def _note_date(self, response_dict: Mapping[str, Any] | None, **_: object) -> None:
+        if response_dict is not None:
+            self._date = response_dict["headers"].get("date")
+
     def _call(self, operation: str, **parameters: object) -> Mapping[str, Any]:
         with understood(self.name, timeout=self._options.timeout):
             if self._client is None:
                 self._client = connect(self._session, "logs", name=self.name, options=self._options)
+                self._client.meta.events.register("response-received", self._note_date)
             method = getattr(self._client, operation)
             answer: Mapping[str, Any] = method(logGroupName=self._group, **parameters)
             return answer

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.projections import Settings
 from or_audit_logging.ship.address import named
+from or_audit_logging.ship.ages import http_date
 from or_audit_logging.ship.credentials import credential, optional_credential
 from or_audit_logging.ship.http import HTTPSender
 from or_audit_logging.ship.target import Answer, Item, Limits, TargetOptions
@@ -53,6 +54,10 @@ class DatadogTarget:
         if response.status != _ACCEPTED:  # a login page answers 200, too
             raise DeliveryError(f"{self.name} did not answer as Datadog does: check the address")
         return Answer()
+
+    def time(self) -> datetime | None:
+        """Return what time Datadog has: of its answer to no lines at all."""
+        return http_date(self._sender.post(b"[]", content_type="application/json", known=(400, 422)).date)
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,6 +9,7 @@ certificate that does not hold are the one status UNAVAILABLE; and its threads d
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -19,6 +20,7 @@ from urllib.parse import quote, unquote
 
 from or_audit_logging.errors import ConfigError, DeliveryError, MissingExtraError
 from or_audit_logging.pace import retry_after
+from or_audit_logging.ship.ages import http_date
 from or_audit_logging.ship.google_session import GoogleSession, google_credentials, refuse_sign_in
 from or_audit_logging.ship.http import checked_url, connection_errors, excerpt, quoted
 from or_audit_logging.ship.log_entry import log_entry
@@ -63,9 +65,17 @@ class CloudLoggingTarget:
     format = "google"
 
     def __init__(
-        self, project: str, log_id: str, *, client: Any, limits: Limits, options: TargetOptions
+        self,
+        project: str,
+        log_id: str,
+        *,
+        client: Any,
+        session: GoogleSession,
+        limits: Limits,
+        options: TargetOptions,
     ) -> None:
         self.limits = limits
+        self._session = session
         self._project = project
         self._log = f"projects/{project}/logs/{quote(log_id, safe='')}"
         self._client = client
@@ -74,10 +84,23 @@ class CloudLoggingTarget:
 
     def send(self, items: Sequence[Item], /) -> Answer:
         """Write *items* with one request."""
+        return self._write([log_entry(item, project=self._project) for item in items])
+
+    def time(self) -> datetime | None:
+        """Return what time Google has: of its answer to a request that writes nothing."""
+        self._session.date = None
+        with contextlib.suppress(RefusedError):  # no entries are perhaps too few
+            self._write([], dry_run=True)
+        return http_date(self._session.date)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _write(self, entries: Sequence[Any], *, dry_run: bool = False) -> Answer:
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import GoogleAuthError
 
-        entries = [log_entry(item, project=self._project) for item in items]
         try:
             with connection_errors(self.name, self._options):
                 self._client.logging_api.write_entries(
@@ -85,16 +108,13 @@ class CloudLoggingTarget:
                     logger_name=self._log,
                     resource={"type": "global", "labels": {"project_id": self._project}},
                     partial_success=True,
+                    dry_run=dry_run,
                 )
         except GoogleAPICallError as error:
             return self._answer(error, len(entries))
         except GoogleAuthError as error:
             refuse_sign_in(error, self.name, self._options)
         return Answer()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
     def _answer(self, error: Any, count: int) -> Answer:
         """Return what became of each entry where the answer says it; raises what holds for all of them."""
@@ -149,12 +169,13 @@ def open_target(address: str, options: TargetOptions) -> CloudLoggingTarget:
             f"the project of the log {log_id!r} is not known: set {PROJECT_VARIABLE} to its id, or write "
             f"gcp:projects/PROJECT/logs/{log_id}"
         )
+    session = GoogleSession(credentials, options)
     client = Client(
         project=project,
         credentials=credentials,
         client_options={"api_endpoint": endpoint},
         _use_grpc=False,
-        _http=GoogleSession(credentials, options),
+        _http=session,
     )
     limits = Limits(
         items=_ITEMS,
@@ -164,7 +185,7 @@ def open_target(address: str, options: TargetOptions) -> CloudLoggingTarget:
         oldest=oldest,
         newest=_NEWEST,
     )
-    return CloudLoggingTarget(project, log_id, client=client, limits=limits, options=options)
+    return CloudLoggingTarget(project, log_id, client=client, session=session, limits=limits, options=options)
 
 
 def _parsed(address: str) -> tuple[str | None, str]:
