@@ -725,6 +725,21 @@ class TestHolds:
         assert ship(s3, tmp_path / "log", self.QUERY, key=secret(), state=tmp_path / "state").exit_code == 0
         assert self.held(s3) == set()
 
+    def test_its_dead_letter_is_enough(self, s3: FakeS3, tmp_path: Path) -> None:
+        """Sent again with the key, the release is carried out."""
+        folder = tmp_path / "log"
+        self.released(s3, folder)
+        ship(s3, folder, self.QUERY)
+        (letters,) = (folder / "ship").glob("*.dead.jsonl")
+        again = letters.rename(tmp_path / "again.jsonl")
+        command = ["ship", str(folder), "--to", s3.text + self.QUERY, "--again", str(again)]
+        assert main(command) == 1
+        assert self.held(s3) == self.HELD
+        (tmp_path / "audit.key").write_bytes(SECRET)
+        (tmp_path / "audit.key").chmod(0o600)
+        assert main([*command, "--key", f"file:{tmp_path / 'audit.key'}"]) == 0
+        assert self.held(s3) == set()
+
     @pytest.mark.parametrize("forged", ["mac", "name", "key", "all keys"])
     def test_a_forged_release_lifts_none(self, s3: FakeS3, tmp_path: Path, forged: str) -> None:
         """It follows the line before it, which takes no key; what is stored later is held as well."""

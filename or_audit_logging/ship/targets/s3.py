@@ -229,7 +229,7 @@ def _not_lifted(name: str, doubt: Doubt) -> str:
     give = "give the key" if doubt == "no key" else "none of the keys given is the log's, so give that"
     return (
         f"{stays}: {give} (--key, OR_AUDIT_KEY or OR_AUDIT_KEY_FILE) and ship once more with another "
-        "--state, or lift it by hand"
+        "--state, or this letter with --again; or lift it by hand"
     )
 
 
