@@ -240,6 +240,22 @@ class TestWhatIsStored:
         assert (listed.left_out, listed.left_out_size, listed.stored_size) == (1, 5, 4)
         assert [kept.text.encode() for kept in listed.found] == [log.lines(FIRST)[1], log.lines(SECOND)[1]]
 
+    def test_a_service_that_starts_before_the_log_does(self, s3: FakeS3, tmp_path: Path) -> None:
+        """It waits for the first line, and stores what closes from then on."""
+        place = tmp_path / "log"
+        arguments = ["-m", "or_audit_logging", "ship", str(place), "--to", s3.text, "--follow"]
+        with subprocess.Popen(
+            [sys.executable, *arguments],
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        ) as process:
+            assert process.stderr is not None
+            assert b"waiting until it begins" in process.stderr.readline()
+            three_segments().save(place)
+            eventually(lambda: key_of(SECOND) in s3.objects())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
         with pytest.raises(DeliveryError, match="native lines alone: leave --format out"):

@@ -184,7 +184,8 @@ def _waited_for_log(options: argparse.Namespace, target_options: TargetOptions) 
                 begun(options.log)
             except NotBegunError as error:
                 if not is_told:
-                    open_target(options.to, target_options).close()
+                    with contextlib.suppress(NotBegunError):
+                        open_target(options.to, target_options).close()
                     warn(f"{error}; waiting until it begins")
                     is_told = True
                 if stopping.wait(_UNTIL_BEGUN):

@@ -15,9 +15,9 @@ from or_audit_logging.errors import ConfigError, KeyNotFoundError
 from or_audit_logging.keys import KeyRing
 from or_audit_logging.log.sealed import is_sealed
 from or_audit_logging.log.segments import LogLayout
-from or_audit_logging.log.sources import survey
 from or_audit_logging.sealing.chain import LogKeys
 from or_audit_logging.sealing.line import SealedLine
+from or_audit_logging.ship.listing import Listing
 from or_audit_logging.ship.target import TryLaterError
 
 Doubt = Literal["no key", "another key", "not sealed"]
@@ -29,7 +29,7 @@ class Seals:
     """Those of one log; without a *ring* there is doubt about every line."""
 
     def __init__(self, layout: LogLayout, ring: KeyRing | None) -> None:
-        self._layout = layout
+        self._listing = Listing(layout)
         self._ring = ring
         self._sealed: set[bytes] = set()
         """Lines that were found to be sealed."""
@@ -41,11 +41,7 @@ class Seals:
         if line.raw in self._sealed:
             return None
         try:
-            sources = [
-                source
-                for source in survey(self._layout).sources
-                if source.kind == "lines" and source.first_seq <= line.seq
-            ]
+            sources = [source for source in self._listing.known() if source.first_seq <= line.seq]
             newest = max((source.first_seq for source in sources), default=0)
             find_keys = partial(_find_keys, self._ring)
             found = any(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from or_audit_logging.errors import ConfigError, DeliveryError, FormatError
+from or_audit_logging.errors import DeliveryError, FormatError
 from or_audit_logging.keys import KeyRing, is_key_named
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.record import moment
@@ -23,6 +23,7 @@ from or_audit_logging.sealing.control import parse_control
 from or_audit_logging.sealing.keeping import days_before, hold_of, minimum_days
 from or_audit_logging.sealing.line import CONTROL_START, MAX_LINE_BYTES, SealedLine, line_start
 from or_audit_logging.ship.aws import open_session
+from or_audit_logging.ship.beginning import NotBegunError
 from or_audit_logging.ship.continuity import parsed
 from or_audit_logging.ship.s3.address import CHECKPOINTS, day_of, host_of, parse_address
 from or_audit_logging.ship.s3.bucket import Bucket
@@ -250,11 +251,15 @@ def _nothing(line: SealedLine, members: dict[str, Any]) -> None:
 
 
 def open_target(address: str, options: TargetOptions) -> S3Target:
-    """Return the target at *address*, BUCKET/PREFIX; raises `ConfigError`, and `MissingExtraError`."""
+    """Return the target at *address*, BUCKET/PREFIX; raises `ConfigError`, and `MissingExtraError`.
+
+    Without a log to store segments of that is `NotBegunError`, where all else is in order.
+    """
     place = parse_address(address)
-    layout = LogLayout.discover(options.log_folder) if options.log_folder is not None else None
-    if layout is None:
-        raise ConfigError("the target s3 stores the segments of a log's folder: there is none")
     uses_key = place.mode is not None and is_key_named(options.key)
     ring = KeyRing.from_sources(options.key) if uses_key else None
-    return S3Target(Bucket(place, open_session("s3"), options), layout, ring)
+    session = open_session("s3")
+    layout = LogLayout.discover(options.log_folder) if options.log_folder is not None else None
+    if layout is None:
+        raise NotBegunError("the target s3 stores the segments of a log's folder: there is none")
+    return S3Target(Bucket(place, session, options), layout, ring)
