@@ -143,6 +143,7 @@ def test_the_proxy_sees_what_a_page_asks_for(tmp_path: Path, proxy: Proxy) -> No
     assert 'id="ran"' in done.stdout
 
 
+@pytest.mark.slow
 def test_the_policy_stops_what_escaping_would_have_let_in(tmp_path: Path, proxy: Proxy) -> None:
     """An intruder on the page finds nothing to run, nothing to fetch, nothing to paint."""
     path = write(tmp_path, page(sample_report(1)).replace("</footer>", INTRUDER))
@@ -152,6 +153,7 @@ def test_the_policy_stops_what_escaping_would_have_let_in(tmp_path: Path, proxy:
     assert first_pixel(tmp_path / "page.png") == COLOURS["light"]["paper"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("theme", "setting"), [("light", "1"), ("dark", "0")])
 def test_light_and_dark(tmp_path: Path, proxy: Proxy, theme: str, setting: str) -> None:
     """The style sheet is let in by its hash, and follows the reader's preference."""
@@ -164,6 +166,7 @@ def test_light_and_dark(tmp_path: Path, proxy: Proxy, theme: str, setting: str) 
     assert first_pixel(tmp_path / "page.png") == COLOURS[theme]["paper"]
 
 
+@pytest.mark.slow
 def test_it_prints(tmp_path: Path, proxy: Proxy) -> None:
     """On paper the folds are open: the numbers take pages of their own."""
     browse(write(tmp_path, page(sample_report())), proxy, f"--print-to-pdf={tmp_path / 'page.pdf'}")

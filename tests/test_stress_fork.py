@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import first
 from stress import (
     SAID,
     acknowledged,
@@ -90,7 +91,7 @@ def fork_and_log(folder: str, durability: str, ending: str, seconds: float) -> N
     "seconds", [pytest.param(0.2, id="short"), pytest.param(4, id="long", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("ending", ["os._exit", "exit"])
-@pytest.mark.parametrize("durability", ["flush", "fsync"])
+@pytest.mark.parametrize("durability", first(1, ["fsync", "flush"]))
 def test_children_forked_while_threads_write_log_too(
     tmp_path: Path, durability: str, ending: str, seconds: float
 ) -> None:

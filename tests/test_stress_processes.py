@@ -86,9 +86,11 @@ def write_through_days(folder: str, name: str, began: float, day: float, seconds
     log.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("day", "seconds"),
-    [pytest.param(0.2, 0.8, id="short"), pytest.param(1, 8, id="long", marks=pytest.mark.slow)],
+    [(0.2, 0.8), (1, 8)],
+    ids=["short", "long"],
 )
 def test_processes_roll_over_together(tmp_path: Path, day: float, seconds: float) -> None:
     """Four processes over many midnights: each record once, in a file of a day it was made on."""
@@ -265,6 +267,7 @@ def test_checkpoints_of_many_processes_are_right_and_not_too_many(tmp_path: Path
     assert by_records <= assert_checkpoints_right(folder) <= len(ends) + 8
 
 
+@pytest.mark.slow
 def test_checkpoints_by_age_come_once_and_not_from_each_process(tmp_path: Path) -> None:
     """A process that finds the last one old looks whether another has made one meanwhile."""
     folder, said, age = tmp_path / "log", tmp_path / SAID, 0.05

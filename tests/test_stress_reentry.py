@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import first
 from stress import (
     SAID,
     acknowledged,
@@ -121,7 +122,7 @@ def enter_again(folder: str, durability: str, outer: str, inner: str, stride: in
     ],
 )
 @pytest.mark.parametrize("outer", ["write", "probe", "close"])
-@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("durability", first(1, reversed(DURABILITIES)))
 def test_the_handler_may_be_entered_again_at_every_line(
     tmp_path: Path, durability: str, outer: str, inner: str, stride: int
 ) -> None:
@@ -285,7 +286,7 @@ def interrupt_everywhere(folder: str, durability: str, stride: int, places: list
         pytest.param(1, ["/or_audit_logging/log/"], id="long", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("durability", first(1, reversed(DURABILITIES)))
 def test_an_interrupt_leaves_no_lock_behind(
     tmp_path: Path, durability: str, stride: int, places: Any
 ) -> None:

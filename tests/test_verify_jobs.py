@@ -305,6 +305,7 @@ def test_jobs_are_a_number(tmp_path: Path, jobs: Any) -> None:
         verify(tmp_path, key=key(), jobs=jobs)
 
 
+@pytest.mark.slow
 def test_attacks_are_found_the_same_way(tmp_path: Path) -> None:
     """Each of them, with the secret and with public key and anchors."""
     pytest.importorskip("cryptography", reason="needs the extra sign")

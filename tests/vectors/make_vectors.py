@@ -4,6 +4,7 @@ python tests/vectors/make_vectors.py            # writes *.json beside this file
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -189,6 +190,7 @@ def expanded(seed):
     return scalar, digest[32:]
 
 
+@functools.cache
 def ed25519_public(seed):
     return point_bytes(expanded(seed)[0])
 
@@ -197,7 +199,7 @@ def ed25519_sign(seed, message):
     scalar, prefix = expanded(seed)
     nonce = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % GROUP
     commitment = point_bytes(nonce)
-    hashed = hashlib.sha512(commitment + point_bytes(scalar) + message).digest()
+    hashed = hashlib.sha512(commitment + ed25519_public(seed) + message).digest()
     answer = (nonce + int.from_bytes(hashed, "little") % GROUP * scalar) % GROUP
     return commitment + answer.to_bytes(32, "little")
 
