@@ -7,6 +7,7 @@ They are read from the log and not from the letters: a record that was redacted 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from bisect import bisect_right
@@ -16,9 +17,12 @@ from pathlib import Path
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.streams import LineStream
-from or_audit_logging.sealing.line import SealedLine, Stub
+from or_audit_logging.sealing.line import SealedLine, Stub, line_start
 from or_audit_logging.ship.continuity import parsed
+from or_audit_logging.ship.items import NOTICE
 from or_audit_logging.ship.listing import Listing
+
+_NOTICE_START = line_start(NOTICE).decode("ascii")
 
 
 class Named:
@@ -49,7 +53,7 @@ class Named:
 
 
 def letters_in(path: Path, *, log: str) -> Named:
-    """Return what the dead letters in the file *path* name.
+    """Return what the dead letters in the file *path* name, but notices, which stand in no log.
 
     Raises `ConfigError` where they are none, or those of another log than *log*, and `OSError`.
     """
@@ -58,22 +62,26 @@ def letters_in(path: Path, *, log: str) -> Named:
         for number, text in enumerate(file, start=1):
             try:
                 letter = json.loads(text)
-                first = letter["seq"]
+                first, of, line = letter["seq"], letter["log"], letter.get("line", "")
                 last = letter.get("last_seq", first)
-                line = parsed(letter.get("line", "").encode("utf-8", "replace"))
+                is_notice = line.startswith(_NOTICE_START) and parsed(line.encode("utf-8", "replace")) is None
+                is_letter = type(first) is int and type(last) is int and 0 <= first <= last
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                first = last = -1
-                line = None
-            if type(first) is not int or type(last) is not int or not 0 <= first <= last:
+                is_letter = False
+            if not is_letter:
                 raise ConfigError(f"{os.fspath(path)}: line {number} is no dead letter")
-            if line is not None and line.log != log:
-                raise ConfigError(f"{os.fspath(path)} holds dead letters of another log, {line.log}")
-            ranges.append((first, last))
+            if of != log:
+                raise ConfigError(f"{os.fspath(path)} holds dead letters of another log, {of}")
+            if not is_notice:
+                ranges.append((first, last))
     return Named(ranges)
 
 
 def lines_named(named: Named, layout: LogLayout, log: str) -> Iterator[SealedLine | Stub]:
-    """Yield the lines of *log* that are *named*, in their order, as they stand there now; `OSError`."""
+    """Yield the lines of *log* that are *named*, in their order, as they stand there now.
+
+    Raises `OSError`, also for an archive that is damaged: what it holds no more is not gone for good.
+    """
     sources = Listing(layout).sources()
     for source, following in zip(sources, [*sources[1:], None], strict=True):
         end = following.first_seq if following is not None else 1 << 63
@@ -84,3 +92,5 @@ def lines_named(named: Named, layout: LogLayout, log: str) -> Iterator[SealedLin
                 line = parsed(raw.removesuffix(b"\n"))
                 if line is not None and line.log == log and line.seq in named:
                     yield line
+            if stream.problem is not None:
+                raise OSError(errno.EIO, stream.problem, os.fspath(source.segment.path))
