@@ -249,12 +249,15 @@ class TestWhatIsStored:
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         ) as process:
-            assert process.stderr is not None
-            assert b"waiting until it begins" in process.stderr.readline()
-            three_segments().save(place)
-            eventually(lambda: key_of(SECOND) in s3.objects())
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
+            try:
+                assert process.stderr is not None
+                assert b"waiting until it begins" in process.stderr.readline()
+                three_segments().save(place)
+                eventually(lambda: key_of(SECOND) in s3.objects())
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+            finally:
+                process.kill()
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
