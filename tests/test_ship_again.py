@@ -146,6 +146,18 @@ def test_a_notice_is_no_line_of_the_log(folder: Path) -> None:
     assert target.items == []
 
 
+@pytest.mark.parametrize("zeros", [b"", bytes(9)])
+def test_a_letter_that_was_cut(folder: Path, zeros: bytes) -> None:
+    """By a full disk or a crash, wherever: the others are sent, and its line goes as any that was not."""
+    ship(folder, MemoryTarget(refusing(3, 7)))
+    letters = letters_of(folder)
+    first, second = letters.read_bytes().splitlines(keepends=True)
+    for length in range(len(second) - 2):
+        for behind in (b"", b"\n" + first):
+            letters.write_bytes(first + second[:length] + zeros + behind)
+            assert [seq for seq in range(15) if seq in letters_in(letters, log="0001020304050607")] == [3]
+
+
 def test_a_damaged_archive_is_not_taken_for_a_deletion(tmp_path: Path) -> None:
     """What is damaged may be put back, so the letters are still of use."""
     log = three_segments()
@@ -177,7 +189,7 @@ def test_a_line_that_stands_twice_is_there(folder: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("{", "[]", "{}", "1", '"x"', "\0", "[" * 100_000),
+        *("{]", "[]", "{}", "1", '"x"', "\0x", "[" * 100_000),
         *('{"seq":-1}', '{"seq":"1"}', '{"seq":true}', '{"seq":1.0}'),
         '{ "seq":1}',
         *('{"seq":2,"last_seq":1}', '{"seq":1,"last_seq":null}', '{"seq":1,"line":7}'),

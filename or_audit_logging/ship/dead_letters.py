@@ -19,6 +19,9 @@ from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.target import Item
 
+START = b'{"seq": '
+"""The first bytes of each letter."""
+
 
 class DeadLetters:
     """A file that refused lines are added to; it is made when the first is."""
