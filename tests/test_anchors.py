@@ -285,7 +285,9 @@ class TestWhatIsSaidTwice:
         second = log.checkpoint() + "\n"
         dates = [KEPT, KEPT]
         assert [one.kept_at for one in read_anchors(kept(tmp_path, first * 2 + second))] == dates
-        assert [one.kept_at for one in read_anchors(kept(tmp_path, first + second + first))] == [None, None]
+        text = f"{json.dumps([first, second, first])}\n"
+        for again in (first + second + first, text, "no checkpoint\n" + text):
+            assert [one.kept_at for one in read_anchors(kept(tmp_path, again))] == [None, None]
 
     def test_the_first_of_its_times_is_kept(self, tmp_path: Path, log: LogBuilder) -> None:
         """Whoever sends it again makes it no newer; nor does who sends it first with a later time."""

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_builder import LogBuilder, three_segments
 from ship_sites import WebhookSite
-from shipping import LIMITS, MemoryTarget, ship, shipper_to
+from shipping import LIMITS, NOTICE, MemoryTarget, ship, shipper_to
 
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
@@ -118,25 +118,87 @@ def test_a_target_that_still_refuses_everything(folder: Path) -> None:
     assert not list((folder / "ship").glob("*.dead.jsonl"))
 
 
-def test_letters_of_another_log(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "target", [MemoryTarget(refusing(3)), MemoryTarget(limits=replace(LIMITS, oldest=timedelta(seconds=1)))]
+)
+def test_letters_of_another_log(folder: Path, tmp_path: Path, target: MemoryTarget) -> None:
+    """Also those that name lines by their numbers alone."""
     other = LogBuilder(log_id=b"\5" * 16)
     other.user(5)
-    ship(other.save(tmp_path / "other"), MemoryTarget(refusing(3)))
+    ship(other.save(tmp_path / "other"), target)
     letters = letters_of(tmp_path / "other")
     with shipper_to(MemoryTarget(), folder) as shipper, pytest.raises(ConfigError, match="another log, 0505"):
         shipper.again(letters)
 
 
+def test_a_notice_is_no_line_of_the_log(folder: Path) -> None:
+    """The one before a break was refused: the line behind it arrived, and is not sent twice."""
+    (folder / "audit_2026-11-22.jsonl").unlink()
+
+    def answer(items: Sequence[Item]) -> Answer:
+        return Answer({at: "no" for at, item in enumerate(items) if item.line.startswith(NOTICE)})
+
+    assert ship(folder, MemoryTarget(answer), on_break="flag").dead_letters == 1
+    target = MemoryTarget()
+    with shipper_to(target, folder) as shipper:
+        shipped = shipper.again(letters_of(folder))
+    assert (shipped.delivered, shipped.deleted, shipped.exit_code) == (0, 0, 0)
+    assert target.items == []
+
+
+@pytest.mark.parametrize("zeros", [b"", bytes(9)])
+def test_a_letter_that_was_cut(folder: Path, zeros: bytes) -> None:
+    """By a full disk or a crash, wherever: the others are sent, and its line goes as any that was not."""
+    ship(folder, MemoryTarget(refusing(3, 7)))
+    letters = letters_of(folder)
+    first, second = letters.read_bytes().splitlines(keepends=True)
+    for length in range(len(second) - 2):
+        for behind in (b"", b"\n" + first):
+            letters.write_bytes(first + second[:length] + zeros + behind)
+            assert [seq for seq in range(15) if seq in letters_in(letters, log="0001020304050607")] == [3]
+
+
+def test_a_damaged_archive_is_not_taken_for_a_deletion(tmp_path: Path) -> None:
+    """What is damaged may be put back, so the letters are still of use."""
+    log = three_segments()
+    folder = log.save(tmp_path / "log")
+    ship(folder, MemoryTarget(refusing(3)))
+    letters = letters_of(folder)
+    log.archive(folder, "audit_2026-11-21.jsonl")
+    archive = folder / "archive" / "audit_2026-11-21.jsonl.gz"
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:-20])
+    with shipper_to(MemoryTarget(), folder) as shipper, pytest.raises(OSError, match="archive ends early"):
+        shipper.again(letters)
+    archive.write_bytes(whole)
+    with shipper_to(MemoryTarget(), folder) as shipper:
+        assert shipper.again(letters).exit_code == 0
+
+
+def test_a_line_that_stands_twice_is_there(folder: Path) -> None:
+    """As in a log that was written by two who did not know of each other."""
+    ship(folder, MemoryTarget(refusing(3)))
+    letters = letters_of(folder)
+    path = folder / "audit_2026-11-21.jsonl"
+    path.write_bytes(path.read_bytes() + lines_of(folder)[3] + b"\n")
+    with shipper_to(MemoryTarget(), folder) as shipper:
+        shipped = shipper.again(letters)
+    assert (shipped.delivered, shipped.deleted, shipped.exit_code) == (2, 0, 0)
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        *("{", "[]", "{}", "1", '"x"', "\0", "[" * 100_000),
+        *("{]", "[]", "{}", "1", '"x"', "\0x", "[" * 100_000),
         *('{"seq":-1}', '{"seq":"1"}', '{"seq":true}', '{"seq":1.0}'),
+        '{ "seq":1}',
         *('{"seq":2,"last_seq":1}', '{"seq":1,"last_seq":null}', '{"seq":1,"line":7}'),
     ],
 )
 def test_what_is_no_dead_letter(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x").write_text('{"seq":0}\n' + text + "\n")
+    log = f'"log":"{"0" * 16}",'
+    text = text.replace('{"', "{" + log + '"')
+    (tmp_path / "x").write_text("{" + log + '"seq":0}\n' + text + "\n")
     with pytest.raises(ConfigError, match="line 2 is no dead letter"):
         letters_in(tmp_path / "x", log="0" * 16)
 

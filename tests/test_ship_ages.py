@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_cloudwatch import FakeCloudWatch
+from fake_cloudwatch import GROUP, STREAM, FakeCloudWatch
 from freezegun import freeze_time
 from log_builder import DAY, LogBuilder
 from ship_sites import SITES
@@ -54,11 +55,11 @@ def test_a_wrong_clock_loses_nothing(tmp_path: Path, wrong_by: timedelta) -> Non
     with freeze_time(real_time() + wrong_by, tick=True):
         shipped = ship(folder, target, told=told.append)
     assert (shipped.delivered, shipped.dead_letters, shipped.exit_code) == (5, 0, 0)
-    side = "ahead of" if wrong_by > timedelta(0) else "behind"
-    words = f"{abs(wrong_by).days - (wrong_by < timedelta(0))}"
+    side, days = "ahead of" if wrong_by > timedelta(0) else "behind", abs(wrong_by).days
     said = [text for text in told if "this machine's clock is" in text]
     assert len(said) == 1
-    assert f"days {side} that of memory, which counts here: set it right" in said[0], words
+    span = f"({days - 1}|{days}) days"  # the last moments of a day pass meanwhile
+    assert re.search(f"clock is {span} {side} that of memory, which counts here: set it right", said[0])
     assert target.asked == 1
 
 
@@ -249,6 +250,28 @@ def test_what_is_shipped_with_a_wrong_clock_arrives(
         shipped = shipper.run()
     assert (shipped.delivered, shipped.dead_letters) == (4, 0)
     assert len(site.ids()) == 4
+
+
+def test_a_refusal_tells_the_time_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write to the stream and make none ships all that is young enough; no answer is no time."""
+    with FakeCloudWatch(tmp_path) as fake:
+        for name, value in fake.environment.items():
+            monkeypatch.setenv(name, value)
+        fake.groups[GROUP][STREAM] = []
+        folder = log_of(tmp_path / "log", timedelta(days=30), HOUR)
+        fake.answer_with("AccessDeniedException")
+        with Shipper(folder, fake.text) as shipper:
+            shipped = shipper.run()
+        assert (shipped.delivered, shipped.dead_letters) == (1, 3)
+        assert fake.operations == ["CreateLogStream", "PutLogEvents"]
+        target: Any = open_target(fake.text, TargetOptions(timeout=5.0))
+        fake.answer_with("ThrottlingException")
+        with pytest.raises(TryLaterError):
+            target.time()
+        fake.stop()
+        with pytest.raises(TryLaterError):
+            target.time()
+        target.close()
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", "Sun, 99 Nov 2026 08:49:37 GMT", "0", "\x00", "Z" * 999])

@@ -650,13 +650,28 @@ def test_a_handshake_drop_by_drop(tmp_path: Path) -> None:
         sender.close()
 
 
-def test_a_connection_is_used_again(site: Answering, sender: HTTPSender) -> None:
+def test_a_connection_is_used_again(site: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read in time leaves it as it was; after one that was not, there is another."""
-    slow = HTTPSender(site.base, options=TargetOptions(timeout=0.3))
+    sender, late, real = (
+        HTTPSender(site.base, options=TargetOptions(timeout=1.5)),
+        threading.Event(),
+        site.serve,
+    )
+
+    def serve(request: BaseHTTPRequestHandler) -> None:
+        late.wait()
+        real(request)
+
     for _ in range(3):
-        assert post(slow).status == 200
+        assert post(sender).status == 200
     assert len({one["port"] for one in site.requests}) == 1
-    slow.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(site, "serve", serve)
+        assert isinstance(raised(sender), TryLaterError)
+    late.set()
+    assert post(sender).status == 200
+    assert len({one["port"] for one in site.requests}) == 2
+    sender.close()
 
 
 def test_a_compressed_answer_that_unfolds_to_gigabytes(site: Answering, sender: HTTPSender) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,11 +36,16 @@ from ship_sites import FAULTS
 from or_audit_logging import verify
 from or_audit_logging.cli.main import main
 from or_audit_logging.errors import ConfigError, DeliveryError
+from or_audit_logging.keys import KeyRing
+from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.sealing.chain import LogKeys
+from or_audit_logging.sealing.line import parse_line
 from or_audit_logging.ship import Shipped, Shipper, TargetOptions
+from or_audit_logging.ship import listing as listing_module
 from or_audit_logging.ship.s3 import storing
 from or_audit_logging.ship.s3.address import Address, host_of, parse_address
 from or_audit_logging.ship.s3.checkpoints import list_checkpoints
+from or_audit_logging.ship.s3.seals import Seals
 
 HOST = "host=audit.example"
 LOG = bytes(range(8)).hex()
@@ -249,12 +256,15 @@ class TestWhatIsStored:
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         ) as process:
-            assert process.stderr is not None
-            assert b"waiting until it begins" in process.stderr.readline()
-            three_segments().save(place)
-            eventually(lambda: key_of(SECOND) in s3.objects())
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
+            try:
+                assert process.stderr is not None
+                assert b"waiting until it begins" in process.stderr.readline()
+                three_segments().save(place)
+                eventually(lambda: key_of(SECOND) in s3.objects())
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+            finally:
+                process.kill()
 
     def test_other_formats_are_refused(self, s3: FakeS3, tmp_path: Path) -> None:
         """Objects hold the log's own segments."""
@@ -1200,3 +1210,21 @@ def test_whatever_an_address_says(text: str) -> None:
     assert key == f"{address.prefix}dt=2026-11-21/host=h/a.jsonl.gz"
     assert address.prefix[-1:] in ("", "/")
     assert "//" not in address.prefix
+
+
+def test_a_segment_that_the_folder_does_not_tell_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems keep a folder's time of change: a line that came since is not called forged."""
+    monkeypatch.setattr(listing_module, "_changed_at", lambda folder: 1)
+    ticks = itertools.count()
+    monkeypatch.setattr(listing_module, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    log = three_segments()
+    folder = log.save(tmp_path / "log")
+    layout = LogLayout.discover(folder)
+    assert layout is not None
+    seals = Seals(layout, KeyRing.from_sources(secret()))
+    for _ in range(5):
+        assert seals.doubt(parse_line(log.lines(THIRD)[1].removesuffix(b"\n"))) is None
+        seals._sealed.clear()
+    log.open("2026-11-24")
+    log.save(folder)
+    assert seals.doubt(parse_line(log.lines()[0].removesuffix(b"\n"))) is None

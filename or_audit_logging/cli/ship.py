@@ -113,7 +113,9 @@ def run(options: argparse.Namespace) -> int:
         try:
             if options.status:
                 if options.to is not None or options.follow or options.again is not None:
-                    raise ConfigError("--status tells of all targets of a log; leave --to and --follow out")
+                    raise ConfigError(
+                        "--status tells of all targets of a log; leave --to, --follow and --again out"
+                    )
                 return _print_status(ship_status(options.log, state=options.state), options)
             shipper = _opened(options, stack)
             if shipper is None:

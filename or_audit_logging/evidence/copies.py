@@ -103,6 +103,8 @@ class Copies:
     def add_all(self, others: Copies) -> list[Copy]:
         """Add what *others* are of a part of the text that stands further down; return what is kept of it."""
         kept = [self.add(copy) for copy in others.found]
+        if others.last is not None:
+            self.last = others.last
         self._heads.update(others._heads)
         self._heads.subtract(map(_head, others.found))
         self.damaged += others.damaged

@@ -7,18 +7,24 @@ They are read from the log and not from the letters: a record that was redacted 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from or_audit_logging.errors import ConfigError
 from or_audit_logging.log.segments import LogLayout
 from or_audit_logging.log.streams import LineStream
-from or_audit_logging.sealing.line import SealedLine, Stub
+from or_audit_logging.sealing.line import SealedLine, Stub, line_start
 from or_audit_logging.ship.continuity import parsed
+from or_audit_logging.ship.dead_letters import START
+from or_audit_logging.ship.items import NOTICE
 from or_audit_logging.ship.listing import Listing
+
+_NOTICE_START = line_start(NOTICE).decode("ascii")
 
 
 class Named:
@@ -49,31 +55,66 @@ class Named:
 
 
 def letters_in(path: Path, *, log: str) -> Named:
-    """Return what the dead letters in the file *path* name.
+    """Return what the dead letters in the file *path* name, but notices, which stand in no log.
 
+    A letter that a full disk or a crash has cut is passed over: the cursor did not move past what it names.
     Raises `ConfigError` where they are none, or those of another log than *log*, and `OSError`.
     """
     ranges = []
     with open(path, "rb") as file:
         for number, text in enumerate(file, start=1):
             try:
-                letter = json.loads(text)
-                first = letter["seq"]
-                last = letter.get("last_seq", first)
-                line = parsed(letter.get("line", "").encode("utf-8", "replace"))
+                letter = _letter_in(text)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                first = last = -1
-                line = None
-            if type(first) is not int or type(last) is not int or not 0 <= first <= last:
-                raise ConfigError(f"{os.fspath(path)}: line {number} is no dead letter")
-            if line is not None and line.log != log:
-                raise ConfigError(f"{os.fspath(path)} holds dead letters of another log, {line.log}")
-            ranges.append((first, last))
+                raise ConfigError(f"{os.fspath(path)}: line {number} is no dead letter") from None
+            if letter is None:
+                continue
+            if letter.log != log:
+                raise ConfigError(f"{os.fspath(path)} holds dead letters of another log, {letter.log}")
+            if not letter.is_notice:
+                ranges.append((letter.first, letter.last))
     return Named(ranges)
 
 
+class _Letter(NamedTuple):
+    """What a dead letter says of the lines that it names."""
+
+    log: str
+    first: int
+    last: int
+    is_notice: bool
+
+
+def _letter_in(text: bytes) -> _Letter | None:
+    """Return what *text* says, None where it was cut.
+
+    Raises `ValueError`, `KeyError`, `TypeError`, `AttributeError` or `RecursionError` where it is no letter.
+    """
+    try:
+        members = json.loads(text)
+    except ValueError:
+        if _is_cut(text):
+            return None
+        raise
+    first, line = members["seq"], members.get("line", "")
+    last = members.get("last_seq", first)
+    if type(first) is not int or type(last) is not int or not 0 <= first <= last:
+        raise ValueError("no sequence numbers")
+    is_notice = line.startswith(_NOTICE_START) and parsed(line.encode("utf-8", "replace")) is None
+    return _Letter(str(members["log"]), first, last, is_notice)
+
+
+def _is_cut(text: bytes) -> bool:
+    """Return whether *text*, which is no JSON, begins as a letter does; a power cut leaves zeros, too."""
+    cut = text.rstrip(b"\n").rstrip(b"\0")
+    return cut.startswith(START) or START.startswith(cut)
+
+
 def lines_named(named: Named, layout: LogLayout, log: str) -> Iterator[SealedLine | Stub]:
-    """Yield the lines of *log* that are *named*, in their order, as they stand there now; `OSError`."""
+    """Yield the lines of *log* that are *named*, in their order, as they stand there now.
+
+    Raises `OSError`, also for an archive that is damaged: what it holds no more is not gone for good.
+    """
     sources = Listing(layout).sources()
     for source, following in zip(sources, [*sources[1:], None], strict=True):
         end = following.first_seq if following is not None else 1 << 63
@@ -84,3 +125,5 @@ def lines_named(named: Named, layout: LogLayout, log: str) -> Iterator[SealedLin
                 line = parsed(raw.removesuffix(b"\n"))
                 if line is not None and line.log == log and line.seq in named:
                     yield line
+            if stream.problem is not None:
+                raise OSError(errno.EIO, stream.problem, os.fspath(source.segment.path))

@@ -1,8 +1,8 @@
 """`DeadLetters`: lines that a target refuses for good, kept with the reason, beside the cursor.
 
-Each is a JSON object in a line: seq, id, target, reason, refused_at, and the line itself. Of lines that were
-not sent, since the target would not have kept them: seq, last_seq and count in place of id and line. They are
-in the file, on disk, before the cursor moves past them.
+Each is a JSON object in a line: seq, id, log, target, reason, refused_at, and the line itself. Of lines that
+were not sent, since the target would not have kept them: seq, last_seq and count in place of id and line.
+They are in the file, on disk, before the cursor moves past them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from or_audit_logging.log.folder import OPEN_FLAGS, give_to_owner_of
 from or_audit_logging.record import utc_timestamp
 from or_audit_logging.ship.target import Item
 
+START = b'{"seq": '
+"""The first bytes of each letter."""
+
 
 class DeadLetters:
     """A file that refused lines are added to; it is made when the first is."""
 
-    def __init__(self, path: Path, *, target: str) -> None:
+    def __init__(self, path: Path, *, log: str, target: str) -> None:
+        """*log*: the log's 16 hex digits."""
         self.path = path
+        self._log = log
         self._target = target
 
     def add(self, refused: Iterable[tuple[Item, str]], *, unsent: Sequence[tuple[Item, str]] = ()) -> None:
@@ -57,7 +62,7 @@ class DeadLetters:
         return _written({"seq": item.seq, "id": item.id} | self._said(reason, now) | line)
 
     def _said(self, reason: str, now: str) -> dict[str, object]:
-        return {"target": self._target, "reason": reason, "refused_at": now}
+        return {"log": self._log, "target": self._target, "reason": reason, "refused_at": now}
 
 
 def _written(members: Mapping[str, object]) -> bytes:

@@ -103,9 +103,15 @@ class Shipper:
         self._deleted = 0
 
         named = self._target.name if target.startswith("file:") else target  # a path may be relative
-        self._held = HeldCursor(layout, log, target=named, name=self._target.name, state=state, since=since)
+        try:
+            self._held = HeldCursor(
+                layout, log, target=named, name=self._target.name, state=state, since=since
+            )
+        except BaseException:
+            self._target.close()
+            raise
         self._is_new = self._held.is_new
-        letters = DeadLetters(self._held.letters, target=self._target.name)
+        letters = DeadLetters(self._held.letters, log=log, target=self._target.name)
         self._outgoing = Outgoing(self._target.limits, delivery=delivery, letters=letters, told=told)
         self._maker = ItemMaker(log, encode)
         self._layout, self._log = layout, log
@@ -164,12 +170,13 @@ class Shipper:
         holds no dead letters of this log.
         """
         named = letters_in(Path(letters), log=self._log)
-        found = 0
+        found, newest = 0, -1
         try:
             for line in lines_named(named, self._layout, self._log):
                 if self._stopping.is_set():
                     raise StoppedError
-                found += 1
+                if line.seq > newest:  # a seq stands twice in a log that does not follow
+                    found, newest = found + 1, line.seq
                 item = self._maker.of(line)
                 if not self._outgoing.has_room_for(item):
                     self._outgoing.send()

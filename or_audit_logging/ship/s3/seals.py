@@ -41,7 +41,8 @@ class Seals:
         if line.raw in self._sealed:
             return None
         try:
-            sources = [source for source in self._listing.known() if source.first_seq <= line.seq]
+            known = self._listing.known(anew=True)  # or a line of a file that has just come would seem forged
+            sources = [source for source in known if source.first_seq <= line.seq]
             newest = max((source.first_seq for source in sources), default=0)
             find_keys = partial(_find_keys, self._ring)
             found = any(

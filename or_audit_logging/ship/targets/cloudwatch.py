@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from or_audit_logging.errors import ConfigError, DeliveryError
 from or_audit_logging.ship.ages import http_date
 from or_audit_logging.ship.aws import MissingError, ThereError, connect, open_session, understood
-from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions
+from or_audit_logging.ship.target import Answer, Item, Limits, RefusedError, TargetOptions, TryLaterError
 
 if TYPE_CHECKING:
     import boto3
@@ -79,9 +79,18 @@ class CloudWatchTarget:
         return Answer(refused)
 
     def time(self) -> datetime | None:
-        """Return what time CloudWatch has: of its answer to a wish for the stream, which may be there."""
+        """Return what time CloudWatch has: of its answer to a wish for the stream, which may be there.
+
+        A refusal tells the time as well: whoever may only write to a stream that is there cannot make one.
+        """
         self._date = None
-        self._create()
+        try:
+            self._create()
+        except TryLaterError:
+            raise
+        except DeliveryError:
+            if self._date is None:
+                raise
         return http_date(self._date)
 
     def close(self) -> None:
