@@ -254,6 +254,7 @@ def test_what_is_shipped_with_a_wrong_clock_arrives(
 
 def test_a_refusal_tells_the_time_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may write to the stream and make none ships all that is young enough; no answer is no time."""
+    pytest.importorskip("boto3", reason="needs the extra aws")
     with FakeCloudWatch(tmp_path) as fake:
         for name, value in fake.environment.items():
             monkeypatch.setenv(name, value)
