@@ -319,12 +319,15 @@ class TestFaults:
             assert s3.asked == []
             assert ship(s3, folder, options=TargetOptions(timeout=5, ca_file=certificate)).exit_code == 0
 
+    @pytest.mark.parametrize(
+        ("endpoint", "says"), [("http://s3.example", "https"), ("no address", "AWS_ENDPOINT_URL")]
+    )
     def test_lines_do_not_travel_in_clear(
-        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, says: str
     ) -> None:
-        """An endpoint that is not this machine is spoken to over TLS."""
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.example")
-        with pytest.raises(DeliveryError, match="https"):
+        """An endpoint that is not this machine is spoken to over TLS; one that is none is said at once."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        with pytest.raises(DeliveryError, match=says):
             ship(s3, three_segments().save(tmp_path / "log"))
 
     def test_slow_down(self, s3: FakeS3, tmp_path: Path) -> None:
@@ -1083,14 +1086,6 @@ class TestRottenAnswers:
                 f"?lock=compliance&days={YEARS}",
                 patience=0.0,
             )
-
-    def test_an_endpoint_that_is_none(
-        self, s3: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """It is said at once."""
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "no address")
-        with pytest.raises(DeliveryError, match="AWS_ENDPOINT_URL"):
-            ship(s3, three_segments().save(tmp_path / "log"))
 
 
 class TestWhoeverMayPut:
